@@ -1,0 +1,23 @@
+#pragma once
+
+#include <boost/json.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace weft {
+namespace json = boost::json;
+}
+
+namespace weft::kube {
+
+/// The value at a dotted path of object keys ("metadata.name"), or nullptr. Keys that contain dots: use `member`.
+const json::value* at_path(const json::value& value, std::string_view path);
+/// The member of an object, or nullptr (also when `value` is no object).
+const json::value* member(const json::value& value, std::string_view key);
+/// The string at a path, or "" when it is absent or no string. The view lives as long as `value`.
+std::string_view string_at(const json::value& value, std::string_view path);
+/// The object at a path, made (with all on the way to it) when it is not there or is no object.
+json::object& object_at(json::object& object, std::string_view path);
+
+}  // namespace weft::kube

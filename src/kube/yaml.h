@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "kube/json.h"
+
+namespace weft::kube {
+
+/// One document of a YAML stream, as JSON, with where each value stands.
+struct YamlDocument {
+  json::value value;
+  std::string file;
+  int line = 0;  ///< 1-based line of the document's first key
+  /// "spec.ports[0].port" to its 1-based line, for messages with file:line.
+  std::vector<std::pair<std::string, int>> lines;
+
+  /// The line of a field path or of the nearest one above it.
+  int line_of(std::string_view path) const;
+};
+
+/// YAML 1.1 as Kubernetes reads it (sigs.k8s.io/yaml: JSON's scalars, plus yes/no/on/off as booleans only where
+/// YAML 1.1 core says so). JSON text is YAML. Empty documents are left out. A duplicate key, an alias bomb or a syntax
+/// error fails with "FILE:LINE: what".
+Expected<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::string_view file_name);
+
+/// JSON as block YAML, keys in their order.
+std::string to_yaml(const json::value& value);
+
+/// All objects of a file, or of the *.yaml, *.yml and *.json files right in a folder (sorted by name); a List is taken
+/// apart.
+Expected<std::vector<YamlDocument>> load_manifests(const std::string& path);
+
+}  // namespace weft::kube
