@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# Builds and runs every test and ends with the line "N passed, N failed".
+# Stages can be named to run only them: scripts/test.sh unit scenario
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+out=build/test-results
+mkdir -p "$out"
+passed=0
+failed=0
+stages=("${@:-all}")
+
+wanted() { [[ " ${stages[*]} " == *" $1 "* || " ${stages[*]} " == *" all "* ]]; }
+
+say() { printf '== %s (%ds)\n' "$*" "$SECONDS"; }
+
+# A stage that could not even start counts as one failure.
+broken() {
+  echo "not ok $*"
+  failed=$((failed + 1))
+}
+
+# gtest_program FILE: runs one test program and adds its counts; the failures' text is shown.
+gtest_program() {
+  local name result
+  name=$(basename "$1")
+  result=$out/$2-$name.json
+  rm -f "$result"
+  if ! "$1" --gtest_brief=1 --gtest_output="json:$result" >"$out/$2-$name.log" 2>&1; then
+    tail -n 60 "$out/$2-$name.log"
+  fi
+  if [ ! -s "$result" ]; then
+    broken "$2 $name: died"
+    return
+  fi
+  local tests failures
+  tests=$(jq '.tests - .disabled' "$result")
+  failures=$(jq '.failures + .errors' "$result")
+  # A sanitizer that complains after the last test leaves a full report and a bad exit.
+  if [ "$failures" -eq 0 ] && grep -qE 'ERROR: (Address|Leak|Thread)Sanitizer|runtime error:' "$out/$2-$name.log"; then failures=1; fi
+  passed=$((passed + tests - failures))
+  failed=$((failed + failures))
+  printf '%s %s: %d tests, %d failed\n' "$2" "$name" "$tests" "$failures"
+}
+
+# tap COMMAND…: runs a script that prints "ok NAME" and "not ok NAME" lines and adds their counts.
+tap() {
+  local log=$out/$1.log
+  shift
+  timeout 900 "$@" >"$log" 2>&1
+  local status=$? ok bad
+  ok=$(grep -c '^ok ' "$log")
+  bad=$(grep -c '^not ok ' "$log")
+  if [ "$bad" -gt 0 ] || [ $status -ne 0 ] || [ "$ok" -eq 0 ]; then tail -n 60 "$log"; fi
+  if [ "$bad" -eq 0 ] && { [ $status -ne 0 ] || [ "$ok" -eq 0 ]; }; then bad=1; fi
+  passed=$((passed + ok))
+  failed=$((failed + bad))
+  printf '%s: %d ok, %d not ok\n' "$*" "$ok" "$bad"
+}
+
+unit_tests() { # PRESET, then test targets (none: all)
+  local preset=$1
+  shift
+  cmake --preset "$preset" >"$out/$preset-configure.log" || { broken "configure $preset"; return; }
+  local targets=("$@")
+  [ $# -gt 0 ] || mapfile -t targets < <(ninja -C "build/$preset" -t targets all | sed -n 's/^\(weft_.*_test\): phony$/\1/p')
+  if ! ninja -k 0 -C "build/$preset" "${targets[@]}" >"$out/$preset-build.log" 2>&1; then
+    grep -A 15 -m 3 FAILED "$out/$preset-build.log"
+    broken "build of $preset"
+  fi
+  for target in "${targets[@]}"; do gtest_program "build/$preset/$target" "$preset"; done
+}
+
+if wanted unit; then
+  say "unit tests, with address and undefined-behaviour sanitizers"
+  unit_tests asan
+fi
+
+if wanted threads; then
+  say "rooms with threads, with the thread sanitizer"
+  unit_tests tsan weft_dns_test weft_standalone_apiserver_test
+fi
+
+if wanted fuzz; then
+  say "every fuzz target over its corpus and a few seconds more"
+  tap fuzz scripts/fuzz.sh 3
+fi
+
+if wanted scenario || wanted kubectl || wanted clientgo; then
+  say "weft itself"
+  { [ -f build/build.ninja ] || cmake --preset release; } >"$out/release-configure.log" &&
+    ninja -C build weft >"$out/release-build.log" 2>&1 || broken "build of weft"
+  say "kubectl, from its module"
+  mkdir -p build/tools
+  (cd test/go && go build -o ../../build/tools/kubectl ./kubectl) >"$out/kubectl-build.log" 2>&1 || broken "build of kubectl"
+  export PATH=$PWD/build/tools:$PATH
+fi
+
+if wanted kubectl; then
+  say "kubectl against the API server"
+  for script in test/kubectl/*.sh; do tap "kubectl-$(basename "$script" .sh)" "$script"; done
+fi
+
+if wanted clientgo; then
+  say "client-go and controller-runtime against the API server"
+  tap clientgo test/clientgo.sh
+fi
+
+if wanted scenario; then
+  say "scenarios on real packets"
+  for script in test/scenario/*/run.sh; do tap "scenario-$(basename "$(dirname "$script")")" "$script"; done
+fi
+
+say done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

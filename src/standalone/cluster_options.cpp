@@ -1,0 +1,94 @@
+#include "standalone/cluster_options.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "base/fd.h"
+#include "base/mounts.h"
+
+namespace weft::standalone {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+IpPrefix prefix(const std::string& text) { return *IpPrefix::parse(text); }
+
+NodeLayout make_node(const ClusterLayout& cluster, int number, int index) {
+  NodeLayout node;
+  node.name = fmt::format("node-{}", index + 1);
+  node.netns = fmt::format("weft-{}-{}", cluster.name, node.name);
+  node.cgroup = cluster.cgroup + "/" + node.name;
+  node.state_dir = cluster.run_dir + "/nodes/" + node.name;
+  node.cni_socket = node.state_dir + "/cni.sock";
+  node.bpf_dir = cluster.bpf_dir + "/" + node.name;
+  node.address4 = prefix(fmt::format("172.30.{}.{}/24", number, index + 2));
+  node.address6 = prefix(fmt::format("fd00:172:{:x}::{:x}/64", number, index + 2));
+  node.pods4 = prefix(fmt::format("10.244.{}.0/24", index));
+  node.pods6 = prefix(fmt::format("fd00:244:{:x}::/64", index));
+  return node;
+}
+
+std::string number_file(const std::string& name) { return fmt::format("{}/{}/number", kRunRoot, name); }
+
+}  // namespace
+
+Expected<void> check_cluster_name(const std::string& name) {
+  auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+  bool ok = !name.empty() && name.size() <= 20 && std::ranges::all_of(name, allowed) && name.front() != '-' &&
+            name.back() != '-';
+  if (ok) return {};
+  return fail(ErrorCode::invalid,
+              fmt::format("--name {}: must be 1 to 20 of a-z, 0-9 and '-', not starting or ending with '-'", name));
+}
+
+Expected<ClusterLayout> make_layout(const std::string& name, int number, int node_count) {
+  WEFT_CHECK(check_cluster_name(name));
+  WEFT_TRY(auto cgroup_root, cgroup2_root());
+  ClusterLayout layout;
+  layout.name = name;
+  layout.run_dir = fmt::format("{}/{}", kRunRoot, name);
+  layout.cgroup = fmt::format("{}/weft-{}", cgroup_root, name);
+  layout.bpf_dir = layout.run_dir + "/bpf";
+  layout.gateway4 = prefix(fmt::format("172.30.{}.1/24", number));
+  layout.gateway6 = prefix(fmt::format("fd00:172:{:x}::1/64", number));
+  layout.services4 = prefix("10.96.0.0/16");
+  layout.services6 = prefix("fd00:96::/112");
+  layout.dns4 = layout.services4.base().plus(10);
+  layout.dns6 = layout.services6.base().plus(10);
+  for (int i = 0; i < node_count; ++i) layout.nodes.push_back(make_node(layout, number, i));
+  return layout;
+}
+
+Expected<int> claim_number(const std::string& name) {
+  WEFT_CHECK(check_cluster_name(name));
+  std::error_code error;
+  fs::create_directories(fmt::format("{}/{}", kRunRoot, name), error);
+  if (error) return fail(ErrorCode::system, fmt::format("{}/{}: {}", kRunRoot, name, error.message()));
+  Fd lock(::open(fmt::format("{}/.lock", kRunRoot).c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
+  if (!lock || ::flock(lock.get(), LOCK_EX) != 0) return fail_errno("lock /run/weft/.lock", errno);
+
+  std::set<int> taken;
+  for (const auto& entry : fs::directory_iterator(kRunRoot, error)) {
+    int number = -1;
+    if (std::ifstream(number_file(entry.path().filename())) >> number) {
+      if (entry.path().filename() == name) return number;
+      taken.insert(number);
+    }
+  }
+  for (int number = 0; number < 255; ++number) {
+    if (taken.contains(number)) continue;
+    std::ofstream(number_file(name)) << number << "\n";
+    return number;
+  }
+  return fail(ErrorCode::exhausted, "255 clusters are up on this machine: take one down with weft down --name NAME");
+}
+
+}  // namespace weft::standalone

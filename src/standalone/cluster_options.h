@@ -1,0 +1,63 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ip.h"
+
+namespace weft::standalone {
+
+/// What `weft up` was asked for.
+struct ClusterOptions {
+  std::string name = "weft";
+  std::string data_dir;                       ///< "": state in memory
+  std::map<std::string, std::string> images;  ///< image name to program
+  uint16_t port = 0;                          ///< of the API server; 0: the first free one from 6443
+  std::string log_level = "info";
+};
+
+/// One simulated node and all the names and addresses that follow from its place in the cluster.
+struct NodeLayout {
+  std::string name;    ///< "node-1"
+  std::string netns;   ///< name in /run/netns
+  std::string cgroup;  ///< absolute path
+  std::string state_dir;
+  std::string cni_socket;
+  std::string bpf_dir;
+  IpPrefix address4, address6;  ///< the node's own, with the length of the link's prefix
+  IpPrefix pods4, pods6;
+};
+
+/// Where everything of one cluster is. Derived from the name and its number alone, so that any process, and `weft down` after a
+/// crash, finds the same places.
+struct ClusterLayout {
+  std::string name;
+  std::string run_dir;  ///< /run/weft/NAME
+  std::string cgroup;   ///< <cgroup2 root>/weft-NAME
+  std::string bpf_dir;
+  IpPrefix gateway4, gateway6;    ///< the machine's end of the uplink
+  IpPrefix services4, services6;  ///< Service address ranges
+  IpAddr dns4, dns6;
+  std::vector<NodeLayout> nodes;
+
+  std::string kubeconfig(const std::string& component) const { return run_dir + "/" + component + ".kubeconfig"; }
+  std::string log_file(const std::string& component) const { return run_dir + "/logs/" + component + ".log"; }
+};
+
+/// The place of all clusters' state.
+inline constexpr const char* kRunRoot = "/run/weft";
+
+/// A cluster's name: a DNS label of at most 20 characters (interface and namespace names are made from it).
+Expected<void> check_cluster_name(const std::string& name);
+
+/// `number` (0 to 254) tells clusters on one machine apart: their node networks are 172.30.NUMBER.0/24 and
+/// fd00:172:NUMBER::/64. Pod and Service ranges live in the nodes' namespaces and may repeat.
+Expected<ClusterLayout> make_layout(const std::string& name, int number, int node_count);
+
+/// The number of the cluster that owns the folder /run/weft/NAME, or a free one, written there. Safe against another
+/// `weft up` doing the same.
+Expected<int> claim_number(const std::string& name);
+
+}  // namespace weft::standalone

@@ -1,0 +1,85 @@
+# Sourced by tests that need a cluster of their own. Each test brings its cluster up under a name of its own and takes it down
+# whatever happens.
+set -uo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+weft=${WEFT:-$root/build/weft}
+cluster=t$$
+failures=0
+
+# check NAME COMMAND…: one result line; what the command printed is shown when it fails.
+check() {
+  local name=$1 output
+  shift
+  if output=$("$@" 2>&1); then
+    echo "ok $name"
+  else
+    echo "not ok $name"
+    printf '%s\n' "$output" | tail -n 20 | sed 's/^/  | /'
+    failures=$((failures + 1))
+  fi
+}
+
+# eventually SECONDS COMMAND…: until the command succeeds.
+eventually() {
+  local deadline=$(($(date +%s%N) + $1 * 1000000000))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    if [ "$(date +%s%N)" -gt "$deadline" ]; then
+      "$@"
+      return
+    fi
+    sleep 0.05
+  done
+}
+
+# expect PATTERN COMMAND…: the command succeeds and prints something that matches the extended regular expression.
+expect() {
+  local pattern=$1 output
+  shift
+  output=$("$@" 2>&1) || { echo "exit $?: $output"; return 1; }
+  grep -qE -- "$pattern" <<<"$output" || { echo "no match for: $pattern"; echo "$output"; return 1; }
+}
+
+# refused PATTERN COMMAND…: the command fails and says something that matches.
+refused() {
+  local pattern=$1 output
+  shift
+  if output=$("$@" 2>&1); then echo "it succeeded: $output"; return 1; fi
+  grep -qE -- "$pattern" <<<"$output" || { echo "no match for: $pattern"; echo "$output"; return 1; }
+}
+
+cluster_up() {
+  trap 'cluster_down' EXIT
+  trap 'exit 1' INT TERM
+  "$weft" up --name "$cluster" --detach "$@" || { echo "not ok weft up"; exit 1; }
+  KUBECONFIG=$("$weft" kubeconfig --name "$cluster")
+  export KUBECONFIG
+}
+
+cluster_down() {
+  local status=$?
+  "$weft" down --name "$cluster" >/dev/null 2>&1
+  local left
+  left=$(leftovers)
+  if [ -n "$left" ]; then
+    echo "not ok nothing is left behind"
+    echo "$left" | sed 's/^/  | /'
+    failures=$((failures + 1))
+  else
+    echo "ok nothing is left behind"
+  fi
+  [ "$failures" -eq 0 ] && [ "$status" -eq 0 ]
+  exit
+}
+
+# What the cluster has left on the machine: namespaces, cgroups, state, mounts, links.
+leftovers() {
+  ip netns list | grep -E "^weft-$cluster-"
+  ls -d /sys/fs/cgroup/weft-"$cluster" /sys/fs/cgroup/unified/weft-"$cluster" /run/weft/"$cluster" 2>/dev/null
+  grep -F "/run/weft/$cluster/" /proc/mounts
+  ip -o link | grep -F "alias weft-$cluster"
+  pgrep -f -- "--name $cluster( |$)" | xargs -r -n1 ps -o pid=,args= -p 2>/dev/null | grep weft
+}
+
+# pod_of SELECTOR [NAMESPACE]: the name of one pod.
+pod_of() { kubectl get pods -n "${2:-default}" -l "$1" -o jsonpath='{.items[0].metadata.name}'; }
