@@ -45,8 +45,9 @@ Expected<void> check_cluster_name(const std::string& name) {
   bool ok = !name.empty() && name.size() <= 20 && std::ranges::all_of(name, allowed) && name.front() != '-' &&
             name.back() != '-';
   if (ok) return {};
-  return fail(ErrorCode::invalid,
-              fmt::format("--name {}: must be 1 to 20 of a-z, 0-9 and '-', not starting or ending with '-'", name));
+  return fail(
+      ErrorCode::invalid,
+      fmt::format("--name {}: must be 1 to 20 of a-z, 0-9 and '-', not starting or ending with '-'", name));
 }
 
 Expected<ClusterLayout> make_layout(const std::string& name, int number, int node_count) {
@@ -88,7 +89,8 @@ Expected<int> claim_number(const std::string& name) {
     std::ofstream(number_file(name)) << number << "\n";
     return number;
   }
-  return fail(ErrorCode::exhausted, "255 clusters are up on this machine: take one down with weft down --name NAME");
+  return fail(ErrorCode::exhausted,
+              "255 clusters are up on this machine: take one down with weft down --name NAME");
 }
 
 }  // namespace weft::standalone

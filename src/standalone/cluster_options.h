@@ -30,8 +30,8 @@ struct NodeLayout {
   IpPrefix pods4, pods6;
 };
 
-/// Where everything of one cluster is. Derived from the name and its number alone, so that any process, and `weft down` after a
-/// crash, finds the same places.
+/// Where everything of one cluster is. Derived from the name and its number alone, so that any process, and
+/// `weft down` after a crash, finds the same places.
 struct ClusterLayout {
   std::string name;
   std::string run_dir;  ///< /run/weft/NAME
@@ -42,7 +42,9 @@ struct ClusterLayout {
   IpAddr dns4, dns6;
   std::vector<NodeLayout> nodes;
 
-  std::string kubeconfig(const std::string& component) const { return run_dir + "/" + component + ".kubeconfig"; }
+  std::string kubeconfig(const std::string& component) const {
+    return run_dir + "/" + component + ".kubeconfig";
+  }
   std::string log_file(const std::string& component) const { return run_dir + "/logs/" + component + ".log"; }
 };
 
@@ -56,8 +58,8 @@ Expected<void> check_cluster_name(const std::string& name);
 /// fd00:172:NUMBER::/64. Pod and Service ranges live in the nodes' namespaces and may repeat.
 Expected<ClusterLayout> make_layout(const std::string& name, int number, int node_count);
 
-/// The number of the cluster that owns the folder /run/weft/NAME, or a free one, written there. Safe against another
-/// `weft up` doing the same.
+/// The number of the cluster that owns the folder /run/weft/NAME, or a free one, written there. Safe against
+/// another `weft up` doing the same.
 Expected<int> claim_number(const std::string& name);
 
 }  // namespace weft::standalone

@@ -46,9 +46,11 @@ bool drop_privileges(uid_t uid, bool bind_low_ports) {
     if (!(kept >> (cap & 31) & 1) || cap > 31) ::prctl(PR_CAPBSET_DROP, cap);
   }
   if (::prctl(PR_SET_KEEPCAPS, 1) != 0 || ::syscall(SYS_setgroups, 0, nullptr) != 0) return false;
-  if (::syscall(SYS_setresgid, uid, uid, uid) != 0 || ::syscall(SYS_setresuid, uid, uid, uid) != 0) return false;
+  if (::syscall(SYS_setresgid, uid, uid, uid) != 0 || ::syscall(SYS_setresuid, uid, uid, uid) != 0)
+    return false;
   if (!set_capabilities(kept)) return false;
-  if (bind_low_ports && ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) != 0) return false;
+  if (bind_low_ports && ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_BIND_SERVICE, 0, 0) != 0)
+    return false;
   return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 

@@ -1,0 +1,57 @@
+#include "standalone/bootstrap.h"
+
+namespace weft::standalone {
+
+namespace {
+
+json::object dns_service(const ClusterLayout& layout) {
+  auto dns4 = layout.dns4.str();
+  auto port = [](const char* name, const char* protocol) {
+    return json::object{{"name", name}, {"port", 53}, {"protocol", protocol}, {"targetPort", 53}};
+  };
+  return {{"apiVersion", "v1"},
+          {"kind", "Service"},
+          {"metadata",
+           {{"name", "kube-dns"},
+            {"namespace", "kube-system"},
+            {"labels", {{"k8s-app", "kube-dns"}, {"kubernetes.io/name", "weft-dns"}}}}},
+          {"spec",
+           {{"clusterIP", dns4},
+            {"clusterIPs", {dns4, layout.dns6.str()}},
+            {"ipFamilies", {"IPv4", "IPv6"}},
+            {"ipFamilyPolicy", "RequireDualStack"},
+            // Each node's pods ask their own node's server.
+            {"internalTrafficPolicy", "Local"},
+            {"ports", {port("dns", "UDP"), port("dns-tcp", "TCP")}}}}};
+}
+
+json::object dns_slice(const ClusterLayout& layout, const char* family, bool v4) {
+  json::array endpoints;
+  for (const auto& node : layout.nodes) {
+    endpoints.push_back({{"addresses", {(v4 ? node.address4 : node.address6).addr.str()}},
+                         {"conditions", {{"ready", true}, {"serving", true}, {"terminating", false}}},
+                         {"nodeName", node.name}});
+  }
+  auto port = [](const char* name, const char* protocol) {
+    return json::object{{"name", name}, {"port", 53}, {"protocol", protocol}};
+  };
+  return {{"apiVersion", "discovery.k8s.io/v1"},
+          {"kind", "EndpointSlice"},
+          {"metadata",
+           {{"name", v4 ? "kube-dns-v4" : "kube-dns-v6"},
+            {"namespace", "kube-system"},
+            {"labels",
+             {{"kubernetes.io/service-name", "kube-dns"},
+              {"endpointslice.kubernetes.io/managed-by", "weft-up"}}}}},
+          {"addressType", family},
+          {"endpoints", endpoints},
+          {"ports", {port("dns", "UDP"), port("dns-tcp", "TCP")}}};
+}
+
+}  // namespace
+
+std::vector<json::object> bootstrap_objects(const ClusterLayout& layout) {
+  return {dns_service(layout), dns_slice(layout, "IPv4", true), dns_slice(layout, "IPv6", false)};
+}
+
+}  // namespace weft::standalone
