@@ -18,7 +18,8 @@ struct Described {
 };
 
 using StringMap = std::map<std::string, std::string>;
-/// A moment as the API writes it, RFC 3339 in UTC: "2026-01-02T03:04:05Z" (Time) or with six decimals (MicroTime).
+/// A moment as the API writes it, RFC 3339 in UTC: "2026-01-02T03:04:05Z" (Time) or with six decimals
+/// (MicroTime).
 using Time = std::string;
 /// "100m", "1Gi": kept as written.
 using Quantity = std::string;

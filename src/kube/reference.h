@@ -1,0 +1,34 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "kube/meta.h"
+
+/// References from one object to another (core/v1).
+namespace weft::kube {
+
+struct LocalObjectReference : Described {
+  std::string name;
+  bool operator==(const LocalObjectReference&) const = default;
+};
+
+struct ObjectReference : Described {
+  std::string kind;
+  std::string namespace_;
+  std::string name;
+  std::string uid;
+  std::string apiVersion;
+  std::string resourceVersion;
+  std::string fieldPath;
+  bool operator==(const ObjectReference&) const = default;
+};
+
+struct TypedLocalObjectReference : Described {
+  std::optional<std::string> apiGroup;
+  std::string kind;
+  std::string name;
+  bool operator==(const TypedLocalObjectReference&) const = default;
+};
+
+}  // namespace weft::kube
