@@ -1,0 +1,172 @@
+#include "dns/server.h"
+
+#include <fmt/core.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <thread>
+
+#include "dns/worker.h"
+
+namespace weft::dns {
+namespace {
+
+struct Sockets {
+  SocketAddress address;
+  Fd udp, tcp;
+};
+
+Expected<Sockets> open_pair(SocketAddress address, bool shared) {
+  constexpr int kTries = 16;  // for port 0: what the kernel chose for UDP may be taken for TCP
+  for (int i = 1;; ++i) {
+    WEFT_TRY(Fd udp, open_udp(address, shared));
+    SocketAddress bound = local_address(udp);
+    auto tcp = open_tcp(bound, shared);
+    if (tcp) return Sockets{bound, std::move(udp), std::move(*tcp)};
+    if (address.port != 0 || i == kTries) return std::unexpected(std::move(tcp).error());
+  }
+}
+
+/// Says the same as the upstream's message, to the client: its id, its question's case, its size.
+void relay(const Query& query, std::span<const uint8_t> upstream, Transport transport,
+           std::vector<uint8_t>& buffer, const std::function<void(std::span<const uint8_t>)>& send) {
+  const size_t question_end = kHeaderSize + query.name.size() + 4;
+  if (upstream.size() < question_end)
+    return send({buffer.data(), write_error(query, Rcode::servfail, buffer)});
+  if (upstream.size() > size_limit(query, transport)) {
+    Writer writer(buffer, size_limit(query, transport), query);
+    writer.set_truncated();
+    return send({buffer.data(), writer.finish()});
+  }
+  std::ranges::copy(upstream, buffer.begin());
+  buffer[0] = static_cast<uint8_t>(query.id >> 8);
+  buffer[1] = static_cast<uint8_t>(query.id);
+  // The forwarder has checked that this very name stands there, but for its case; the only question is never
+  // compressed.
+  std::ranges::copy(query.name.wire(), buffer.begin() + kHeaderSize);
+  send({buffer.data(), upstream.size()});
+}
+
+}  // namespace
+
+Forwarded note_forward(const WorkerContext& context, size_t index, const Query& query) {
+  Forwarded out{index, query, nullptr};
+  if (context.answer.kind == Answer::Kind::chased)
+    out.prefix = std::make_shared<const Answer>(context.answer);
+  return out;
+}
+
+void forward(WorkerContext& context, const Forwarded& question, const SocketAddress& client,
+             Transport transport, std::function<void(std::span<const uint8_t>)> send) {
+  auto refuse = [](const Query& query, Rcode rcode, const auto& send_to) {
+    std::array<uint8_t, kMinUdpSize> buffer;
+    send_to({buffer.data(), write_error(query, rcode, buffer)});
+  };
+  if (!context.forwarder.has_upstreams()) return refuse(question.query, Rcode::refused, send);
+  if (transport == Transport::udp && context.forwarder.is_own(client.port, question.query.id)) {
+    return refuse(question.query, Rcode::servfail, send);  // an "upstream" that is ourselves
+  }
+  auto done = [&context, refuse, transport, query = question.query, prefix = question.prefix,
+               send](std::span<const uint8_t> upstream) {
+    if (upstream.empty()) return refuse(query, Rcode::servfail, send);
+    if (!prefix) return relay(query, upstream, transport, context.message, send);
+    size_t size = write_chased(query, *prefix, upstream, transport, context.message);
+    send({context.message.data(), size});
+  };
+  const Name& name = question.prefix ? question.prefix->chase : question.query.name;
+  if (!context.forwarder.ask(name, question.query, transport, std::move(done))) {
+    refuse(question.query, Rcode::servfail, send);
+  }
+}
+
+/// One thread with its own sockets and its own forwarder.
+class Server::Worker : Poller::Handler {
+ public:
+  static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, const SharedZone& zone) {
+    WEFT_TRY(auto poller, Poller::make());
+    Fd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!stop) return fail_errno("eventfd", errno);
+    return std::unique_ptr<Worker>(new Worker(std::move(poller), std::move(stop), options, zone));
+  }
+
+  ~Worker() override {
+    if (!thread_.joinable()) return;
+    const uint64_t one = 1;
+    [[maybe_unused]] auto written = ::write(stop_.get(), &one, sizeof one);
+    thread_.join();
+  }
+
+  void listen(Sockets sockets) {
+    udp_.push_back(std::make_unique<UdpListener>(context_, std::move(sockets.udp)));
+    tcp_.push_back(std::make_unique<TcpListener>(context_, std::move(sockets.tcp)));
+  }
+
+  void start() {
+    // Signals are for the main thread.
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread_ = std::thread([this] { run(); });
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  }
+
+ private:
+  Worker(std::unique_ptr<Poller> poller, Fd stop, const ServerOptions& options, const SharedZone& zone)
+      : poller_(std::move(poller)),
+        stop_(std::move(stop)),
+        forwarder_(*poller_, {.upstreams = options.upstreams}),
+        context_{zone, *poller_, forwarder_, 0, {}, std::vector<uint8_t>(kMaxMessage)} {
+    poller_->add(stop_.get(), EPOLLIN, this);
+  }
+
+  void on_ready(uint32_t) override { stopping_ = true; }
+
+  void run() {
+    while (!stopping_) {
+      auto deadline = forwarder_.next_deadline();
+      for (const auto& tcp : tcp_) deadline = std::min(deadline, tcp->next_deadline());
+      // "Never" minus now would not fit into a duration.
+      poller_->run_once(std::min(deadline, Poller::Clock::now() + std::chrono::minutes(1)));
+      forwarder_.expire(poller_->now());
+      for (const auto& tcp : tcp_) tcp->expire(poller_->now());
+    }
+  }
+
+  std::unique_ptr<Poller> poller_;
+  Fd stop_;
+  Forwarder forwarder_;
+  WorkerContext context_;
+  std::vector<std::unique_ptr<UdpListener>> udp_;
+  std::vector<std::unique_ptr<TcpListener>> tcp_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+Expected<std::unique_ptr<Server>> Server::start(const ServerOptions& options, const SharedZone& zone) {
+  std::unique_ptr<Server> server(new Server);
+  WEFT_CHECK(server->open(options, zone));
+  for (auto& worker : server->workers_) worker->start();
+  return server;
+}
+
+Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone) {
+  const bool shared = options.threads > 1;
+  addresses_ = options.listen;
+  for (int i = 0; i < options.threads; ++i) {
+    WEFT_TRY(auto worker, Worker::make(options, zone));
+    for (SocketAddress& address : addresses_) {
+      WEFT_TRY(Sockets sockets, open_pair(address, shared));
+      address = sockets.address;
+      worker->listen(std::move(sockets));
+    }
+    workers_.push_back(std::move(worker));
+  }
+  return {};
+}
+
+Server::~Server() = default;
+
+}  // namespace weft::dns

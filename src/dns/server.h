@@ -1,0 +1,43 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "dns/shared_zone.h"
+#include "dns/socket.h"
+
+namespace weft::dns {
+
+struct ServerOptions {
+  /// UDP and TCP on each. An unspecified address ("0.0.0.0", "::") is all addresses of its family; answers
+  /// still leave from the address that was asked. Port 0: one that is free for both.
+  std::vector<SocketAddress> listen;
+  /// Who is asked for what is not the cluster's; empty: such questions are REFUSED.
+  std::vector<SocketAddress> upstreams;
+  int threads = 1;  ///< more than one share each address (SO_REUSEPORT)
+};
+
+/// The DNS server: threads of its own, from start until destruction. Whoever changes the zone does it through
+/// SharedZone.
+class Server {
+ public:
+  /// All sockets are open when it returns; `zone` must outlive the server.
+  static Expected<std::unique_ptr<Server>> start(const ServerOptions& options, const SharedZone& zone);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Where it listens, ports filled in.
+  const std::vector<SocketAddress>& addresses() const { return addresses_; }
+
+ private:
+  class Worker;
+  Server() = default;
+  Expected<void> open(const ServerOptions& options, const SharedZone& zone);
+
+  std::vector<SocketAddress> addresses_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace weft::dns

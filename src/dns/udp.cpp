@@ -1,0 +1,157 @@
+#include <sys/epoll.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "dns/worker.h"
+
+namespace weft::dns {
+namespace {
+
+constexpr size_t kBatch = 64;
+constexpr size_t kQuerySize = 1536;  // bytes; a longer query is malformed for us
+constexpr size_t kControlSize = 64;
+constexpr int kBatchesARound = 4;  // then other sockets of the thread get their turn
+
+/// Turns the control data of a received datagram into that of its answer: sent from the address it was sent
+/// to. The way back is the routing table's choice, except for link-local addresses, which mean nothing
+/// without their device.
+void reply_from_same_address(msghdr& message) {
+  bool found = false;
+  for (cmsghdr* c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(c), sizeof info);
+      info.ipi_spec_dst = info.ipi_addr;
+      info.ipi_ifindex = 0;
+      std::memcpy(CMSG_DATA(c), &info, sizeof info);
+      found = true;
+    } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(c), sizeof info);
+      if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) info.ipi6_ifindex = 0;
+      std::memcpy(CMSG_DATA(c), &info, sizeof info);
+      found = true;
+    }
+  }
+  if (!found) message.msg_controllen = 0;
+}
+
+}  // namespace
+
+struct UdpListener::Batch {
+  std::array<mmsghdr, kBatch> in, out;
+  std::array<iovec, kBatch> in_data, out_data;
+  std::array<sockaddr_storage, kBatch> peers;
+  std::array<std::array<uint8_t, kQuerySize>, kBatch> queries;
+  std::array<std::array<uint8_t, kMaxUdpSize>, kBatch> replies;
+  struct alignas(cmsghdr) Control {
+    std::array<uint8_t, kControlSize> bytes;
+  };
+  std::array<Control, kBatch> controls;
+  size_t out_count = 0;
+  std::vector<Forwarded> forwarded;
+
+  void reset(size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+      in_data[i] = {queries[i].data(), queries[i].size()};
+      in[i].msg_hdr = {.msg_name = &peers[i],
+                       .msg_namelen = sizeof peers[i],
+                       .msg_iov = &in_data[i],
+                       .msg_iovlen = 1,
+                       .msg_control = controls[i].bytes.data(),
+                       .msg_controllen = kControlSize,
+                       .msg_flags = 0};
+    }
+  }
+};
+
+UdpListener::UdpListener(WorkerContext& context, Fd fd)
+    : context_(context), fd_(std::move(fd)), batch_(std::make_unique<Batch>()) {
+  batch_->reset(kBatch);
+  context_.poller.add(fd_.get(), EPOLLIN, this);
+}
+
+UdpListener::~UdpListener() { context_.poller.remove(fd_.get(), this); }
+
+void UdpListener::on_ready(uint32_t) {
+  for (int i = 0; i < kBatchesARound && serve_batch(); ++i) {
+  }
+}
+
+/// True when there may be more.
+bool UdpListener::serve_batch() {
+  Batch& b = *batch_;
+  int received = ::recvmmsg(fd_.get(), b.in.data(), kBatch, MSG_DONTWAIT, nullptr);
+  if (received <= 0) return false;
+  const auto count = static_cast<size_t>(received);
+  b.out_count = 0;
+  b.forwarded.clear();
+  context_.zone.read([&](const Zone& zone) {
+    Query query;
+    for (size_t i = 0; i < count; ++i) {
+      if ((b.in[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) continue;
+      auto response = respond(zone, {b.queries[i].data(), b.in[i].msg_len}, Transport::udp, b.replies[i],
+                              context_.rotation++, query, context_.answer);
+      if (response.outcome == Outcome::reply) queue_reply(i, response.size);
+      if (response.outcome == Outcome::forward) b.forwarded.push_back(note_forward(context_, i, query));
+    }
+  });
+  for (const Forwarded& question : b.forwarded) forward_one(question);
+  send_replies();
+  b.reset(count);
+  return count == kBatch;
+}
+
+void UdpListener::queue_reply(size_t index, size_t size) {
+  Batch& b = *batch_;
+  b.out_data[b.out_count] = {b.replies[index].data(), size};
+  msghdr& header = b.out[b.out_count].msg_hdr;
+  header = b.in[index].msg_hdr;
+  header.msg_iov = &b.out_data[b.out_count];
+  header.msg_flags = 0;
+  reply_from_same_address(header);
+  ++b.out_count;
+}
+
+void UdpListener::send_replies() {
+  Batch& b = *batch_;
+  for (size_t at = 0; at < b.out_count;) {
+    int sent = ::sendmmsg(fd_.get(), &b.out[at], static_cast<unsigned>(b.out_count - at), MSG_DONTWAIT);
+    if (sent > 0) {
+      at += static_cast<size_t>(sent);
+    } else if (errno == EAGAIN) {
+      return;  // the send buffer is full: the askers will ask again
+    } else if (errno != EINTR) {
+      ++at;  // this one cannot be sent (no route, say); the others can
+    }
+  }
+}
+
+void UdpListener::forward_one(const Forwarded& question) {
+  struct Peer {
+    sockaddr_storage address;
+    socklen_t size;
+    Batch::Control control;
+    size_t control_size;
+  };
+  const msghdr& header = batch_->in[question.index].msg_hdr;
+  Peer peer{batch_->peers[question.index], header.msg_namelen, batch_->controls[question.index],
+            header.msg_controllen};
+  auto send = [this, peer](std::span<const uint8_t> answer) mutable {
+    iovec data{const_cast<uint8_t*>(answer.data()), answer.size()};
+    msghdr message{.msg_name = &peer.address,
+                   .msg_namelen = peer.size,
+                   .msg_iov = &data,
+                   .msg_iovlen = 1,
+                   .msg_control = peer.control.bytes.data(),
+                   .msg_controllen = peer.control_size,
+                   .msg_flags = 0};
+    reply_from_same_address(message);
+    ::sendmsg(fd_.get(), &message, MSG_DONTWAIT);
+  };
+  forward(context_, question, SocketAddress::from(peer.address), Transport::udp, std::move(send));
+}
+
+}  // namespace weft::dns

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <list>
+#include <memory>
+#include <vector>
+
+#include "dns/forwarder.h"
+#include "dns/poller.h"
+#include "dns/responder.h"
+#include "dns/shared_zone.h"
+#include "dns/socket.h"
+
+/// What one DNS thread is made of. Included by server.cpp, udp.cpp and tcp.cpp only.
+namespace weft::dns {
+
+/// What all listeners of a thread share.
+struct WorkerContext {
+  const SharedZone& zone;
+  Poller& poller;
+  Forwarder& forwarder;
+  uint32_t rotation = 0;
+  Answer answer;                 ///< scratch
+  std::vector<uint8_t> message;  ///< scratch, kMaxMessage bytes
+};
+
+/// A question that must go to an upstream.
+struct Forwarded {
+  size_t index;  ///< of the datagram in its batch
+  Query query;
+  std::shared_ptr<const Answer> prefix;  ///< an ExternalName's CNAMEs; null for a plain question
+};
+
+/// Makes the note while `context.answer` still holds what was resolved.
+Forwarded note_forward(const WorkerContext& context, size_t index, const Query& query);
+
+/// Asks upstream and gives the finished answer to `send`, then or (when it cannot be asked) at once: REFUSED
+/// without upstreams, SERVFAIL when too much is in flight, on a loop, or when no upstream answers.
+void forward(WorkerContext& context, const Forwarded& question, const SocketAddress& client,
+             Transport transport, std::function<void(std::span<const uint8_t>)> send);
+
+/// Answers datagrams of one socket, many a system call.
+class UdpListener : public Poller::Handler {
+ public:
+  UdpListener(WorkerContext& context, Fd fd);
+  ~UdpListener() override;
+  void on_ready(uint32_t events) override;
+
+ private:
+  struct Batch;
+  bool serve_batch();
+  void queue_reply(size_t index, size_t size);
+  void send_replies();
+  void forward_one(const Forwarded& question);
+
+  WorkerContext& context_;
+  Fd fd_;
+  std::unique_ptr<Batch> batch_;
+};
+
+struct TcpLimits {
+  size_t connections = 256;
+  std::chrono::milliseconds idle{10'000};  ///< since the last complete query
+  size_t query_size = 4096;
+  size_t unsent = 256 * 1024;  ///< bytes of answers waiting; more queries are then not read
+};
+
+/// Answers DNS over TCP (RFC 7766): pipelined queries, answers in the order they are ready, idle and slow
+/// connections closed, the most idle one making room for a new one.
+class TcpListener : public Poller::Handler {
+ public:
+  TcpListener(WorkerContext& context, Fd fd, TcpLimits limits = {});
+  ~TcpListener() override;
+  void on_ready(uint32_t events) override;
+
+  Poller::Clock::time_point next_deadline() const;
+  void expire(Poller::Clock::time_point now);
+
+ private:
+  class Connection;
+  using Connections = std::list<std::shared_ptr<Connection>>;
+  void close(Connection& connection);
+
+  WorkerContext& context_;
+  Fd fd_;
+  TcpLimits limits_;
+  Connections connections_;  ///< the one that was active longest ago first
+};
+
+}  // namespace weft::dns
