@@ -27,9 +27,9 @@ struct WatchEvent {
   json::value object;  ///< a Status for `error`
 };
 
-/// Talks to one kube-apiserver over HTTP/1.1 with kept-alive connections; each watch has a connection of its own.
-/// Not thread-safe: use it on the io_context it was made for. Errors carry the Status reason as ErrorCode and the
-/// Status message; a failed connection is ErrorCode::unavailable.
+/// Talks to one kube-apiserver over HTTP/1.1 with kept-alive connections; each watch has a connection of its
+/// own. Not thread-safe: use it on the io_context it was made for. Errors carry the Status reason as
+/// ErrorCode and the Status message; a failed connection is ErrorCode::unavailable.
 class Client {
  public:
   Client(asio::io_context& io, ClientConfig config);
@@ -42,7 +42,8 @@ class Client {
     json::value body;
   };
   /// Any request: `path` with its query, already escaped. Status >= 400 comes back as an Error.
-  asio::awaitable<Expected<json::value>> request(std::string method, std::string path, json::value body = nullptr,
+  asio::awaitable<Expected<json::value>> request(std::string method, std::string path,
+                                                 json::value body = nullptr,
                                                  std::string content_type = "application/json");
 
   asio::awaitable<Expected<json::value>> get(const ResourceInfo& r, std::string ns, std::string name);
@@ -62,7 +63,8 @@ class Client {
   /// GET of a collection, whole (pages are followed); `query` like "labelSelector=a%3Db".
   asio::awaitable<Expected<json::value>> list(const ResourceInfo& r, std::string ns, std::string query = {});
 
-  /// Watches until the server ends it, the connection breaks or `on_event` returns false. The result says why it ended.
+  /// Watches until the server ends it, the connection breaks or `on_event` returns false. The result says why
+  /// it ended.
   asio::awaitable<Expected<void>> watch(const ResourceInfo& r, std::string ns, std::string query,
                                         std::function<bool(WatchEvent)> on_event);
 

@@ -3,8 +3,10 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "kube/client/client.h"
@@ -16,10 +18,11 @@ namespace weft::kube {
 std::string object_key(std::string_view ns, std::string_view name);
 std::string object_key(const ObjectMeta& meta);
 
-/// Keeps a copy of one collection equal to the server's: list, then watch from its resourceVersion with bookmarks; a
-/// 410 or a broken watch lists again and reports only differences, so no consumer ever sees a gap or a flicker. Broken
-/// connections are retried with exponential back-off and jitter (50 ms to 10 s). Every `audit_period` a list is compared with
-/// the copy, against events lost on the way. The untyped base of Informer<T>; see informer.cpp.
+/// Keeps a copy of one collection equal to the server's: list, then watch from its resourceVersion with
+/// bookmarks. A 410 or a broken watch lists again and reports only differences, so no consumer ever sees a
+/// gap or a flicker. Broken connections are retried with exponential back-off and jitter (50 ms to 10 s).
+/// Every `audit_period_seconds` the watch ends and a list is compared with the copy, against events lost on
+/// the way. The untyped base of Informer<T>.
 class Reflector {
  public:
   struct Options {
@@ -29,22 +32,30 @@ class Reflector {
     int audit_period_seconds = 600;
   };
   virtual ~Reflector() = default;
+  Reflector(const Reflector&) = delete;
+  Reflector& operator=(const Reflector&) = delete;
 
  protected:
   Reflector(Client& client, const ResourceInfo& resource, Options options);
   /// Runs until cancelled (asio cancellation) or the io_context stops.
   asio::awaitable<void> run_loop();
-  /// Stores one object (undecodable ones are logged, counted and left out) or removes one.
+  /// Stores one object (undecodable ones are logged and left out) or removes one.
   virtual void put(const json::value& object) = 0;
   virtual void erase(const std::string& key) = 0;
   virtual std::string version_of(const std::string& key) const = 0;  ///< resourceVersion held, "" if none
   virtual std::vector<std::string> keys() const = 0;
   virtual void on_list_complete() = 0;
+  void log_undecodable(const json::value& object, const Error& error) const;
 
  private:
+  asio::awaitable<Expected<void>> list();
+  asio::awaitable<Expected<void>> watch();
+  std::string query(bool watching) const;
+
   Client& client_;
   const ResourceInfo& resource_;
   Options options_;
+  std::string version_;  ///< to watch from; "": list first
 };
 
 /// A typed, indexed cache of one collection. All calls and callbacks happen on the client's io_context.
@@ -56,22 +67,95 @@ class Informer : public Reflector {
   using Handler = std::function<void(const Ptr& before, const Ptr& after)>;
   using IndexFn = std::function<std::vector<std::string>(const T&)>;
 
-  explicit Informer(Client& client, Options options = {});
+  explicit Informer(Client& client, Options options = {})
+      : Reflector(client, resource_of<T>(), std::move(options)) {}
 
   /// Register before `run`. Handlers run in the order they were registered, after the cache has changed.
-  void on_change(Handler handler);
+  void on_change(Handler handler) { handlers_.push_back(std::move(handler)); }
   /// Called once, when the first list is complete.
-  void on_synced(std::function<void()> handler);
+  void on_synced(std::function<void()> handler) { synced_handlers_.push_back(std::move(handler)); }
   /// An index: from the strings `fn` gives to the objects it gave them for.
-  void add_index(const std::string& name, IndexFn fn);
+  void add_index(const std::string& name, IndexFn fn) { indexes_[name].fn = std::move(fn); }
 
   /// List and watch until cancelled: asio::co_spawn(io, informer.run(), asio::detached).
-  asio::awaitable<void> run();
+  asio::awaitable<void> run() { return run_loop(); }
 
-  bool synced() const;
-  Ptr get(const std::string& key) const;
-  const std::unordered_map<std::string, Ptr>& items() const;
-  std::vector<Ptr> by_index(const std::string& name, const std::string& value) const;
+  bool synced() const { return synced_; }
+  /// nullptr when there is none.
+  Ptr get(const std::string& key) const {
+    auto it = items_.find(key);
+    return it == items_.end() ? nullptr : it->second;
+  }
+  const std::unordered_map<std::string, Ptr>& items() const { return items_; }
+  std::vector<Ptr> by_index(const std::string& name, const std::string& value) const {
+    std::vector<Ptr> out;
+    auto index = indexes_.find(name);
+    if (index == indexes_.end()) return out;
+    auto found = index->second.keys.find(value);
+    if (found == index->second.keys.end()) return out;
+    for (const auto& key : found->second) out.push_back(items_.at(key));
+    return out;
+  }
+
+ private:
+  struct Index {
+    IndexFn fn;
+    std::unordered_map<std::string, std::set<std::string>> keys;
+  };
+
+  void put(const json::value& object) override {
+    auto decoded = decode<T>(object);
+    if (!decoded) return log_undecodable(object, decoded.error());
+    replace(object_key(decoded->metadata), std::make_shared<const T>(std::move(*decoded)));
+  }
+  void erase(const std::string& key) override { replace(key, nullptr); }
+
+  void replace(const std::string& key, Ptr after) {
+    Ptr before = get(key);
+    if (!before && !after) return;
+    for (auto& [name, index] : indexes_) {
+      if (before) drop(index, *before, key);
+      if (after) {
+        for (auto& value : index.fn(*after)) index.keys[value].insert(key);
+      }
+    }
+    if (after) {
+      items_[key] = after;
+    } else {
+      items_.erase(key);
+    }
+    for (const auto& handler : handlers_) handler(before, after);
+  }
+
+  static void drop(Index& index, const T& object, const std::string& key) {
+    for (const auto& value : index.fn(object)) {
+      auto it = index.keys.find(value);
+      if (it == index.keys.end()) continue;
+      it->second.erase(key);
+      if (it->second.empty()) index.keys.erase(it);
+    }
+  }
+
+  std::string version_of(const std::string& key) const override {
+    auto object = get(key);
+    return object ? object->metadata.resourceVersion : std::string();
+  }
+  std::vector<std::string> keys() const override {
+    std::vector<std::string> out;
+    out.reserve(items_.size());
+    for (const auto& [key, object] : items_) out.push_back(key);
+    return out;
+  }
+  void on_list_complete() override {
+    if (std::exchange(synced_, true)) return;
+    for (const auto& handler : synced_handlers_) handler();
+  }
+
+  std::unordered_map<std::string, Ptr> items_;
+  std::map<std::string, Index> indexes_;
+  std::vector<Handler> handlers_;
+  std::vector<std::function<void()>> synced_handlers_;
+  bool synced_ = false;
 };
 
 }  // namespace weft::kube
