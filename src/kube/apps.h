@@ -12,18 +12,21 @@
 /// and the Scale subresource (autoscaling/v1).
 namespace weft::kube {
 
+/// How many pods are replaced at a time.
 struct RollingUpdateDeployment : Described {
   std::optional<IntOrString> maxUnavailable;
   std::optional<IntOrString> maxSurge;
   bool operator==(const RollingUpdateDeployment&) const = default;
 };
 
+/// How old pods are replaced by new ones.
 struct DeploymentStrategy : Described {
   std::string type;  ///< Recreate, RollingUpdate
   std::optional<RollingUpdateDeployment> rollingUpdate;
   bool operator==(const DeploymentStrategy&) const = default;
 };
 
+/// What a Deployment shall be.
 struct DeploymentSpec : Described {
   std::optional<int32_t> replicas;
   std::optional<LabelSelector> selector;
@@ -46,6 +49,7 @@ struct DeploymentCondition : Described {
   bool operator==(const DeploymentCondition&) const = default;
 };
 
+/// How far a Deployment has come.
 struct DeploymentStatus : Described {
   int64_t observedGeneration = 0;
   int32_t replicas = 0;
@@ -59,6 +63,7 @@ struct DeploymentStatus : Described {
   bool operator==(const DeploymentStatus&) const = default;
 };
 
+/// Keeps a number of like pods and replaces them step by step when their template changes.
 struct Deployment : Described {
   ObjectMeta metadata;
   DeploymentSpec spec;
@@ -94,6 +99,7 @@ struct ReplicaSetStatus : Described {
   bool operator==(const ReplicaSetStatus&) const = default;
 };
 
+/// Keeps a number of like pods.
 struct ReplicaSet : Described {
   ObjectMeta metadata;
   ReplicaSetSpec spec;
@@ -162,6 +168,7 @@ struct StatefulSetStatus : Described {
   bool operator==(const StatefulSetStatus&) const = default;
 };
 
+/// Pods with lasting names, one after the other.
 struct StatefulSet : Described {
   ObjectMeta metadata;
   StatefulSetSpec spec;
@@ -213,6 +220,7 @@ struct DaemonSetStatus : Described {
   bool operator==(const DaemonSetStatus&) const = default;
 };
 
+/// One pod on each node.
 struct DaemonSet : Described {
   ObjectMeta metadata;
   DaemonSetSpec spec;
@@ -220,6 +228,7 @@ struct DaemonSet : Described {
   bool operator==(const DaemonSet&) const = default;
 };
 
+/// A remembered state of a StatefulSet or DaemonSet.
 struct ControllerRevision : Described {
   ObjectMeta metadata;
   json::value data;
@@ -272,6 +281,7 @@ struct JobStatus : Described {
   bool operator==(const JobStatus&) const = default;
 };
 
+/// Pods that run to their end.
 struct Job : Described {
   ObjectMeta metadata;
   JobSpec spec;
@@ -290,6 +300,7 @@ struct ScaleStatus : Described {
   bool operator==(const ScaleStatus&) const = default;
 };
 
+/// How many replicas a workload has and shall have.
 struct Scale : Described {
   ObjectMeta metadata;
   ScaleSpec spec;

@@ -31,6 +31,7 @@ struct NamespaceStatus : Described {
   bool operator==(const NamespaceStatus&) const = default;
 };
 
+/// A scope for names.
 struct Namespace : Described {
   ObjectMeta metadata;
   NamespaceSpec spec;
@@ -38,6 +39,7 @@ struct Namespace : Described {
   bool operator==(const Namespace&) const = default;
 };
 
+/// Plain settings for pods.
 struct ConfigMap : Described {
   ObjectMeta metadata;
   std::optional<bool> immutable;
@@ -46,6 +48,7 @@ struct ConfigMap : Described {
   bool operator==(const ConfigMap&) const = default;
 };
 
+/// Settings that are not for everyone.
 struct Secret : Described {
   ObjectMeta metadata;
   std::optional<bool> immutable;
@@ -55,6 +58,7 @@ struct Secret : Described {
   bool operator==(const Secret&) const = default;
 };
 
+/// Who a pod is to the API.
 struct ServiceAccount : Described {
   ObjectMeta metadata;
   std::vector<ObjectReference> secrets;
@@ -75,6 +79,7 @@ struct EventSeries : Described {
   bool operator==(const EventSeries&) const = default;
 };
 
+/// Something that happened to an object.
 struct Event : Described {
   ObjectMeta metadata;
   ObjectReference involvedObject;
@@ -105,6 +110,7 @@ struct LeaseSpec : Described {
   bool operator==(const LeaseSpec&) const = default;
 };
 
+/// Who holds a role, and until when.
 struct Lease : Described {
   ObjectMeta metadata;
   LeaseSpec spec;

@@ -24,6 +24,7 @@ struct ResourceRequirements : Described {
   bool operator==(const ResourceRequirements&) const = default;
 };
 
+/// A port that a container listens on.
 struct ContainerPort : Described {
   std::string name;
   int32_t hostPort = 0;
@@ -33,12 +34,14 @@ struct ContainerPort : Described {
   bool operator==(const ContainerPort&) const = default;
 };
 
+/// A field of the pod itself.
 struct ObjectFieldSelector : Described {
   std::string apiVersion;
   std::string fieldPath;
   bool operator==(const ObjectFieldSelector&) const = default;
 };
 
+/// A request or limit of a container.
 struct ResourceFieldSelector : Described {
   std::string containerName;
   std::string resource;
@@ -46,6 +49,7 @@ struct ResourceFieldSelector : Described {
   bool operator==(const ResourceFieldSelector&) const = default;
 };
 
+/// A key of a ConfigMap.
 struct ConfigMapKeySelector : Described {
   std::string name;
   std::string key;
@@ -53,6 +57,7 @@ struct ConfigMapKeySelector : Described {
   bool operator==(const ConfigMapKeySelector&) const = default;
 };
 
+/// A key of a Secret.
 struct SecretKeySelector : Described {
   std::string name;
   std::string key;
@@ -68,6 +73,7 @@ struct FileKeySelector : Described {
   bool operator==(const FileKeySelector&) const = default;
 };
 
+/// Where the value of a variable comes from.
 struct EnvVarSource : Described {
   std::optional<ObjectFieldSelector> fieldRef;
   std::optional<ResourceFieldSelector> resourceFieldRef;
@@ -77,6 +83,7 @@ struct EnvVarSource : Described {
   bool operator==(const EnvVarSource&) const = default;
 };
 
+/// A variable of the environment.
 struct EnvVar : Described {
   std::string name;
   std::string value;
@@ -109,6 +116,7 @@ struct HTTPHeader : Described {
   bool operator==(const HTTPHeader&) const = default;
 };
 
+/// An HTTP GET; 200 to 399 is success.
 struct HTTPGetAction : Described {
   std::string path;
   IntOrString port;
@@ -118,28 +126,33 @@ struct HTTPGetAction : Described {
   bool operator==(const HTTPGetAction&) const = default;
 };
 
+/// A TCP connection that opens is success.
 struct TCPSocketAction : Described {
   IntOrString port;
   std::string host;
   bool operator==(const TCPSocketAction&) const = default;
 };
 
+/// A command in the container; exit code 0 is success.
 struct ExecAction : Described {
   std::vector<std::string> command;
   bool operator==(const ExecAction&) const = default;
 };
 
+/// The gRPC health check.
 struct GRPCAction : Described {
   int32_t port = 0;
   std::optional<std::string> service;
   bool operator==(const GRPCAction&) const = default;
 };
 
+/// A pause.
 struct SleepAction : Described {
   int64_t seconds = 0;
   bool operator==(const SleepAction&) const = default;
 };
 
+/// A question to a container, asked again and again.
 struct Probe : Described {
   std::optional<ExecAction> exec;
   std::optional<HTTPGetAction> httpGet;
@@ -226,6 +239,7 @@ struct ContainerRestartRule : Described {
   bool operator==(const ContainerRestartRule&) const = default;
 };
 
+/// A process, or a few, from one image.
 struct Container : Described {
   std::string name;
   std::string image;
@@ -237,7 +251,7 @@ struct Container : Described {
   std::vector<EnvVar> env;
   ResourceRequirements resources;
   std::vector<ContainerResizePolicy> resizePolicy;
-  std::optional<std::string> restartPolicy;
+  std::optional<std::string> restartPolicy;  ///< Always: an init container that stays (sidecar)
   std::vector<ContainerRestartRule> restartPolicyRules;
   std::vector<VolumeMount> volumeMounts;
   std::vector<VolumeDevice> volumeDevices;
@@ -255,6 +269,7 @@ struct Container : Described {
   bool operator==(const Container&) const = default;
 };
 
+/// A container put into a running pod for debugging.
 struct EphemeralContainer : Described {
   std::string name;
   std::string image;

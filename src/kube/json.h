@@ -11,7 +11,8 @@ namespace json = boost::json;
 
 namespace weft::kube {
 
-/// The value at a dotted path of object keys ("metadata.name"), or nullptr. Keys that contain dots: use `member`.
+/// The value at a dotted path of object keys ("metadata.name"), or nullptr. Keys that contain dots: use
+/// `member`.
 const json::value* at_path(const json::value& value, std::string_view path);
 /// The member of an object, or nullptr (also when `value` is no object).
 const json::value* member(const json::value& value, std::string_view key);

@@ -83,4 +83,40 @@ struct Condition : Described {
   bool operator==(const Condition&) const = default;
 };
 
+/// Of a list, as the API server answers one.
+struct ListMeta : Described {
+  std::string resourceVersion;
+  std::string continue_;  ///< the token of the next page
+  std::optional<int64_t> remainingItemCount;
+  bool operator==(const ListMeta&) const = default;
+};
+
+struct StatusCause : Described {
+  std::string reason;
+  std::string message;
+  std::string field;  ///< path of the field at fault
+  bool operator==(const StatusCause&) const = default;
+};
+
+struct StatusDetails : Described {
+  std::string name;
+  std::string group;
+  std::string kind;
+  std::string uid;
+  std::vector<StatusCause> causes;
+  int32_t retryAfterSeconds = 0;
+  bool operator==(const StatusDetails&) const = default;
+};
+
+/// The API server's answer when it is not an object: mostly a failure.
+struct Status : Described {
+  ListMeta metadata;
+  std::string status;  ///< Success, Failure
+  std::string message;
+  std::string reason;  ///< NotFound, Conflict, Invalid, …
+  std::optional<StatusDetails> details;
+  int32_t code = 0;  ///< the HTTP status
+  bool operator==(const Status&) const = default;
+};
+
 }  // namespace weft::kube

@@ -11,38 +11,44 @@
 /// The kinds of networking.k8s.io/v1: NetworkPolicy, Ingress, IngressClass, IPAddress, ServiceCIDR.
 namespace weft::kube {
 
+/// A network without some of its parts.
 struct IPBlock : Described {
   std::string cidr;
   std::vector<std::string> except;
   bool operator==(const IPBlock&) const = default;
 };
 
+/// Whom a rule is about.
 struct NetworkPolicyPeer : Described {
-  std::optional<LabelSelector> podSelector;
+  std::optional<LabelSelector> podSelector;  ///< absent and empty differ
   std::optional<LabelSelector> namespaceSelector;
   std::optional<IPBlock> ipBlock;
   bool operator==(const NetworkPolicyPeer&) const = default;
 };
 
+/// A port, or a range of ports.
 struct NetworkPolicyPort : Described {
   std::optional<std::string> protocol;  ///< TCP, UDP, SCTP
   std::optional<IntOrString> port;
-  std::optional<int32_t> endPort;
+  std::optional<int32_t> endPort;  ///< the last of a range that starts at port
   bool operator==(const NetworkPolicyPort&) const = default;
 };
 
+/// Connections that may come in: from any of the peers to any of the ports.
 struct NetworkPolicyIngressRule : Described {
   std::vector<NetworkPolicyPort> ports;
   std::vector<NetworkPolicyPeer> from;
   bool operator==(const NetworkPolicyIngressRule&) const = default;
 };
 
+/// Connections that may go out: to any of the peers at any of the ports.
 struct NetworkPolicyEgressRule : Described {
   std::vector<NetworkPolicyPort> ports;
   std::vector<NetworkPolicyPeer> to;
   bool operator==(const NetworkPolicyEgressRule&) const = default;
 };
 
+/// The rules of a NetworkPolicy.
 struct NetworkPolicySpec : Described {
   LabelSelector podSelector;
   std::vector<NetworkPolicyIngressRule> ingress;
@@ -51,54 +57,63 @@ struct NetworkPolicySpec : Described {
   bool operator==(const NetworkPolicySpec&) const = default;
 };
 
+/// Which connections the pods it selects accept and make; a pod selected by none is open.
 struct NetworkPolicy : Described {
   ObjectMeta metadata;
   NetworkPolicySpec spec;
   bool operator==(const NetworkPolicy&) const = default;
 };
 
+/// A port by name or by number.
 struct ServiceBackendPort : Described {
   std::string name;
   int32_t number = 0;
   bool operator==(const ServiceBackendPort&) const = default;
 };
 
+/// A port of a Service.
 struct IngressServiceBackend : Described {
   std::string name;
   ServiceBackendPort port;
   bool operator==(const IngressServiceBackend&) const = default;
 };
 
+/// Where requests go: a Service, or another object.
 struct IngressBackend : Described {
   std::optional<IngressServiceBackend> service;
   std::optional<TypedLocalObjectReference> resource;
   bool operator==(const IngressBackend&) const = default;
 };
 
+/// A path and where it leads.
 struct HTTPIngressPath : Described {
   std::string path;
-  std::optional<std::string> pathType;
+  std::optional<std::string> pathType;  ///< Exact, Prefix, ImplementationSpecific
   IngressBackend backend;
   bool operator==(const HTTPIngressPath&) const = default;
 };
 
+/// Routes by path.
 struct HTTPIngressRuleValue : Described {
   std::vector<HTTPIngressPath> paths;
   bool operator==(const HTTPIngressRuleValue&) const = default;
 };
 
+/// The routes of one host.
 struct IngressRule : Described {
   std::string host;
   std::optional<HTTPIngressRuleValue> http;
   bool operator==(const IngressRule&) const = default;
 };
 
+/// A certificate and its hosts.
 struct IngressTLS : Described {
   std::vector<std::string> hosts;
   std::string secretName;
   bool operator==(const IngressTLS&) const = default;
 };
 
+/// The rules of an Ingress.
 struct IngressSpec : Described {
   std::optional<std::string> ingressClassName;
   std::optional<IngressBackend> defaultBackend;
@@ -131,6 +146,7 @@ struct IngressStatus : Described {
   bool operator==(const IngressStatus&) const = default;
 };
 
+/// Routes HTTP from outside to Services by host and path.
 struct Ingress : Described {
   ObjectMeta metadata;
   IngressSpec spec;
@@ -153,6 +169,7 @@ struct IngressClassSpec : Described {
   bool operator==(const IngressClassSpec&) const = default;
 };
 
+/// Which controller serves the Ingresses that name it.
 struct IngressClass : Described {
   ObjectMeta metadata;
   IngressClassSpec spec;
@@ -172,6 +189,7 @@ struct IPAddressSpec : Described {
   bool operator==(const IPAddressSpec&) const = default;
 };
 
+/// An address that a Service has taken; made by the API server.
 struct IPAddress : Described {
   ObjectMeta metadata;
   IPAddressSpec spec;
@@ -188,6 +206,7 @@ struct ServiceCIDRStatus : Described {
   bool operator==(const ServiceCIDRStatus&) const = default;
 };
 
+/// A network that addresses of Services come from.
 struct ServiceCIDR : Described {
   ObjectMeta metadata;
   ServiceCIDRSpec spec;

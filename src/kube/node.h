@@ -11,6 +11,7 @@
 /// Node (core/v1).
 namespace weft::kube {
 
+/// Keeps pods away that do not tolerate it.
 struct Taint : Described {
   std::string key;
   std::string value;
@@ -31,7 +32,7 @@ struct NodeSpec : Described {
 };
 
 struct NodeCondition : Described {
-  std::string type;
+  std::string type;  ///< Ready, …
   std::string status;
   Time lastHeartbeatTime;
   Time lastTransitionTime;
@@ -89,6 +90,7 @@ struct NodeStatus : Described {
   bool operator==(const NodeStatus&) const = default;
 };
 
+/// A machine that runs pods.
 struct Node : Described {
   ObjectMeta metadata;
   NodeSpec spec;

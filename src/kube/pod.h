@@ -13,6 +13,7 @@
 /// Pod (core/v1). Parts that Weft never reads are kept as JSON; their schema is known.
 namespace weft::kube {
 
+/// A line of /etc/hosts.
 struct HostAlias : Described {
   std::string ip;
   std::vector<std::string> hostnames;
@@ -25,6 +26,7 @@ struct PodDNSConfigOption : Described {
   bool operator==(const PodDNSConfigOption&) const = default;
 };
 
+/// Settings of /etc/resolv.conf.
 struct PodDNSConfig : Described {
   std::vector<std::string> nameservers;
   std::vector<std::string> searches;
@@ -37,6 +39,7 @@ struct PodReadinessGate : Described {
   bool operator==(const PodReadinessGate&) const = default;
 };
 
+/// A taint that a pod puts up with.
 struct Toleration : Described {
   std::string key;
   std::string operator_;  ///< Exists, Equal, Lt, Gt
@@ -91,6 +94,7 @@ struct PodSchedulingGate : Described {
   bool operator==(const PodSchedulingGate&) const = default;
 };
 
+/// What a pod shall run, and how.
 struct PodSpec : Described {
   std::vector<Volume> volumes;
   std::vector<Container> initContainers;
@@ -137,8 +141,9 @@ struct PodSpec : Described {
   bool operator==(const PodSpec&) const = default;
 };
 
+/// Something that is true of a pod, or not.
 struct PodCondition : Described {
-  std::string type;
+  std::string type;  ///< Ready, PodScheduled, …
   int64_t observedGeneration = 0;
   std::string status;
   Time lastProbeTime;
@@ -148,11 +153,13 @@ struct PodCondition : Described {
   bool operator==(const PodCondition&) const = default;
 };
 
+/// An address of a pod.
 struct PodIP : Described {
   std::string ip;
   bool operator==(const PodIP&) const = default;
 };
 
+/// An address of the node of a pod.
 struct HostIP : Described {
   std::string ip;
   bool operator==(const HostIP&) const = default;
@@ -180,6 +187,7 @@ struct ContainerStateTerminated : Described {
   bool operator==(const ContainerStateTerminated&) const = default;
 };
 
+/// One of waiting, running, terminated.
 struct ContainerState : Described {
   std::optional<ContainerStateWaiting> waiting;
   std::optional<ContainerStateRunning> running;
@@ -187,6 +195,7 @@ struct ContainerState : Described {
   bool operator==(const ContainerState&) const = default;
 };
 
+/// How a container is.
 struct ContainerStatus : Described {
   std::string name;
   ContainerState state;
@@ -206,6 +215,7 @@ struct ContainerStatus : Described {
   bool operator==(const ContainerStatus&) const = default;
 };
 
+/// What was seen of a pod last.
 struct PodStatus : Described {
   int64_t observedGeneration = 0;
   std::string phase;  ///< Pending, Running, Succeeded, Failed, Unknown
@@ -232,12 +242,14 @@ struct PodStatus : Described {
   bool operator==(const PodStatus&) const = default;
 };
 
+/// The form that pods of a workload are made from.
 struct PodTemplateSpec : Described {
   ObjectMeta metadata;
   PodSpec spec;
   bool operator==(const PodTemplateSpec&) const = default;
 };
 
+/// One or more containers that share a network namespace and live and die together.
 struct Pod : Described {
   ObjectMeta metadata;
   PodSpec spec;

@@ -35,8 +35,8 @@ class Selector {
   std::vector<Requirement> requirements_;
 };
 
-/// A parsed field selector: "metadata.name=x,status.phase!=Running". Which fields a kind supports is the server's
-/// business; the value of an absent field is "".
+/// A parsed field selector: "metadata.name=x,status.phase!=Running". Which fields a kind supports is the
+/// server's business; the value of an absent field is "".
 class FieldSelector {
  public:
   struct Term {

@@ -16,7 +16,7 @@ namespace weft::kube {
 struct KeyToPath : Described {
   std::string key;
   std::string path;
-  std::optional<int32_t> mode;
+  std::optional<int32_t> mode;  ///< file mode bits
   bool operator==(const KeyToPath&) const = default;
 };
 
@@ -35,7 +35,7 @@ struct EmptyDirVolumeSource : Described {
 struct SecretVolumeSource : Described {
   std::string secretName;
   std::vector<KeyToPath> items;
-  std::optional<int32_t> defaultMode;
+  std::optional<int32_t> defaultMode;  ///< file mode bits
   std::optional<bool> optional;
   bool operator==(const SecretVolumeSource&) const = default;
 };
@@ -43,7 +43,7 @@ struct SecretVolumeSource : Described {
 struct ConfigMapVolumeSource : Described {
   std::string name;
   std::vector<KeyToPath> items;
-  std::optional<int32_t> defaultMode;
+  std::optional<int32_t> defaultMode;  ///< file mode bits
   std::optional<bool> optional;
   bool operator==(const ConfigMapVolumeSource&) const = default;
 };
@@ -110,6 +110,7 @@ struct PersistentVolumeClaimVolumeSource : Described {
   bool operator==(const PersistentVolumeClaimVolumeSource&) const = default;
 };
 
+/// A folder that containers of a pod can mount. One source is set.
 struct Volume : Described {
   std::string name;
   std::optional<HostPathVolumeSource> hostPath;

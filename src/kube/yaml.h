@@ -21,16 +21,16 @@ struct YamlDocument {
   int line_of(std::string_view path) const;
 };
 
-/// YAML 1.1 as Kubernetes reads it (sigs.k8s.io/yaml: JSON's scalars, plus yes/no/on/off as booleans only where
-/// YAML 1.1 core says so). JSON text is YAML. Empty documents are left out. A duplicate key, an alias bomb or a syntax
-/// error fails with "FILE:LINE: what".
+/// YAML 1.1 as Kubernetes reads it (sigs.k8s.io/yaml: JSON's scalars, plus yes/no/on/off as booleans only
+/// where YAML 1.1 core says so). JSON text is YAML. Empty documents are left out. A duplicate key, an alias
+/// bomb or a syntax error fails with "FILE:LINE: what".
 Expected<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::string_view file_name);
 
 /// JSON as block YAML, keys in their order.
 std::string to_yaml(const json::value& value);
 
-/// All objects of a file, or of the *.yaml, *.yml and *.json files right in a folder (sorted by name); a List is taken
-/// apart.
+/// All objects of a file, or of the *.yaml, *.yml and *.json files right in a folder (sorted by name); a List
+/// is taken apart.
 Expected<std::vector<YamlDocument>> load_manifests(const std::string& path);
 
 }  // namespace weft::kube
