@@ -39,4 +39,17 @@ json::object& object_at(json::object& object, std::string_view path) {
   return *at;
 }
 
+void append_key(std::string& path, std::string_view key) {
+  if (key.empty() || key.find_first_of("./[]") != std::string_view::npos) {
+    path.append("[").append(key).append("]");
+    return;
+  }
+  if (!path.empty()) path += '.';
+  path += key;
+}
+
+void append_index(std::string& path, size_t index) {
+  path.append("[").append(std::to_string(index)).append("]");
+}
+
 }  // namespace weft::kube

@@ -21,4 +21,9 @@ std::string_view string_at(const json::value& value, std::string_view path);
 /// The object at a path, made (with all on the way to it) when it is not there or is no object.
 json::object& object_at(json::object& object, std::string_view path);
 
+/// Field paths as messages show them: "spec.ports[0].port", and "metadata.labels[example.com/a]" for a key
+/// that contains a dot or a slash.
+void append_key(std::string& path, std::string_view key);
+void append_index(std::string& path, size_t index);
+
 }  // namespace weft::kube

@@ -36,13 +36,10 @@ std::string_view kind_of(const json::value& value) {
 void append_path(const Place& place, std::string& out) {
   if (!place.parent) return;
   append_path(*place.parent, out);
-  if (place.key.empty()) {
-    out += '[' + std::to_string(place.index) + ']';
-  } else if (place.key.find_first_of("./") != std::string_view::npos) {
-    out.append("[").append(place.key).append("]");
+  if (place.is_index) {
+    append_index(out, place.index);
   } else {
-    if (!out.empty()) out += '.';
-    out += place.key;
+    append_key(out, place.key);
   }
 }
 
@@ -146,7 +143,7 @@ bool check_bytes(const json::value& value, const Place& place, std::string& erro
   const auto* map = value.if_object();
   if (!map) return true;
   for (const auto& [key, element] : *map) {
-    if (!check_bytes(element, {&place, key, 0}, error)) return false;
+    if (!check_bytes(element, {&place, key}, error)) return false;
   }
   return true;
 }
@@ -263,7 +260,7 @@ bool read_object(const TypeInfo& type, const json::value& value, void* out, cons
   for (const auto& [key, element] : *object) {
     if (const auto* field = type.find(key)) {
       if (element.is_null()) continue;
-      if (!read_field(*field, element, at_offset(out, field->offset), {&place, key, 0}, error)) return false;
+      if (!read_field(*field, element, at_offset(out, field->offset), {&place, key}, error)) return false;
     } else if (!type.resource || (key != "apiVersion" && key != "kind")) {
       unknown.emplace(key, element);
     }

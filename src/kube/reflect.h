@@ -24,8 +24,9 @@ namespace weft::kube::reflect {
 /// Where a reader stands in an object; it is put into words only when something is wrong.
 struct Place {
   const Place* parent = nullptr;
-  std::string_view key;  ///< the member, or empty for an array element
-  size_t index = 0;
+  std::string_view key = {};  ///< of a member
+  size_t index = 0;           ///< of a list's element
+  bool is_index = false;
 };
 
 /// What is wrong with a value, with its path before it.
@@ -171,7 +172,8 @@ struct Structure<std::vector<T>> {
     for (const auto& element : value.get_array()) {
       list.emplace_back();
       if (element.is_null()) continue;
-      if (!codec_of<T>().read(element, &list.back(), {&place, {}, list.size() - 1}, error)) return false;
+      if (!codec_of<T>().read(element, &list.back(), {&place, {}, list.size() - 1, true}, error))
+        return false;
     }
     return true;
   }
@@ -196,7 +198,7 @@ struct Structure<std::map<std::string, T>> {
     for (const auto& [key, element] : value.get_object()) {
       T& slot = map[std::string(key)];
       if (element.is_null()) continue;
-      if (!codec_of<T>().read(element, &slot, {&place, key, 0}, error)) return false;
+      if (!codec_of<T>().read(element, &slot, {&place, key}, error)) return false;
     }
     return true;
   }

@@ -24,6 +24,7 @@ class Selector {
   std::string str() const;
 
  private:
+  friend class SelectorParser;
   enum class Op { in, not_in, exists, not_exists, greater, less };
   struct Requirement {
     std::string key;

@@ -14,16 +14,16 @@ struct YamlDocument {
   json::value value;
   std::string file;
   int line = 0;  ///< 1-based line of the document's first key
-  /// "spec.ports[0].port" to its 1-based line, for messages with file:line.
+  /// "spec.ports[0].port" to its 1-based line, for messages with file:line; sorted by path.
   std::vector<std::pair<std::string, int>> lines;
 
   /// The line of a field path or of the nearest one above it.
   int line_of(std::string_view path) const;
 };
 
-/// YAML 1.1 as Kubernetes reads it (sigs.k8s.io/yaml: JSON's scalars, plus yes/no/on/off as booleans only
-/// where YAML 1.1 core says so). JSON text is YAML. Empty documents are left out. A duplicate key, an alias
-/// bomb or a syntax error fails with "FILE:LINE: what".
+/// YAML as Kubernetes reads it (sigs.k8s.io/yaml; see yaml_scalar.h), merge keys included. JSON text is YAML.
+/// Empty documents are left out. A duplicate key, more than 100 levels, aliases that blow up or a syntax
+/// error fail with "FILE:LINE: what" (ErrorCode::invalid).
 Expected<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::string_view file_name);
 
 /// JSON as block YAML, keys in their order.

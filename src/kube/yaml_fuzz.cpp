@@ -1,0 +1,16 @@
+#include <cstdint>
+#include <cstdlib>
+
+#include "kube/yaml.h"
+
+/// Whatever is read can be written and read again as the same.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  auto documents = weft::kube::parse_yaml({reinterpret_cast<const char*>(data), size}, "fuzz.yaml");
+  if (!documents) return 0;
+  for (const auto& document : *documents) {
+    (void)document.line_of("spec.ports[0]");
+    auto again = weft::kube::parse_yaml(weft::kube::to_yaml(document.value), "again.yaml");
+    (void)again;
+  }
+  return 0;
+}
