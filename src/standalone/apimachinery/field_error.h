@@ -1,6 +1,5 @@
 #pragma once
 
-#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +31,6 @@ FieldError forbidden(std::string field, std::string_view detail);
 FieldError not_found(std::string field, const json::value& value);
 FieldError too_long(std::string field, size_t max_bytes);
 FieldError too_many(std::string field, size_t actual, size_t max);
-FieldError too_few(std::string field, size_t actual, size_t min);
 FieldError wrong_type(std::string field, const json::value& value, std::string_view detail);
 FieldError internal_error(std::string field, std::string_view detail);
 
