@@ -1,0 +1,284 @@
+// Socket load balancing: a socket that asks for a Service address is given one of its backends when it
+// connects (or, unconnected UDP, when it sends); no packet is touched afterwards. Attached to the node's
+// cgroup.
+#include <linux/bpf.h>
+#include <linux/in.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "datapath/service_layout.h"
+
+#define ECONNREFUSED 111
+
+#define ALLOW 1
+#define REFUSE 0
+
+// Linux 5.18 and later can give the program's caller an errno; earlier ones answer EPERM.
+const volatile __u32 can_set_retval = 0;
+
+// Sizes of the first three come from the loader.
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, struct weft_frontend_key);
+  __type(value, struct weft_frontend);
+} frontends SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, struct weft_slot_key);
+  __type(value, __u64);
+} slots SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 1);
+  __type(key, __u64);
+  __type(value, struct weft_backend);
+} backends SEC(".maps");
+
+// Only the engine reads and writes it; it is here so that it is pinned with the others.
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct weft_ids);
+} ids SEC(".maps");
+
+// Connected sockets: kept with the socket, so an entry lives exactly as long as it and nothing evicts it.
+struct {
+  __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, struct weft_peer);
+} tcp_peers SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, struct weft_peer);
+} udp_peers SEC(".maps");
+
+// Unconnected UDP sockets: which backend a socket uses for a frontend, and which frontend a backend's
+// datagrams are to show. Each datagram looks at both and writes what is missing, so losing one of them costs
+// little.
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 65536);
+  __type(key, struct weft_flow_key);
+  __type(value, __u64);
+} choices SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 65536);
+  __type(key, struct weft_flow_key);
+  __type(value, struct weft_flow);
+} flows SEC(".maps");
+
+static __always_inline void copy_addr(__u8* to, const __u8* from) { __builtin_memcpy(to, from, 16); }
+
+static __always_inline int same_addr(const __u8* a, const __u8* b) {
+  const __u32 *x = (const __u32*)a, *y = (const __u32*)b;
+  return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3];
+}
+
+// The address that the caller asks for (connect, sendmsg) or is about to be shown (recvmsg, getpeername).
+static __always_inline void read_user(struct bpf_sock_addr* ctx, int v6, __u8* addr, __be16* port) {
+  __u32* words = (__u32*)addr;
+  if (v6) {
+    words[0] = ctx->user_ip6[0];
+    words[1] = ctx->user_ip6[1];
+    words[2] = ctx->user_ip6[2];
+    words[3] = ctx->user_ip6[3];
+  } else {
+    words[0] = 0;
+    words[1] = 0;
+    words[2] = bpf_htonl(0xffff);
+    words[3] = ctx->user_ip4;
+  }
+  *port = (__be16)ctx->user_port;
+}
+
+static __always_inline void write_user(struct bpf_sock_addr* ctx, int v6, const __u8* addr, __be16 port) {
+  const __u32* words = (const __u32*)addr;
+  if (v6) {
+    ctx->user_ip6[0] = words[0];
+    ctx->user_ip6[1] = words[1];
+    ctx->user_ip6[2] = words[2];
+    ctx->user_ip6[3] = words[3];
+  } else {
+    ctx->user_ip4 = words[3];
+  }
+  ctx->user_port = port;
+}
+
+static __always_inline int refuse(void) {
+  if (can_set_retval) bpf_set_retval(-ECONNREFUSED);
+  return REFUSE;
+}
+
+static __always_inline struct weft_frontend* find_frontend(struct weft_frontend_key* key) {
+  struct weft_frontend* frontend = bpf_map_lookup_elem(&frontends, key);
+  if (frontend) return frontend;
+  struct weft_frontend_key address = {};
+  copy_addr(address.addr, key->addr);
+  return bpf_map_lookup_elem(&frontends, &address);
+}
+
+// A backend at random. The engine fills slots before it raises a frontend's count and empties them after it
+// has lowered it; who read the old count and meets an emptied slot reads again.
+static __always_inline struct weft_backend* choose(struct weft_frontend_key* key,
+                                                   struct weft_frontend* frontend, __u64* id) {
+  for (int attempt = 0; attempt < 4; attempt++) {
+    __u32 count = frontend->count;
+    if (!count) return 0;
+    struct weft_slot_key slot = {.set = frontend->set, .slot = bpf_get_prandom_u32() % count};
+    __u64* found = bpf_map_lookup_elem(&slots, &slot);
+    if (found) {
+      *id = *found;
+      struct weft_backend* backend = bpf_map_lookup_elem(&backends, id);
+      if (backend) return backend;
+    }
+    frontend = bpf_map_lookup_elem(&frontends, key);
+    if (!frontend) return 0;
+  }
+  return 0;
+}
+
+// What becomes of a socket whose frontend gives it no backend.
+static __always_inline int without_backend(struct weft_frontend* frontend) {
+  // Left as it is, the address leads nowhere: the node drops what is addressed to Services.
+  return frontend->flags & WEFT_FRONTEND_DROP ? ALLOW : refuse();
+}
+
+static __always_inline int on_connect(struct bpf_sock_addr* ctx, int v6) {
+  struct weft_frontend_key key = {};
+  int udp = ctx->protocol == IPPROTO_UDP;
+  if (!udp && ctx->protocol != IPPROTO_TCP && ctx->protocol != IPPROTO_MPTCP) return ALLOW;
+  read_user(ctx, v6, key.addr, &key.port);
+  key.protocol = udp ? IPPROTO_UDP : IPPROTO_TCP;
+
+  struct bpf_sock* sk = ctx->sk;
+  struct weft_frontend* frontend = find_frontend(&key);
+  if (!frontend) {
+    // A UDP socket may connect again, this time to a pod itself.
+    if (udp && sk) bpf_sk_storage_delete(&udp_peers, sk);
+    return ALLOW;
+  }
+  __u64 id = 0;
+  struct weft_backend* backend = choose(&key, frontend, &id);
+  if (!backend) return without_backend(frontend);
+
+  if (sk) {
+    struct weft_peer peer = {.frontend_port = key.port, .backend_port = backend->port};
+    copy_addr(peer.frontend_addr, key.addr);
+    copy_addr(peer.backend_addr, backend->addr);
+    struct weft_peer* kept = udp ? bpf_sk_storage_get(&udp_peers, sk, &peer, BPF_SK_STORAGE_GET_F_CREATE)
+                                 : bpf_sk_storage_get(&tcp_peers, sk, &peer, BPF_SK_STORAGE_GET_F_CREATE);
+    if (kept) *kept = peer;
+  }
+  write_user(ctx, v6, backend->addr, backend->port);
+  return ALLOW;
+}
+
+// The backend that the socket uses already, if its frontend still has it.
+static __always_inline struct weft_backend* chosen_before(struct weft_flow_key* choice,
+                                                          struct weft_frontend* frontend) {
+  __u64* id = bpf_map_lookup_elem(&choices, choice);
+  if (!id) return 0;
+  __u64 number = *id;
+  struct weft_backend* backend = bpf_map_lookup_elem(&backends, &number);
+  return backend && backend->set == frontend->set ? backend : 0;
+}
+
+static __always_inline int on_sendmsg(struct bpf_sock_addr* ctx, int v6) {
+  struct weft_frontend_key key = {.protocol = IPPROTO_UDP};
+  read_user(ctx, v6, key.addr, &key.port);
+  struct weft_frontend* frontend = find_frontend(&key);
+  if (!frontend) return ALLOW;
+  if (!frontend->count) return without_backend(frontend);
+
+  __u64 cookie = bpf_get_socket_cookie(ctx);
+  struct weft_flow_key choice = {.cookie = cookie, .port = key.port};
+  copy_addr(choice.addr, key.addr);
+  struct weft_backend* backend = chosen_before(&choice, frontend);
+  if (!backend) {
+    __u64 id = 0;
+    backend = choose(&key, frontend, &id);
+    if (!backend) return without_backend(frontend);
+    bpf_map_update_elem(&choices, &choice, &id, BPF_ANY);
+  }
+
+  struct weft_flow_key from = {.cookie = cookie, .port = backend->port};
+  copy_addr(from.addr, backend->addr);
+  struct weft_flow* shown = bpf_map_lookup_elem(&flows, &from);
+  if (!shown || shown->port != key.port || !same_addr(shown->addr, key.addr)) {
+    struct weft_flow flow = {.port = key.port};
+    copy_addr(flow.addr, key.addr);
+    bpf_map_update_elem(&flows, &from, &flow, BPF_ANY);
+  }
+  write_user(ctx, v6, backend->addr, backend->port);
+  return ALLOW;
+}
+
+// Shows the Service in place of the backend that a connected socket has.
+static __always_inline int show_peer(struct bpf_sock_addr* ctx, int v6, const __u8* addr, __be16 port) {
+  struct bpf_sock* sk = ctx->sk;
+  if (!sk) return 0;
+  struct weft_peer* peer = ctx->protocol == IPPROTO_UDP ? bpf_sk_storage_get(&udp_peers, sk, 0, 0)
+                                                        : bpf_sk_storage_get(&tcp_peers, sk, 0, 0);
+  if (!peer || peer->backend_port != port || !same_addr(peer->backend_addr, addr)) return 0;
+  write_user(ctx, v6, peer->frontend_addr, peer->frontend_port);
+  return 1;
+}
+
+static __always_inline int on_recvmsg(struct bpf_sock_addr* ctx, int v6) {
+  struct weft_flow_key from = {};
+  read_user(ctx, v6, from.addr, &from.port);
+  if (show_peer(ctx, v6, from.addr, from.port)) return ALLOW;
+  from.cookie = bpf_get_socket_cookie(ctx);
+  struct weft_flow* flow = bpf_map_lookup_elem(&flows, &from);
+  if (flow) write_user(ctx, v6, flow->addr, flow->port);
+  return ALLOW;
+}
+
+static __always_inline int on_getpeername(struct bpf_sock_addr* ctx, int v6) {
+  __u8 addr[16] __attribute__((aligned(8)));
+  __be16 port;
+  read_user(ctx, v6, addr, &port);
+  show_peer(ctx, v6, addr, port);
+  return ALLOW;
+}
+
+SEC("cgroup/connect4")
+int connect4(struct bpf_sock_addr* ctx) { return on_connect(ctx, 0); }
+
+SEC("cgroup/connect6")
+int connect6(struct bpf_sock_addr* ctx) { return on_connect(ctx, 1); }
+
+SEC("cgroup/sendmsg4")
+int sendmsg4(struct bpf_sock_addr* ctx) { return on_sendmsg(ctx, 0); }
+
+SEC("cgroup/sendmsg6")
+int sendmsg6(struct bpf_sock_addr* ctx) { return on_sendmsg(ctx, 1); }
+
+SEC("cgroup/recvmsg4")
+int recvmsg4(struct bpf_sock_addr* ctx) { return on_recvmsg(ctx, 0); }
+
+SEC("cgroup/recvmsg6")
+int recvmsg6(struct bpf_sock_addr* ctx) { return on_recvmsg(ctx, 1); }
+
+SEC("cgroup/getpeername4")
+int getpeername4(struct bpf_sock_addr* ctx) { return on_getpeername(ctx, 0); }
+
+SEC("cgroup/getpeername6")
+int getpeername6(struct bpf_sock_addr* ctx) { return on_getpeername(ctx, 1); }
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,93 @@
+#pragma once
+
+/// Keys and values of the Service maps, shared between the BPF programs (C) and the engine (C++).
+/// Addresses are always 16 bytes in network order, IPv4 as v4-mapped (RFC 4291, 2.5.5.2); ports are in
+/// network order, everything else in the machine's. No struct has implicit padding: keys are compared byte by
+/// byte. Any change of a struct or of a meaning here needs a new WEFT_SERVICE_LAYOUT.
+
+#include <linux/types.h>
+
+/// Part of the path under which maps are pinned, so that maps of another layout are never opened.
+#define WEFT_SERVICE_LAYOUT 1
+
+/// Where clients connect to. Port 0 with protocol 0 stands for the whole address: it refuses every port that
+/// has no frontend of its own.
+struct weft_frontend_key {
+  __u8 addr[16];
+  __be16 port;
+  __u8 protocol;  ///< IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP
+  __u8 reserved;
+};
+
+/// The frontend has endpoints elsewhere but may use none of them: packets are to be dropped, not refused.
+#define WEFT_FRONTEND_DROP 1U
+/// The entry of a whole address.
+#define WEFT_FRONTEND_ADDRESS 2U
+
+struct weft_frontend {
+  __u32 set;    ///< whose slots hold its backends
+  __u32 count;  ///< slots 0 … count-1 are filled
+  __u32 flags;
+  __u32 affinity_seconds;  ///< of ClientIP session affinity; 0: none
+};
+
+struct weft_slot_key {
+  __u32 set;
+  __u32 slot;
+};
+/// The value of a slot is the backend's number, a __u64 that is never given to another backend.
+
+/// The backend is on its way out and in use only because no other is left.
+#define WEFT_BACKEND_TERMINATING 1U
+
+struct weft_backend {
+  __u8 addr[16];
+  __be16 port;
+  __u16 flags;
+  __u32 set;  ///< the one set it belongs to
+};
+
+/// Numbers that have not been given out yet; entry 0 of an array.
+struct weft_ids {
+  __u64 next_backend;
+  __u32 next_set;
+  __u32 reserved;
+};
+
+/// Kept with a connected socket: what it asked for and what it got.
+struct weft_peer {
+  __u8 frontend_addr[16];
+  __u8 backend_addr[16];
+  __be16 frontend_port;
+  __be16 backend_port;
+  __u32 reserved;
+};
+
+/// An unconnected UDP socket and one peer: for `flows` a backend, for `choices` a frontend.
+struct weft_flow_key {
+  __u64 cookie;  ///< of the socket
+  __u8 addr[16];
+  __be16 port;
+  __u16 reserved[3];
+};
+
+/// The Service address that datagrams from a backend are to show.
+struct weft_flow {
+  __u8 addr[16];
+  __be16 port;
+  __u16 reserved[3];
+};
+
+/// One connected UDP socket as the iterator reports it.
+struct weft_udp_socket {
+  struct weft_peer peer;
+  __u64 cookie;
+  __u8 local_addr[16];  ///< as the socket's family has it: IPv4 in the first four bytes
+  __u8 remote_addr[16];
+  __be16 local_port;
+  __be16 remote_port;
+  __u16 family;  ///< AF_INET, AF_INET6
+  __u16 reserved;
+  __u32 bound_device;
+  __u32 netns;  ///< inode number of its network namespace
+};

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "datapath/map.h"
+#include "datapath/service_layout.h"
+
+namespace weft::datapath {
+
+/// Most entries of the maps that grow with the cluster. Memory is taken by entry, not in advance.
+struct ServiceMapSizes {
+  uint32_t frontends = 131'072;
+  uint32_t slots = 524'288;
+  uint32_t backends = 524'288;
+  bool operator==(const ServiceMapSizes&) const = default;
+};
+
+/// The maps of the socket load balancer. Copyable handles; see service_layout.h for what is in them.
+struct ServiceMaps {
+  HashMap<weft_frontend_key, weft_frontend> frontends;
+  HashMap<weft_slot_key, uint64_t> slots;
+  HashMap<uint64_t, weft_backend> backends;
+  ArrayMap<weft_ids> ids;
+};
+
+/// The socket load balancer's programs and maps, pinned under `bpf_dir`/service: maps in a folder named after
+/// their layout and sizes, the links of the programs beside it. They go on when this object or its process
+/// goes.
+class ServiceSocket {
+ public:
+  /// Opens the pinned maps or makes them, and loads the programs. Does not attach them.
+  static Expected<ServiceSocket> open(const std::string& bpf_dir, const ServiceMapSizes& sizes);
+
+  ServiceMaps& maps() { return maps_; }
+  /// Programs of this layout and these sizes are attached already.
+  bool attached() const { return attached_; }
+
+  /// Attaches the programs to a cgroup, or replaces running ones whose code or maps differ, one by one and
+  /// without a moment in which none runs. Then removes maps of other layouts and sizes. Idempotent.
+  Expected<void> attach(const std::string& cgroup_path);
+
+  /// UDP sockets that connected through a Service, of all processes in the cgroup that `attach` named.
+  /// unavailable where the kernel cannot list them (no BTF).
+  Expected<std::vector<weft_udp_socket>> connected_udp_sockets() const;
+
+ private:
+  struct Programs;
+  ServiceSocket() = default;
+  ServiceMaps maps_;
+  std::string folder_;  ///< bpf_dir/service
+  std::string layout_;  ///< the name of the folder of the maps
+  bool attached_ = false;
+  std::shared_ptr<Programs> programs_;
+};
+
+/// The maps that `ServiceSocket` pinned under `bpf_dir`, for reading. not_found if there are none.
+Expected<ServiceMaps> open_service_maps(const std::string& bpf_dir);
+
+}  // namespace weft::datapath

@@ -1,0 +1,334 @@
+#include "service/plan.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+namespace weft::service {
+namespace {
+
+constexpr uint32_t kDefaultAffinitySeconds = 10'800;
+
+/// An endpoint of the right family that has the Service port.
+struct Candidate {
+  IpAddr addr;
+  uint16_t port = 0;
+  bool ready = false;
+  bool serving = false;
+  bool terminating = false;
+  bool local = false;
+  const kube::Endpoint* endpoint = nullptr;
+  EndpointRef from;
+
+  bool same_address(const Candidate& other) const { return addr == other.addr && port == other.port; }
+  bool falls_back() const { return serving && terminating; }
+};
+
+std::optional<Protocol> protocol_of(std::string_view name) {
+  if (name == "TCP" || name.empty()) return Protocol::tcp;
+  if (name == "UDP") return Protocol::udp;
+  if (name == "SCTP") return Protocol::sctp;
+  return std::nullopt;
+}
+
+bool valid_port(int32_t port) { return port > 0 && port <= 65'535; }
+
+Ignored ignored(const kube::Service& service) {
+  const auto& labels = service.metadata.labels;
+  if (labels.contains("service.kubernetes.io/service-proxy-name")) return Ignored::other_proxy;
+  if (labels.contains("service.kubernetes.io/headless")) return Ignored::headless;
+  if (service.spec.type == "ExternalName") return Ignored::external_name;
+  if (service.spec.clusterIP == "None") return Ignored::headless;
+  if (service.spec.clusterIP.empty() && service.spec.clusterIPs.empty()) return Ignored::no_cluster_ip;
+  return Ignored::no;
+}
+
+template <class Names>
+bool names(const Names& list, std::string_view name) {
+  return std::any_of(list.begin(), list.end(), [&](const auto& item) { return item.name == name; });
+}
+
+/// Makes one Service's plan.
+class Planner {
+ public:
+  Planner(const kube::Service& service, std::span<const SlicePtr> slices, const NodeFacts& node)
+      : service_(service), slices_(slices), node_(node) {}
+
+  ServicePlan run() &&;
+
+ private:
+  std::vector<IpAddr> cluster_addresses();
+  uint32_t affinity_seconds() const;
+  uint32_t set_for(uint32_t port, Protocol protocol, bool v6, Scope scope);
+  std::vector<Candidate> candidates(const kube::ServicePort& port, Protocol protocol, bool v6,
+                                    BackendSet& set);
+  void add_candidates(uint32_t slice, int32_t port, bool v6, std::vector<Candidate>& out);
+  Choice choice_by_hints(const std::vector<Candidate>& all) const;
+  void choose_cluster(const std::vector<Candidate>& all, BackendSet& set) const;
+  void choose_local(const std::vector<Candidate>& all, BackendSet& set) const;
+
+  const kube::Service& service_;
+  std::span<const SlicePtr> slices_;
+  const NodeFacts& node_;
+  ServicePlan plan_;
+};
+
+ServicePlan Planner::run() && {
+  plan_.ignored = ignored(service_);
+  if (plan_.ignored != Ignored::no) return std::move(plan_);
+
+  const auto& spec = service_.spec;
+  Scope scope = spec.internalTrafficPolicy == "Local" ? Scope::local : Scope::cluster;
+  plan_.addresses = cluster_addresses();
+  for (uint32_t address = 0; address < plan_.addresses.size(); ++address) {
+    const IpAddr addr = plan_.addresses[address];
+    for (uint32_t port = 0; port < spec.ports.size(); ++port) {
+      auto protocol = protocol_of(spec.ports[port].protocol);
+      if (!protocol || !valid_port(spec.ports[port].port)) {
+        plan_.problems.push_back(fmt::format("spec.ports[{}]: not a valid port and protocol: {} {}", port,
+                                             spec.ports[port].port, spec.ports[port].protocol));
+        continue;
+      }
+      Frontend frontend;
+      frontend.addr = addr;
+      frontend.port = static_cast<uint16_t>(spec.ports[port].port);
+      frontend.protocol = *protocol;
+      frontend.set = set_for(port, *protocol, addr.is_v6(), scope);
+      const auto& set = plan_.sets[frontend.set];
+      frontend.when_empty = scope == Scope::local && set.any_usable ? WhenEmpty::drop : WhenEmpty::reject;
+      frontend.affinity_seconds = affinity_seconds();
+      frontend.address_index = address;
+      frontend.port_index = port;
+      plan_.frontends.push_back(frontend);
+    }
+  }
+  return std::move(plan_);
+}
+
+std::vector<IpAddr> Planner::cluster_addresses() {
+  const auto& spec = service_.spec;
+  std::vector<IpAddr> out;
+  auto add = [&](std::string_view field, const std::string& text) {
+    auto addr = IpAddr::parse(text);
+    if (!addr) {
+      plan_.problems.push_back(fmt::format("{}: not an IP address: \"{}\"", field, text));
+    } else {
+      out.push_back(*addr);
+    }
+  };
+  if (spec.clusterIPs.empty()) add("spec.clusterIP", spec.clusterIP);
+  for (size_t i = 0; i < spec.clusterIPs.size(); ++i)
+    add(fmt::format("spec.clusterIPs[{}]", i), spec.clusterIPs[i]);
+  return out;
+}
+
+uint32_t Planner::affinity_seconds() const {
+  const auto& spec = service_.spec;
+  if (spec.sessionAffinity != "ClientIP") return 0;
+  if (!spec.sessionAffinityConfig || !spec.sessionAffinityConfig->clientIP) return kDefaultAffinitySeconds;
+  int32_t seconds = spec.sessionAffinityConfig->clientIP->timeoutSeconds.value_or(kDefaultAffinitySeconds);
+  return seconds > 0 ? static_cast<uint32_t>(seconds) : kDefaultAffinitySeconds;
+}
+
+uint32_t Planner::set_for(uint32_t port, Protocol protocol, bool v6, Scope scope) {
+  for (uint32_t i = 0; i < plan_.sets.size(); ++i) {
+    const auto& set = plan_.sets[i];
+    if (set.port == port && set.v6 == v6 && set.scope == scope) return i;
+  }
+  BackendSet set{.port = port, .v6 = v6, .scope = scope};
+  auto all = candidates(service_.spec.ports[port], protocol, v6, set);
+  if (scope == Scope::cluster) {
+    choose_cluster(all, set);
+  } else {
+    choose_local(all, set);
+  }
+  set.any_usable =
+      std::any_of(all.begin(), all.end(), [](const auto& c) { return c.ready || c.falls_back(); });
+  plan_.sets.push_back(std::move(set));
+  return static_cast<uint32_t>(plan_.sets.size() - 1);
+}
+
+/// Endpoints that have the port, each address once, by address and port.
+std::vector<Candidate> Planner::candidates(const kube::ServicePort& port, Protocol protocol, bool v6,
+                                           BackendSet& set) {
+  std::vector<Candidate> found;
+  for (uint32_t i = 0; i < slices_.size(); ++i) {
+    if (slices_[i]->addressType != (v6 ? "IPv6" : "IPv4")) continue;
+    for (const auto& offered : slices_[i]->ports) {
+      if (offered.name.value_or("") != port.name || !offered.port || !valid_port(*offered.port)) continue;
+      if (protocol_of(offered.protocol.value_or("TCP")) != protocol) continue;
+      add_candidates(i, *offered.port, v6, found);
+    }
+  }
+  // An endpoint on its way from one slice to another may be in both for a moment: the better one counts.
+  std::sort(found.begin(), found.end(), [](const Candidate& a, const Candidate& b) {
+    return std::tie(a.addr, a.port, b.ready, b.serving, a.from.slice, a.from.endpoint) <
+           std::tie(b.addr, b.port, a.ready, a.serving, b.from.slice, b.from.endpoint);
+  });
+  std::vector<Candidate> out;
+  out.reserve(found.size());
+  for (auto& candidate : found) {
+    if (!out.empty() && out.back().same_address(candidate)) {
+      set.excluded.push_back({candidate.from, Exclusion::duplicate});
+    } else {
+      out.push_back(candidate);
+    }
+  }
+  return out;
+}
+
+void Planner::add_candidates(uint32_t slice, int32_t port, bool v6, std::vector<Candidate>& out) {
+  const auto& endpoints = slices_[slice]->endpoints;
+  for (uint32_t i = 0; i < endpoints.size(); ++i) {
+    const auto& endpoint = endpoints[i];
+    if (endpoint.addresses.empty()) continue;
+    // Only the first counts: the API promises that all of them are the same endpoint.
+    auto addr = IpAddr::parse(endpoint.addresses[0]);
+    if (!addr || addr->is_v6() != v6) {
+      plan_.problems.push_back(fmt::format("{}: addresses[0]: not an {} address: \"{}\"",
+                                           why(slices_, {slice, i}), v6 ? "IPv6" : "IPv4",
+                                           endpoint.addresses[0]));
+      continue;
+    }
+    Candidate candidate{
+        .addr = *addr, .port = static_cast<uint16_t>(port), .endpoint = &endpoint, .from = {slice, i}};
+    candidate.ready = endpoint.conditions.ready.value_or(true);
+    candidate.serving = endpoint.conditions.serving.value_or(candidate.ready);
+    candidate.terminating = endpoint.conditions.terminating.value_or(false);
+    candidate.local = !node_.name.empty() && endpoint.nodeName == node_.name;
+    out.push_back(candidate);
+  }
+}
+
+/// Hints count only if every ready endpoint has them and one of them means this node (or its zone).
+Choice Planner::choice_by_hints(const std::vector<Candidate>& all) const {
+  bool all_for_nodes = true, all_for_zones = true, this_node = false, this_zone = false;
+  for (const auto& candidate : all) {
+    if (!candidate.ready) continue;
+    const auto& hints = candidate.endpoint->hints;
+    all_for_nodes = all_for_nodes && hints && !hints->forNodes.empty();
+    all_for_zones = all_for_zones && hints && !hints->forZones.empty();
+    this_node = this_node || (hints && !node_.name.empty() && names(hints->forNodes, node_.name));
+    this_zone = this_zone || (hints && !node_.zone.empty() && names(hints->forZones, node_.zone));
+  }
+  if (all_for_nodes && this_node) return Choice::same_node;
+  if (all_for_zones && this_zone) return Choice::same_zone;
+  return Choice::ready;
+}
+
+Backend backend_of(const Candidate& candidate) {
+  return {candidate.addr, candidate.port, candidate.local, candidate.terminating, candidate.from};
+}
+
+/// Puts each candidate where `reason` says: no reason against it makes it a backend.
+template <class Reason>
+void divide(const std::vector<Candidate>& all, BackendSet& set, Reason reason) {
+  for (const auto& candidate : all) {
+    std::optional<Exclusion> against = reason(candidate);
+    if (!against) {
+      set.backends.push_back(backend_of(candidate));
+      continue;
+    }
+    set.excluded.push_back({candidate.from, *against});
+    if (candidate.serving) set.still_serving.push_back(backend_of(candidate));
+  }
+}
+
+std::optional<Exclusion> unless_ready(const Candidate& candidate) {
+  if (candidate.ready) return std::nullopt;
+  return candidate.terminating ? Exclusion::terminating : Exclusion::not_ready;
+}
+
+std::optional<Exclusion> unless_falling_back(const Candidate& candidate) {
+  if (candidate.falls_back()) return std::nullopt;
+  return candidate.terminating ? Exclusion::terminating : Exclusion::not_ready;
+}
+
+void Planner::choose_cluster(const std::vector<Candidate>& all, BackendSet& set) const {
+  bool any_ready = std::any_of(all.begin(), all.end(), [](const auto& c) { return c.ready; });
+  if (!any_ready) {
+    divide(all, set, unless_falling_back);
+    set.choice = set.backends.empty() ? Choice::none : Choice::terminating;
+    return;
+  }
+  set.choice = choice_by_hints(all);
+  divide(all, set, [&](const Candidate& candidate) -> std::optional<Exclusion> {
+    if (auto against = unless_ready(candidate)) return against;
+    const auto& hints = candidate.endpoint->hints;
+    if (set.choice == Choice::same_node && !names(hints->forNodes, node_.name)) return Exclusion::other_node;
+    if (set.choice == Choice::same_zone && !names(hints->forZones, node_.zone)) return Exclusion::other_zone;
+    return std::nullopt;
+  });
+}
+
+void Planner::choose_local(const std::vector<Candidate>& all, BackendSet& set) const {
+  bool any_ready = std::any_of(all.begin(), all.end(), [](const auto& c) { return c.local && c.ready; });
+  divide(all, set, [&](const Candidate& candidate) -> std::optional<Exclusion> {
+    if (!candidate.local) return Exclusion::other_node;
+    return any_ready ? unless_ready(candidate) : unless_falling_back(candidate);
+  });
+  if (set.backends.empty()) {
+    set.choice = Choice::none;
+  } else {
+    set.choice = any_ready ? Choice::ready : Choice::terminating;
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(Protocol protocol) {
+  switch (protocol) {
+    case Protocol::tcp:
+      return "TCP";
+    case Protocol::udp:
+      return "UDP";
+    case Protocol::sctp:
+      return "SCTP";
+  }
+  return "?";
+}
+
+ServicePlan plan_service(const kube::Service& service, std::span<const SlicePtr> slices,
+                         const NodeFacts& node) {
+  return Planner(service, slices, node).run();
+}
+
+std::string service_of(const kube::EndpointSlice& slice) {
+  auto label = slice.metadata.labels.find("kubernetes.io/service-name");
+  if (label == slice.metadata.labels.end() || label->second.empty()) return {};
+  return slice.metadata.namespace_ + "/" + label->second;
+}
+
+std::string why(const kube::Service& service, const Frontend& frontend) {
+  const char* field = "spec.clusterIPs";
+  switch (frontend.kind) {
+    case FrontendKind::cluster_ip:
+      break;
+    case FrontendKind::external_ip:
+      field = "spec.externalIPs";
+      break;
+    case FrontendKind::load_balancer:
+      field = "status.loadBalancer.ingress";
+      break;
+    case FrontendKind::node_port:
+      field = "node addresses";
+      break;
+  }
+  const auto& name = service.spec.ports[frontend.port_index].name;
+  return fmt::format("Service {}/{} {}[{}] spec.ports[{}]{}", service.metadata.namespace_,
+                     service.metadata.name, field, frontend.address_index, frontend.port_index,
+                     name.empty() ? "" : " (" + name + ")");
+}
+
+std::string why(std::span<const SlicePtr> slices, const EndpointRef& ref) {
+  const auto& slice = *slices[ref.slice];
+  const auto& target = slice.endpoints[ref.endpoint].targetRef;
+  std::string object;
+  if (target) object = fmt::format(" ({} {}/{})", target->kind, target->namespace_, target->name);
+  return fmt::format("EndpointSlice {}/{} endpoints[{}]{}", slice.metadata.namespace_, slice.metadata.name,
+                     ref.endpoint, object);
+}
+
+}  // namespace weft::service
