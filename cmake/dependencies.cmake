@@ -9,6 +9,8 @@ find_package(GTest REQUIRED)
 find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)
 pkg_check_modules(nl_route REQUIRED IMPORTED_TARGET libnl-route-3.0)
 pkg_check_modules(libbpf REQUIRED IMPORTED_TARGET libbpf)
+pkg_check_modules(libnghttp2 REQUIRED IMPORTED_TARGET libnghttp2)
+pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 
 add_library(bpf ALIAS PkgConfig::libbpf)
 add_library(sqlite3 ALIAS SQLite::SQLite3)

@@ -7,7 +7,8 @@
 namespace weft::standalone {
 namespace {
 
-std::string printed(const json::value& value) {
+std::string printed(const BadValue& bad) {
+  const auto& value = bad.get();
   // Boost writes doubles with an exponent, Go without.
   return value.is_double() ? fmt::format("{}", value.get_double()) : json::serialize(value);
 }
@@ -24,12 +25,11 @@ FieldError required(std::string field, std::string_view detail) {
   return make("FieldValueRequired", std::move(field), "Required value", detail);
 }
 
-FieldError invalid(std::string field, const json::value& value, std::string_view detail) {
+FieldError invalid(std::string field, const BadValue& value, std::string_view detail) {
   return make("FieldValueInvalid", std::move(field), "Invalid value: " + printed(value), detail);
 }
 
-FieldError not_supported(std::string field, const json::value& value,
-                         const std::vector<std::string>& choices) {
+FieldError not_supported(std::string field, const BadValue& value, const std::vector<std::string>& choices) {
   std::string detail;
   for (const auto& choice : choices) {
     detail += fmt::format("{}\"{}\"", detail.empty() ? "supported values: " : ", ", choice);
@@ -37,7 +37,7 @@ FieldError not_supported(std::string field, const json::value& value,
   return make("FieldValueNotSupported", std::move(field), "Unsupported value: " + printed(value), detail);
 }
 
-FieldError duplicate(std::string field, const json::value& value) {
+FieldError duplicate(std::string field, const BadValue& value) {
   return make("FieldValueDuplicate", std::move(field), "Duplicate value: " + printed(value), {});
 }
 
@@ -45,7 +45,7 @@ FieldError forbidden(std::string field, std::string_view detail) {
   return make("FieldValueForbidden", std::move(field), "Forbidden", detail);
 }
 
-FieldError not_found(std::string field, const json::value& value) {
+FieldError not_found(std::string field, const BadValue& value) {
   return make("FieldValueNotFound", std::move(field), "Not found: " + printed(value), {});
 }
 
@@ -59,7 +59,7 @@ FieldError too_many(std::string field, size_t actual, size_t max) {
               fmt::format("must have at most {} items", max));
 }
 
-FieldError wrong_type(std::string field, const json::value& value, std::string_view detail) {
+FieldError wrong_type(std::string field, const BadValue& value, std::string_view detail) {
   return make("FieldValueTypeInvalid", std::move(field), "Invalid value: " + printed(value), detail);
 }
 

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/error.h"
@@ -21,17 +22,33 @@ struct FieldError {
 };
 using FieldErrors = std::vector<FieldError>;
 
+/// A value that is refused, as JSON; from anything that reads like text too.
+class BadValue {
+ public:
+  template <class T>
+  BadValue(const T& value) {  // NOLINT(google-explicit-constructor): it stands in for json::value
+    if constexpr (std::is_convertible_v<const T&, std::string_view> && !std::is_null_pointer_v<T>) {
+      value_ = json::value(std::string_view(value));
+    } else {
+      value_ = json::value(value);
+    }
+  }
+  const json::value& get() const { return value_; }
+
+ private:
+  json::value value_;
+};
+
 /// `value` is printed as Go prints it: strings in quotes, numbers and true plain, objects and lists as JSON.
 FieldError required(std::string field, std::string_view detail = {});
-FieldError invalid(std::string field, const json::value& value, std::string_view detail);
-FieldError not_supported(std::string field, const json::value& value,
-                         const std::vector<std::string>& choices);
-FieldError duplicate(std::string field, const json::value& value);
+FieldError invalid(std::string field, const BadValue& value, std::string_view detail);
+FieldError not_supported(std::string field, const BadValue& value, const std::vector<std::string>& choices);
+FieldError duplicate(std::string field, const BadValue& value);
 FieldError forbidden(std::string field, std::string_view detail);
-FieldError not_found(std::string field, const json::value& value);
+FieldError not_found(std::string field, const BadValue& value);
 FieldError too_long(std::string field, size_t max_bytes);
 FieldError too_many(std::string field, size_t actual, size_t max);
-FieldError wrong_type(std::string field, const json::value& value, std::string_view detail);
+FieldError wrong_type(std::string field, const BadValue& value, std::string_view detail);
 FieldError internal_error(std::string field, std::string_view detail);
 
 /// The Error of a refused object, ErrorCode::invalid: `Service "x" is invalid: spec.ports[0].port: Invalid

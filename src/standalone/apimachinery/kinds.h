@@ -20,15 +20,15 @@ namespace weft::standalone {
 /// Sets the defaults of the kind: those in the schema and those that depend on other fields.
 void default_object(const kube::ResourceInfo& kind, const kube::Schema& schema, json::value& object);
 
-/// Drops what a client may not set when it creates: status (of kinds that have it as a subresource), starts
-/// metadata.generation at 1 where the kind counts it, and changes fields as the kind's strategy does (a
-/// Secret's stringData becomes data, a Namespace gets its finalizer and label, a Pod its phase and QoS class
-/// …).
-void prepare_for_create(const kube::ResourceInfo& kind, const kube::Schema& schema, json::value& object);
+/// Drops what a client may not set when it creates: status (`has_status`: the kind has it as a subresource),
+/// starts metadata.generation at 1 where the kind counts it, and changes fields as the kind's strategy does
+/// (a Secret's stringData becomes data, a Namespace gets its finalizer and label, a Pod its phase and QoS
+/// class).
+void prepare_for_create(const kube::ResourceInfo& kind, bool has_status, json::value& object);
 
 /// The same for an update of the object itself (`subresource` "") or of a subresource ("status"): takes from
 /// `old` what this way of writing may not change, counts generation up when the rest changed.
-void prepare_for_update(const kube::ResourceInfo& kind, const kube::Schema& schema, json::value& object,
+void prepare_for_update(const kube::ResourceInfo& kind, bool has_status, json::value& object,
                         const json::value& old, std::string_view subresource = {});
 
 /// What is wrong with a new object; empty when nothing is.
