@@ -4,10 +4,13 @@
 
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <charconv>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
-#include "kube/client/connection.h"
+#include "kube/client/connection_pool.h"
+#include "kube/client/escape.h"
 #include "kube/client/status_error.h"
 #include "kube/client/watch_parser.h"
 
@@ -18,37 +21,74 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kRequestTimeout = 60s;
-constexpr auto kConnectTimeout = 10s;
-/// A watch hears at least a bookmark a minute from any server; silence for longer is a dead connection.
-constexpr auto kWatchSilence = 150s;
-constexpr size_t kMaxIdle = 8;
-constexpr int kPageSize = 5000;
+constexpr int kPageSize = 1000;
+/// How often a server that asks for patience is obeyed before its answer is an error.
+constexpr int kMostRepeats = 3;
+/// Schemas inside CustomResourceDefinitions nest deeper than Boost.JSON's default of 32.
+constexpr json::parse_options kParseOptions{.max_depth = 200};
 
 std::string with_query(std::string path, const std::string& query) {
   return query.empty() ? path : path + "?" + query;
 }
 
+/// The JSON of an answer's body; null when there is none or it is something else.
+json::value parse_body(const std::string& body, bool& valid) {
+  boost::system::error_code error;
+  auto value = body.empty() ? json::value() : json::parse(body, error, {}, kParseOptions);
+  valid = !error;
+  if (error) value = nullptr;
+  return value;
+}
+
+/// How long the server asks to wait before the request is sent again: Retry-After (RFC 9110, 10.2.3) in
+/// seconds with 429 or 503.
+std::optional<std::chrono::seconds> patience(unsigned status, std::string_view retry_after) {
+  if ((status != 429 && status != 503) || retry_after.empty()) return std::nullopt;
+  int seconds = 1;
+  std::from_chars(retry_after.data(), retry_after.data() + retry_after.size(), seconds);
+  return std::chrono::seconds(std::clamp(seconds, 1, 30));
+}
+
+WatchEvent to_watch_event(json::value event) {
+  auto type = string_at(event, "type");
+  WatchEvent out{WatchEvent::Type::error, nullptr};
+  if (type == "ADDED") out.type = WatchEvent::Type::added;
+  if (type == "MODIFIED") out.type = WatchEvent::Type::modified;
+  if (type == "DELETED") out.type = WatchEvent::Type::deleted;
+  if (type == "BOOKMARK") out.type = WatchEvent::Type::bookmark;
+  if (auto* object = event.get_object().if_contains("object")) out.object = std::move(*object);
+  return out;
+}
+
+/// The rest of a refused stream's body, as far as it can be of interest.
+awaitable<std::string> read_refusal(Connection& connection, std::chrono::milliseconds timeout) {
+  constexpr size_t kEnough = 1 << 20;
+  std::string body;
+  while (body.size() < kEnough) {
+    auto bytes = co_await connection.read_some(timeout);
+    if (!bytes || bytes->empty()) break;
+    body += *bytes;
+  }
+  co_return body;
+}
+
 }  // namespace
 
 struct Client::Impl {
-  Impl(asio::io_context& i, ClientConfig c) : io(i), config(std::move(c)) {}
+  Impl(asio::io_context& i, ClientConfig c)
+      : io(i), config(std::move(c)), pool(std::make_shared<ConnectionPool>(io, config)) {}
 
-  awaitable<Expected<std::unique_ptr<Connection>>> connect() {
-    if (!tls) {
-      WEFT_CO_TRY(tls, make_tls_context(config));
-    }
-    co_return co_await Connection::open(io, *tls, config, kConnectTimeout);
-  }
-
-  http::request<http::string_body> make_request(std::string_view method, const std::string& path) const {
+  Expected<http::request<http::string_body>> make_request(std::string_view method,
+                                                          const std::string& path) const {
     http::request<http::string_body> request(http::string_to_verb(method), config.base_path + path, 11);
-    request.set(http::field::host, fmt::format("{}:{}", config.host, config.port));
+    auto host = config.host.find(':') == std::string::npos ? config.host : "[" + config.host + "]";
+    request.set(http::field::host, fmt::format("{}:{}", host, config.port));
     request.set(http::field::user_agent, "weft");
     request.set(http::field::accept, "application/json");
     std::string token = config.token;
     if (!config.token_file.empty()) {
       std::ifstream file(config.token_file);
+      if (!file) return fail_errno("token file " + config.token_file, errno);
       token.assign(std::istreambuf_iterator<char>(file), {});
       token.erase(token.find_last_not_of(" \n\r\t") + 1);
     }
@@ -56,30 +96,14 @@ struct Client::Impl {
     return request;
   }
 
-  /// Sends on an idle connection or a new one. A connection that the server had closed while it was idle is
-  /// no failure: the request is sent once more on a new one.
-  awaitable<Expected<http::response<http::string_body>>> send(http::request<http::string_body> request) {
-    while (true) {
-      bool reused = !idle.empty();
-      std::unique_ptr<Connection> connection;
-      if (reused) {
-        connection = std::move(idle.back());
-        idle.pop_back();
-      } else {
-        WEFT_CO_TRY(connection, co_await connect());
-      }
-      auto response = co_await connection->exchange(request, kRequestTimeout);
-      if (!response && reused && connection->failed_before_answer()) continue;
-      if (!response) co_return in_context(fmt::format("{}:{}", config.host, config.port), response.error());
-      if (response->keep_alive() && idle.size() < kMaxIdle) idle.push_back(std::move(connection));
-      co_return std::move(*response);
-    }
+  awaitable<void> sleep(std::chrono::seconds time) {
+    asio::steady_timer timer(io, time);
+    co_await timer.async_wait(asio::use_awaitable);
   }
 
   asio::io_context& io;
   ClientConfig config;
-  std::shared_ptr<asio::ssl::context> tls;
-  std::vector<std::unique_ptr<Connection>> idle;
+  std::shared_ptr<ConnectionPool> pool;
 };
 
 Client::Client(asio::io_context& io, ClientConfig config)
@@ -90,33 +114,31 @@ const ClientConfig& Client::config() const { return impl_->config; }
 
 awaitable<Expected<json::value>> Client::request(std::string method, std::string path, json::value body,
                                                  std::string content_type) {
-  auto request = impl_->make_request(method, path);
+  WEFT_CO_TRY(auto request, impl_->make_request(method, path));
   if (!body.is_null()) {
     request.set(http::field::content_type, content_type);
     request.body() = json::serialize(body);
   }
   request.prepare_payload();
+  // Sent twice, a POST may create two objects; the others come to the same.
+  const bool repeatable = method != "POST";
+  const auto name = fmt::format("{} {}", method, path);
   for (int attempt = 0;; ++attempt) {
-    WEFT_CO_TRY(auto response, co_await impl_->send(request));
-    boost::system::error_code error;
-    auto value = response.body().empty() ? json::value() : json::parse(response.body(), error);
+    WEFT_CO_TRY(auto response,
+                co_await impl_->pool->exchange(request, repeatable, impl_->config.request_timeout));
+    bool valid = true;
+    auto value = parse_body(response.body(), valid);
     if (response.result_int() < 400) {
-      if (error)
-        co_return fail(ErrorCode::internal, fmt::format("{} {}: the answer is no JSON", method, path));
+      if (!valid) co_return fail(ErrorCode::internal, name + ": the answer is no JSON");
       co_return value;
     }
-    // A server that asks for patience is obeyed a few times, as client-go does.
-    auto retry_after = response[http::field::retry_after];
-    bool busy = response.result_int() == 429 || response.result_int() == 503;
-    if (busy && !retry_after.empty() && attempt < 3) {
-      asio::steady_timer timer(
-          impl_->io, std::chrono::seconds(std::clamp(std::atoi(std::string(retry_after).c_str()), 1, 30)));
-      co_await timer.async_wait(asio::use_awaitable);
+    auto wait = patience(response.result_int(), response[http::field::retry_after]);
+    if (wait && attempt < kMostRepeats) {
+      co_await impl_->sleep(*wait);
       continue;
     }
-    co_return std::unexpected(status_error(static_cast<int>(response.result_int()),
-                                           error ? json::value() : value,
-                                           fmt::format("{} {}", method, path)));
+    if (!valid) value = response.body();
+    co_return std::unexpected(status_error(static_cast<int>(response.result_int()), value, name));
   }
 }
 
@@ -142,7 +164,7 @@ awaitable<Expected<json::value>> Client::merge_patch(const ResourceInfo& r, std:
 
 awaitable<Expected<json::value>> Client::apply(const ResourceInfo& r, std::string ns, std::string name,
                                                json::value object, std::string field_manager) {
-  auto path = r.object_path(ns, name) + "?force=true&fieldManager=" + field_manager;
+  auto path = r.object_path(ns, name) + "?force=true&fieldManager=" + escape_query(field_manager);
   return request("PATCH", std::move(path), std::move(object), "application/apply-patch+yaml");
 }
 
@@ -151,18 +173,28 @@ awaitable<Expected<json::value>> Client::remove(const ResourceInfo& r, std::stri
   return request("DELETE", r.object_path(ns, name), std::move(options));
 }
 
+awaitable<Expected<json::value>> Client::list_page(const ResourceInfo& r, std::string ns, std::string query,
+                                                   std::string continue_token) {
+  auto full = fmt::format("limit={}{}{}", kPageSize, query.empty() ? "" : "&", query);
+  if (!continue_token.empty()) full += "&continue=" + escape_query(continue_token);
+  auto path = with_query(r.collection_path(ns), full);
+  WEFT_CO_TRY(auto page, co_await request("GET", path));
+  const auto* items = member(page, "items");
+  if (!items || !(items->is_array() || items->is_null()))
+    co_return fail(ErrorCode::internal, fmt::format("GET {}: the answer is no list", path));
+  // A Go server writes an empty list as null.
+  if (items->is_null()) page.as_object()["items"].emplace_array();
+  co_return page;
+}
+
 awaitable<Expected<json::value>> Client::list(const ResourceInfo& r, std::string ns, std::string query) {
-  auto base = with_query(r.collection_path(ns),
-                         fmt::format("limit={}{}{}", kPageSize, query.empty() ? "" : "&", query));
-  WEFT_CO_TRY(auto whole, co_await request("GET", base));
+  WEFT_CO_TRY(auto whole, co_await list_page(r, ns, query, {}));
   while (true) {
     auto token = std::string(string_at(whole, "metadata.continue"));
     if (token.empty()) co_return whole;
-    WEFT_CO_TRY(auto page, co_await request("GET", base + "&continue=" + token));
-    auto* items = page.is_object() ? page.get_object().if_contains("items") : nullptr;
-    if (!items || !items->is_array()) co_return fail(ErrorCode::internal, base + ": a page without items");
+    WEFT_CO_TRY(auto page, co_await list_page(r, ns, query, std::move(token)));
     auto& all = whole.as_object()["items"].as_array();
-    for (auto& item : items->get_array()) all.push_back(std::move(item));
+    for (auto& item : page.as_object()["items"].as_array()) all.push_back(std::move(item));
     whole.as_object()["metadata"] = page.as_object()["metadata"];
   }
 }
@@ -170,31 +202,21 @@ awaitable<Expected<json::value>> Client::list(const ResourceInfo& r, std::string
 awaitable<Expected<void>> Client::watch(const ResourceInfo& r, std::string ns, std::string query,
                                         std::function<bool(WatchEvent)> on_event) {
   auto path = with_query(r.collection_path(ns), "watch=true" + (query.empty() ? "" : "&" + query));
-  WEFT_CO_TRY(auto connection, co_await impl_->connect());
-  WEFT_CO_TRY(auto head,
-              co_await connection->start_stream(impl_->make_request("GET", path), kRequestTimeout));
+  WEFT_CO_TRY(auto request, impl_->make_request("GET", path));
+  WEFT_CO_TRY(auto connection, co_await impl_->pool->open());
+  WEFT_CO_TRY(auto head, co_await connection->start_stream(request, impl_->config.request_timeout));
+  if (head.result_int() >= 400) {
+    auto body = co_await read_refusal(*connection, impl_->config.request_timeout);
+    if (auto wait = patience(head.result_int(), head[http::field::retry_after])) co_await impl_->sleep(*wait);
+    bool valid = true;
+    auto status = parse_body(body, valid);
+    if (!valid) status = body;
+    co_return std::unexpected(status_error(static_cast<int>(head.result_int()), status, "watch " + path));
+  }
   WatchParser parser;
-  std::string refusal;
-  auto deliver = [&](json::value event) {
-    auto type = string_at(event, "type");
-    WatchEvent out{WatchEvent::Type::error, nullptr};
-    if (type == "ADDED") out.type = WatchEvent::Type::added;
-    if (type == "MODIFIED") out.type = WatchEvent::Type::modified;
-    if (type == "DELETED") out.type = WatchEvent::Type::deleted;
-    if (type == "BOOKMARK") out.type = WatchEvent::Type::bookmark;
-    if (auto* object = event.get_object().if_contains("object")) out.object = std::move(*object);
-    return on_event(std::move(out));
-  };
+  auto deliver = [&](json::value event) { return on_event(to_watch_event(std::move(event))); };
   while (true) {
-    WEFT_CO_TRY(auto bytes, co_await connection->read_some(kWatchSilence));
-    if (head.result_int() >= 400) {
-      refusal += bytes;
-      if (!bytes.empty() && refusal.size() < (1U << 20)) continue;
-      boost::system::error_code error;
-      auto status = json::parse(refusal, error);
-      co_return std::unexpected(
-          status_error(static_cast<int>(head.result_int()), error ? json::value() : status, "watch " + path));
-    }
+    WEFT_CO_TRY(auto bytes, co_await connection->read_some(impl_->config.watch_silence));
     if (bytes.empty()) co_return Expected<void>{};
     WEFT_CO_CHECK(parser.feed(bytes, deliver));
     if (parser.stopped()) co_return Expected<void>{};

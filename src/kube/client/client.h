@@ -37,10 +37,6 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  struct Response {
-    int status = 0;
-    json::value body;
-  };
   /// Any request: `path` with its query, already escaped. Status >= 400 comes back as an Error.
   asio::awaitable<Expected<json::value>> request(std::string method, std::string path,
                                                  json::value body = nullptr,
@@ -62,6 +58,11 @@ class Client {
                                                 json::value options = nullptr);
   /// GET of a collection, whole (pages are followed); `query` like "labelSelector=a%3Db".
   asio::awaitable<Expected<json::value>> list(const ResourceInfo& r, std::string ns, std::string query = {});
+
+  /// One page of a collection; `continue_token` is the metadata.continue of the page before, "" for the
+  /// first. The answer's `items` is an array. ErrorCode::gone: the token is too old, begin again.
+  asio::awaitable<Expected<json::value>> list_page(const ResourceInfo& r, std::string ns, std::string query,
+                                                   std::string continue_token);
 
   /// Watches until the server ends it, the connection breaks or `on_event` returns false. The result says why
   /// it ended.

@@ -20,12 +20,33 @@ namespace {
 
 constexpr std::chrono::milliseconds kFirstDelay = 50ms;
 constexpr std::chrono::milliseconds kLongestDelay = 10s;
+/// A watch that stood so long was a good one: what ended it does not count as a failure in a row.
+constexpr auto kGoodWatch = 5s;
 
-/// 50 % to 100 % of `most`, so that many clients do not come back at the same moment.
-std::chrono::milliseconds jittered(std::chrono::milliseconds most) {
-  static thread_local std::minstd_rand random(std::random_device{}());
-  return std::chrono::milliseconds(
-      std::uniform_int_distribution<int64_t>(most.count() / 2, most.count())(random));
+std::minstd_rand& random_source() {
+  static thread_local std::minstd_rand source(std::random_device{}());
+  return source;
+}
+
+/// Between half of `most` and all of it, so that many clients do not come back at the same moment.
+template <class Duration>
+Duration jittered(Duration most) {
+  return Duration(std::uniform_int_distribution<int64_t>(most.count() / 2, most.count())(random_source()));
+}
+
+/// The server cannot go on from the version we hold, or sent what no client can read: only a list helps.
+bool needs_list(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::gone:
+    case ErrorCode::bad_request:
+    case ErrorCode::invalid:
+    case ErrorCode::too_large:
+    case ErrorCode::timeout:  // "Too large resource version": a server that was set back
+    case ErrorCode::internal:
+      return true;
+    default:
+      return false;
+  }
 }
 
 std::string key_of(const json::value& object) {
@@ -53,7 +74,8 @@ std::string Reflector::query(bool watching) const {
   if (watching) {
     add("allowWatchBookmarks", "true");
     add("resourceVersion", version_);
-    add("timeoutSeconds", std::to_string(options_.audit_period_seconds));
+    add("timeoutSeconds",
+        std::to_string(jittered(std::chrono::seconds(options_.audit_period_seconds)).count()));
   }
   return out;
 }
@@ -61,23 +83,27 @@ std::string Reflector::query(bool watching) const {
 awaitable<void> Reflector::run_loop() {
   asio::steady_timer timer(client_.io());
   auto delay = kFirstDelay;
+  auto listed_at = std::chrono::steady_clock::now() - 1h;
   while (true) {
-    auto started = std::chrono::steady_clock::now();
-    bool listed = version_.empty();
-    Expected<void> result = listed ? co_await list() : co_await watch();
-    if (result) {
-      delay = kFirstDelay;
-      // A watch that came to its end in good order is followed by a list: the audit.
-      if (!listed) version_.clear();
+    const auto started = std::chrono::steady_clock::now();
+    const bool listing = version_.empty();
+    Expected<void> result = listing ? co_await list() : co_await watch();
+    const auto now = std::chrono::steady_clock::now();
+    const bool good = listing ? result.has_value() : now - started > kGoodWatch;
+    if (good) delay = kFirstDelay;
+    if (listing && result) listed_at = now;
+    // A watch that came to its end in good order is followed by a list: the audit.
+    if (result && good) {
+      if (!listing) version_.clear();
       continue;
     }
-    if (result.error().code == ErrorCode::gone) {
-      version_.clear();
-      continue;
-    }
-    if (std::chrono::steady_clock::now() - started > 5s) delay = kFirstDelay;
-    spdlog::debug("{}: {} again in {} ms: {}", resource_.plural, listed ? "list" : "watch", delay.count(),
-                  result.error().message);
+    if (!result && needs_list(result.error().code)) version_.clear();
+    // The first 410 after a while is nothing unusual; a list whose version is gone at once is.
+    if (!result && !listing && result.error().code == ErrorCode::gone && now - listed_at > 1s) continue;
+    spdlog::debug("{}: {} again in {} ms: {}", resource_.plural, version_.empty() ? "list" : "watch",
+                  delay.count(), result ? "ended too soon" : result.error().message);
+    if (!result && delay == kLongestDelay)
+      spdlog::warn("{} cannot be followed: {}", resource_.plural, result.error().message);
     timer.expires_after(jittered(delay));
     delay = std::min(delay * 2, kLongestDelay);
     co_await timer.async_wait(asio::use_awaitable);
@@ -85,20 +111,26 @@ awaitable<void> Reflector::run_loop() {
 }
 
 awaitable<Expected<void>> Reflector::list() {
-  WEFT_CO_TRY(auto whole, co_await client_.list(resource_, options_.namespace_, query(false)));
-  const auto* items = member(whole, "items");
   std::unordered_set<std::string> there;
-  if (items && items->is_array()) {
-    for (const auto& item : items->get_array()) {
+  std::string token;
+  std::string version;
+  do {
+    WEFT_CO_TRY(auto page,
+                co_await client_.list_page(resource_, options_.namespace_, query(false), std::move(token)));
+    for (const auto& item : page.as_object()["items"].as_array()) {
       auto key = key_of(item);
       if (version_of(key) != string_at(item, "metadata.resourceVersion")) put(item);
       there.insert(std::move(key));
     }
-  }
+    version = string_at(page, "metadata.resourceVersion");
+    token = string_at(page, "metadata.continue");
+  } while (!token.empty());
+  if (version.empty())
+    co_return fail(ErrorCode::internal, resource_.plural + ": the list has no metadata.resourceVersion");
   for (const auto& key : keys()) {
     if (!there.contains(key)) erase(key);
   }
-  version_ = string_at(whole, "metadata.resourceVersion");
+  version_ = std::move(version);
   on_list_complete();
   co_return Expected<void>{};
 }

@@ -20,9 +20,10 @@ std::string object_key(const ObjectMeta& meta);
 
 /// Keeps a copy of one collection equal to the server's: list, then watch from its resourceVersion with
 /// bookmarks. A 410 or a broken watch lists again and reports only differences, so no consumer ever sees a
-/// gap or a flicker. Broken connections are retried with exponential back-off and jitter (50 ms to 10 s).
-/// Every `audit_period_seconds` the watch ends and a list is compared with the copy, against events lost on
-/// the way. The untyped base of Informer<T>.
+/// gap or a flicker; an object that was deleted and made again meanwhile is one update, with another uid.
+/// Broken connections are retried with exponential back-off and jitter (50 ms to 10 s). Once in half to all
+/// of `audit_period_seconds` the watch ends and a list is compared with the copy, a page at a time, against
+/// events lost on the way. The untyped base of Informer<T>.
 class Reflector {
  public:
   struct Options {

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -46,15 +47,21 @@ Expected<std::string> data_or_file(const json::value& from, const std::string& k
   }
   const auto* file = member(from, key);
   if (!file || !file->is_string()) return std::string();
-  return read_file(folder / std::string_view(file->get_string()));
+  auto path = folder / std::string_view(file->get_string());
+  std::error_code error;
+  if (!fs::is_regular_file(path, error))
+    return fail(ErrorCode::not_found, fmt::format("{}: {}: no such file", key, path.string()));
+  return read_file(path);
 }
 
 Expected<void> set_server(std::string_view url, ClientConfig& out) {
   auto bad = [&] {
-    return fail(ErrorCode::invalid, fmt::format("server: {}: must be https://HOST[:PORT][/PATH]", url));
+    return fail(ErrorCode::invalid, fmt::format("server: \"{}\": must be https://HOST[:PORT][/PATH]", url));
   };
-  if (!url.starts_with("https://")) return bad();
-  url.remove_prefix(8);
+  out.tls = !url.starts_with("http://");
+  if (!out.tls) out.port = 80;
+  if (out.tls && !url.starts_with("https://")) return bad();
+  url.remove_prefix(out.tls ? 8 : 7);
   auto slash = url.find('/');
   if (slash != std::string_view::npos) {
     out.base_path = url.substr(slash);
@@ -77,6 +84,11 @@ Expected<void> set_server(std::string_view url, ClientConfig& out) {
 }
 
 Expected<void> set_user(const json::value& user, const fs::path& folder, ClientConfig& out) {
+  for (std::string_view how : {"exec", "auth-provider", "username"}) {
+    if (!member(user, how)) continue;
+    return fail(ErrorCode::invalid,
+                fmt::format("user.{}: not supported; use a client certificate, token or tokenFile", how));
+  }
   WEFT_TRY(out.cert_pem, data_or_file(user, "client-certificate", folder));
   WEFT_TRY(out.key_pem, data_or_file(user, "client-key", folder));
   if (const auto* token = member(user, "token"); token && token->is_string()) out.token = token->get_string();
@@ -86,8 +98,8 @@ Expected<void> set_user(const json::value& user, const fs::path& folder, ClientC
   return {};
 }
 
-Expected<ClientConfig> parse(const json::value& config, const std::string& context_name,
-                             const fs::path& folder) {
+Expected<ClientConfig> resolve(const json::value& config, const std::string& context_name,
+                               const fs::path& folder) {
   auto name = context_name.empty() ? std::string(string_at(config, "current-context")) : context_name;
   const auto* context = named(config, "contexts", name, "context");
   if (!context) return fail(ErrorCode::not_found, fmt::format("context \"{}\" is not in the file", name));
@@ -101,21 +113,30 @@ Expected<ClientConfig> parse(const json::value& config, const std::string& conte
   const auto* insecure = member(*cluster, "insecure-skip-tls-verify");
   out.insecure_skip_verify = insecure && insecure->is_bool() && insecure->get_bool();
   if (auto ns = string_at(*context, "namespace"); !ns.empty()) out.namespace_ = ns;
-  if (const auto* user = named(config, "users", string_at(*context, "user"), "user")) {
-    WEFT_CHECK(set_user(*user, folder, out));
-  }
+  auto user_name = string_at(*context, "user");
+  const auto* user = named(config, "users", user_name, "user");
+  if (!user && !user_name.empty())
+    return fail(ErrorCode::not_found, fmt::format("the user of context \"{}\" is not in the file", name));
+  if (user) WEFT_CHECK(set_user(*user, folder, out));
+  if (out.cert_pem.empty() != out.key_pem.empty())
+    return fail(ErrorCode::invalid, "user: client-certificate and client-key go together, one is missing");
   return out;
 }
 
 }  // namespace
 
-Expected<ClientConfig> load_kubeconfig(const std::string& path, const std::string& context) {
-  WEFT_TRY(auto text, read_file(path));
+Expected<ClientConfig> parse_kubeconfig(std::string_view text, const std::string& path,
+                                        const std::string& context) {
   WEFT_TRY(auto documents, parse_yaml(text, path));
   if (documents.size() != 1) return fail(ErrorCode::invalid, path + ": must hold one kubeconfig");
-  auto config = parse(documents[0].value, context, fs::path(path).parent_path());
+  auto config = resolve(documents[0].value, context, fs::path(path).parent_path());
   if (!config) return in_context(path, config.error());
   return config;
+}
+
+Expected<ClientConfig> load_kubeconfig(const std::string& path, const std::string& context) {
+  WEFT_TRY(auto text, read_file(path));
+  return parse_kubeconfig(text, path, context);
 }
 
 Expected<ClientConfig> in_cluster_config() {
@@ -128,7 +149,9 @@ Expected<ClientConfig> in_cluster_config() {
   const fs::path account = "/var/run/secrets/kubernetes.io/serviceaccount";
   ClientConfig out;
   out.host = host;
-  out.port = static_cast<uint16_t>(std::atoi(port));
+  auto end = port + std::strlen(port);
+  if (auto [at, error] = std::from_chars(port, end, out.port); error != std::errc{} || at != end)
+    return fail(ErrorCode::invalid, fmt::format("KUBERNETES_SERVICE_PORT: \"{}\" is no port", port));
   WEFT_TRY(out.ca_pem, read_file(account / "ca.crt"));
   out.token_file = account / "token";
   return out;
@@ -142,20 +165,30 @@ Expected<ClientConfig> find_config(const std::string& path) {
 
 std::string write_kubeconfig(const ClientConfig& config, const std::string& name) {
   auto host = config.host.find(':') == std::string::npos ? config.host : "[" + config.host + "]";
-  json::value out = {{"apiVersion", "v1"},
-                     {"kind", "Config"},
-                     {"clusters",
-                      {{{"name", name},
-                        {"cluster",
-                         {{"server", fmt::format("https://{}:{}{}", host, config.port, config.base_path)},
-                          {"certificate-authority-data", encode_base64(config.ca_pem)}}}}}},
-                     {"users",
-                      {{{"name", name},
-                        {"user",
-                         {{"client-certificate-data", encode_base64(config.cert_pem)},
-                          {"client-key-data", encode_base64(config.key_pem)}}}}}},
-                     {"contexts", {{{"name", name}, {"context", {{"cluster", name}, {"user", name}}}}}},
-                     {"current-context", name}};
+  auto put = [](json::object& into, std::string_view key, const std::string& text) {
+    if (!text.empty()) into[key] = text;
+  };
+  json::object cluster{{"server", fmt::format("{}://{}:{}{}", config.tls ? "https" : "http", host,
+                                              config.port, config.base_path)}};
+  put(cluster, "certificate-authority-data", encode_base64(config.ca_pem));
+  put(cluster, "tls-server-name", config.server_name);
+  if (config.insecure_skip_verify) cluster["insecure-skip-tls-verify"] = true;
+  json::object user;
+  put(user, "client-certificate-data", encode_base64(config.cert_pem));
+  put(user, "client-key-data", encode_base64(config.key_pem));
+  put(user, "token", config.token);
+  put(user, "tokenFile", config.token_file);
+  json::object context{{"cluster", name}, {"user", name}};
+  if (config.namespace_ != "default") put(context, "namespace", config.namespace_);
+  auto only = [&](std::string_view key, json::object part) {
+    return json::array{json::object{{"name", name}, {key, std::move(part)}}};
+  };
+  json::object out{{"apiVersion", "v1"},
+                   {"kind", "Config"},
+                   {"clusters", only("cluster", std::move(cluster))},
+                   {"users", only("user", std::move(user))},
+                   {"contexts", only("context", std::move(context))},
+                   {"current-context", name}};
   return to_yaml(out);
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 
@@ -18,12 +21,19 @@ struct ClientConfig {
   std::string cert_pem;
   std::string key_pem;
   std::string token;
-  std::string token_file;  ///< read anew at each connection, as bound tokens rotate
+  std::string token_file;  ///< read anew for each request, as bound tokens rotate
   std::string namespace_ = "default";
+  /// From sending a request to having its whole answer.
+  std::chrono::milliseconds request_timeout{60'000};
+  /// A watch that hears nothing for so long is taken for dead; any server sends a bookmark a minute.
+  std::chrono::milliseconds watch_silence{150'000};
 };
 
 /// A kubeconfig file (certificates inline or as files relative to it).
 Expected<ClientConfig> load_kubeconfig(const std::string& path, const std::string& context = {});
+/// The same from its text; `path` is for messages and for what it names relative to itself.
+Expected<ClientConfig> parse_kubeconfig(std::string_view text, const std::string& path,
+                                        const std::string& context = {});
 /// From KUBERNETES_SERVICE_HOST/PORT and the mounted service account.
 Expected<ClientConfig> in_cluster_config();
 /// `path` if given, else $KUBECONFIG, else in-cluster.

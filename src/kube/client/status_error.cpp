@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -68,6 +69,10 @@ ErrorCode code_of(int http_status, std::string_view reason) {
 Error status_error(int http_status, const json::value& status, std::string_view request) {
   auto message = std::string(string_at(status, "message"));
   if (message.empty()) message = fmt::format("{}: HTTP {}", request, http_status);
+  if (status.is_string()) {
+    std::string_view text = status.get_string();
+    message += fmt::format(": {}", text.substr(0, std::min<size_t>(text.find_first_of("\r\n"), 200)));
+  }
   return {code_of(http_status, string_at(status, "reason")), std::move(message)};
 }
 

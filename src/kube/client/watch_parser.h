@@ -24,7 +24,7 @@ class WatchParser {
   bool stopped() const { return stopped_; }
 
  private:
-  json::stream_parser parser_;
+  json::stream_parser parser_{{}, {.max_depth = 200}};
   size_t event_size_ = 0;
   bool stopped_ = false;
 };
