@@ -63,6 +63,12 @@ struct weft_peer {
   __u32 reserved;
 };
 
+/// Kept with an unconnected UDP socket: the Service it asked last and what it got.
+struct weft_recent {
+  struct weft_peer peer;
+  __u64 backend;
+};
+
 /// An unconnected UDP socket and one peer: for `flows` a backend, for `choices` a frontend.
 struct weft_flow_key {
   __u64 cookie;  ///< of the socket

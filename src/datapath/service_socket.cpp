@@ -74,7 +74,7 @@ Expected<bpf_prog_info> info_of_program(int fd) {
   return info;
 }
 
-bool uses_map(int program, uint32_t map_id) {
+bool uses_any(int program, const std::vector<uint32_t>& maps) {
   std::array<uint32_t, 64> map_ids{};
   bpf_prog_info info{};
   info.map_ids = reinterpret_cast<uint64_t>(map_ids.data());
@@ -82,7 +82,7 @@ bool uses_map(int program, uint32_t map_id) {
   uint32_t size = sizeof(info);
   if (bpf_obj_get_info_by_fd(program, &info, &size) < 0) return false;
   auto end = map_ids.begin() + std::min<size_t>(info.nr_map_ids, map_ids.size());
-  return std::find(map_ids.begin(), end, map_id) != end;
+  return std::find_first_of(map_ids.begin(), end, maps.begin(), maps.end()) != end;
 }
 
 /// By the kernel's hash over the instructions, which leaves out which maps they use.
@@ -145,7 +145,15 @@ struct ServiceSocket::Programs {
   int program_fd(const char* name) const {
     return bpf_program__fd(bpf_object__find_program_by_name(balancer->obj, name));
   }
-  uint32_t frontends_id() const { return map_id(bpf_map__fd(balancer->maps.frontends)); }
+  /// The kernel's numbers of the pinned maps.
+  std::vector<uint32_t> map_ids() const {
+    std::vector<uint32_t> ids;
+    bpf_map* map;
+    bpf_object__for_each_map(map, balancer->obj) {
+      if (!bpf_map__is_internal(map)) ids.push_back(map_id(bpf_map__fd(map)));
+    }
+    return ids;
+  }
 
   Expected<void> load(const std::string& folder, const ServiceMapSizes& sizes);
   Expected<void> load_lister();
@@ -198,7 +206,7 @@ Expected<bool> ServiceSocket::Programs::runs(const std::string& pin) const {
   WEFT_TRY(auto link_info, info_of_link(link.get()));
   if (link_info.cgroup.cgroup_id == 0) return false;  // its cgroup is gone
   Fd program(bpf_prog_get_fd_by_id(link_info.prog_id));
-  return program && uses_map(program.get(), frontends_id());
+  return program && uses_any(program.get(), map_ids());
 }
 
 Expected<void> ServiceSocket::Programs::attach(const char* name, const std::string& pin, int cgroup,
@@ -209,7 +217,7 @@ Expected<void> ServiceSocket::Programs::attach(const char* name, const std::stri
     WEFT_TRY(auto link_info, info_of_link(link.get()));
     if (link_info.cgroup.cgroup_id == cgroup_id) {
       Fd running(bpf_prog_get_fd_by_id(link_info.prog_id));
-      if (running && uses_map(running.get(), frontends_id()) && same_code(running.get(), program)) return {};
+      if (running && uses_any(running.get(), map_ids()) && same_code(running.get(), program)) return {};
       if (bpf_link_update(link.get(), program, nullptr) < 0) {
         return fail_errno(fmt::format("replace BPF program {}", name), errno);
       }

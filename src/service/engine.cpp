@@ -345,8 +345,9 @@ Expected<void> ServiceEngine::Impl::synchronize() {
   }
   if (all_differs)
     return fail(ErrorCode::system, "programming Services failed; it is tried again at the next change");
+  bool took_over = socket.attached();
   WEFT_CHECK(socket.attach(options.cgroup_path));
-  end_stale_udp_sockets();
+  if (took_over) end_stale_udp_sockets();
   spdlog::info("Services: {} frontends and {} backends; {} entries written in {} ms",
                image.frontends().size(), image.backend_count(), image.writes() - writes,
                std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start)

@@ -65,9 +65,18 @@ struct {
   __type(value, struct weft_peer);
 } udp_peers SEC(".maps");
 
-// Unconnected UDP sockets: which backend a socket uses for a frontend, and which frontend a backend's
-// datagrams are to show. Each datagram looks at both and writes what is missing, so losing one of them costs
-// little.
+// Unconnected UDP sockets. The Service that a socket asked last is kept with it, which is all that most ever
+// need: a socket without this has never asked one.
+struct {
+  __uint(type, BPF_MAP_TYPE_SK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, struct weft_recent);
+} udp_recent SEC(".maps");
+
+// For those that ask several: which backend a socket uses for a frontend, and which frontend a backend's
+// datagrams are to show. A datagram on this way looks at both and writes what is missing, so losing one of
+// them costs little.
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 65536);
@@ -190,59 +199,96 @@ static __always_inline int on_connect(struct bpf_sock_addr* ctx, int v6) {
 
 // The backend that the socket uses already, if its frontend still has it.
 static __always_inline struct weft_backend* chosen_before(struct weft_flow_key* choice,
-                                                          struct weft_frontend* frontend) {
-  __u64* id = bpf_map_lookup_elem(&choices, choice);
-  if (!id) return 0;
-  __u64 number = *id;
-  struct weft_backend* backend = bpf_map_lookup_elem(&backends, &number);
+                                                          struct weft_frontend* frontend, __u64* id) {
+  __u64* found = bpf_map_lookup_elem(&choices, choice);
+  if (!found) return 0;
+  *id = *found;
+  struct weft_backend* backend = bpf_map_lookup_elem(&backends, id);
   return backend && backend->set == frontend->set ? backend : 0;
+}
+
+static __always_inline int is_frontend(const struct weft_peer* peer, const __u8* addr, __be16 port) {
+  return peer->frontend_port == port && same_addr(peer->frontend_addr, addr);
+}
+
+static __always_inline int is_backend(const struct weft_peer* peer, const __u8* addr, __be16 port) {
+  return peer->backend_port == port && same_addr(peer->backend_addr, addr);
+}
+
+// Remembers that the socket uses a backend for a frontend.
+static __always_inline void remember(struct bpf_sock_addr* ctx, __u64 cookie, struct weft_frontend_key* key,
+                                     struct weft_backend* backend, __u64 id) {
+  struct weft_flow_key from = {.cookie = cookie, .port = backend->port};
+  copy_addr(from.addr, backend->addr);
+  struct weft_flow* shown = bpf_map_lookup_elem(&flows, &from);
+  if (!shown || shown->port != key->port || !same_addr(shown->addr, key->addr)) {
+    struct weft_flow flow = {.port = key->port};
+    copy_addr(flow.addr, key->addr);
+    bpf_map_update_elem(&flows, &from, &flow, BPF_ANY);
+  }
+  struct bpf_sock* sk = ctx->sk;
+  if (!sk) return;
+  struct weft_recent recent = {.backend = id};
+  recent.peer.frontend_port = key->port;
+  recent.peer.backend_port = backend->port;
+  copy_addr(recent.peer.frontend_addr, key->addr);
+  copy_addr(recent.peer.backend_addr, backend->addr);
+  struct weft_recent* kept = bpf_sk_storage_get(&udp_recent, sk, &recent, BPF_SK_STORAGE_GET_F_CREATE);
+  if (kept) *kept = recent;
+}
+
+// The same Service as with the last datagram: its backend, if it is still there.
+static __always_inline struct weft_backend* same_as_last(struct bpf_sock_addr* ctx,
+                                                         struct weft_frontend_key* key) {
+  struct bpf_sock* sk = ctx->sk;
+  if (!sk) return 0;
+  struct weft_recent* recent = bpf_sk_storage_get(&udp_recent, sk, 0, 0);
+  if (!recent || !is_frontend(&recent->peer, key->addr, key->port)) return 0;
+  __u64 id = recent->backend;
+  return bpf_map_lookup_elem(&backends, &id);
 }
 
 static __always_inline int on_sendmsg(struct bpf_sock_addr* ctx, int v6) {
   struct weft_frontend_key key = {.protocol = IPPROTO_UDP};
   read_user(ctx, v6, key.addr, &key.port);
-  struct weft_frontend* frontend = find_frontend(&key);
-  if (!frontend) return ALLOW;
-  if (!frontend->count) return without_backend(frontend);
-
-  __u64 cookie = bpf_get_socket_cookie(ctx);
-  struct weft_flow_key choice = {.cookie = cookie, .port = key.port};
-  copy_addr(choice.addr, key.addr);
-  struct weft_backend* backend = chosen_before(&choice, frontend);
+  struct weft_backend* backend = same_as_last(ctx, &key);
   if (!backend) {
-    __u64 id = 0;
-    backend = choose(&key, frontend, &id);
-    if (!backend) return without_backend(frontend);
-    bpf_map_update_elem(&choices, &choice, &id, BPF_ANY);
-  }
+    struct weft_frontend* frontend = find_frontend(&key);
+    if (!frontend) return ALLOW;
+    if (!frontend->count) return without_backend(frontend);
 
-  struct weft_flow_key from = {.cookie = cookie, .port = backend->port};
-  copy_addr(from.addr, backend->addr);
-  struct weft_flow* shown = bpf_map_lookup_elem(&flows, &from);
-  if (!shown || shown->port != key.port || !same_addr(shown->addr, key.addr)) {
-    struct weft_flow flow = {.port = key.port};
-    copy_addr(flow.addr, key.addr);
-    bpf_map_update_elem(&flows, &from, &flow, BPF_ANY);
+    __u64 cookie = bpf_get_socket_cookie(ctx);
+    struct weft_flow_key choice = {.cookie = cookie, .port = key.port};
+    copy_addr(choice.addr, key.addr);
+    __u64 id = 0;
+    backend = chosen_before(&choice, frontend, &id);
+    if (!backend) {
+      backend = choose(&key, frontend, &id);
+      if (!backend) return without_backend(frontend);
+      bpf_map_update_elem(&choices, &choice, &id, BPF_ANY);
+    }
+    remember(ctx, cookie, &key, backend, id);
   }
   write_user(ctx, v6, backend->addr, backend->port);
   return ALLOW;
 }
 
-// Shows the Service in place of the backend that a connected socket has.
-static __always_inline int show_peer(struct bpf_sock_addr* ctx, int v6, const __u8* addr, __be16 port) {
-  struct bpf_sock* sk = ctx->sk;
-  if (!sk) return 0;
-  struct weft_peer* peer = ctx->protocol == IPPROTO_UDP ? bpf_sk_storage_get(&udp_peers, sk, 0, 0)
-                                                        : bpf_sk_storage_get(&tcp_peers, sk, 0, 0);
-  if (!peer || peer->backend_port != port || !same_addr(peer->backend_addr, addr)) return 0;
-  write_user(ctx, v6, peer->frontend_addr, peer->frontend_port);
-  return 1;
-}
-
 static __always_inline int on_recvmsg(struct bpf_sock_addr* ctx, int v6) {
+  struct bpf_sock* sk = ctx->sk;
+  if (!sk) return ALLOW;
   struct weft_flow_key from = {};
   read_user(ctx, v6, from.addr, &from.port);
-  if (show_peer(ctx, v6, from.addr, from.port)) return ALLOW;
+  struct weft_peer* peer = bpf_sk_storage_get(&udp_peers, sk, 0, 0);
+  if (peer && is_backend(peer, from.addr, from.port)) {
+    write_user(ctx, v6, peer->frontend_addr, peer->frontend_port);
+    return ALLOW;
+  }
+  struct weft_recent* recent = bpf_sk_storage_get(&udp_recent, sk, 0, 0);
+  if (!recent) return ALLOW;
+  if (is_backend(&recent->peer, from.addr, from.port)) {
+    write_user(ctx, v6, recent->peer.frontend_addr, recent->peer.frontend_port);
+    return ALLOW;
+  }
   from.cookie = bpf_get_socket_cookie(ctx);
   struct weft_flow* flow = bpf_map_lookup_elem(&flows, &from);
   if (flow) write_user(ctx, v6, flow->addr, flow->port);
@@ -250,10 +296,14 @@ static __always_inline int on_recvmsg(struct bpf_sock_addr* ctx, int v6) {
 }
 
 static __always_inline int on_getpeername(struct bpf_sock_addr* ctx, int v6) {
-  __u8 addr[16] __attribute__((aligned(8)));
-  __be16 port;
-  read_user(ctx, v6, addr, &port);
-  show_peer(ctx, v6, addr, port);
+  struct bpf_sock* sk = ctx->sk;
+  if (!sk) return ALLOW;
+  struct weft_peer* peer = ctx->protocol == IPPROTO_UDP ? bpf_sk_storage_get(&udp_peers, sk, 0, 0)
+                                                        : bpf_sk_storage_get(&tcp_peers, sk, 0, 0);
+  struct weft_flow_key shown = {};
+  read_user(ctx, v6, shown.addr, &shown.port);
+  if (peer && is_backend(peer, shown.addr, shown.port))
+    write_user(ctx, v6, peer->frontend_addr, peer->frontend_port);
   return ALLOW;
 }
 
