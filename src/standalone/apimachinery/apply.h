@@ -15,6 +15,8 @@ struct FieldManager {
   std::string api_version;  ///< of the request: "apps/v1"
   std::string subresource;  ///< "", "status", "scale"
   std::string now;          ///< RFC 3339, whole seconds
+  /// The kind has status as a subresource: its fields can only be owned by way of that.
+  bool has_status = true;
 };
 
 /// One field that another manager owns with another value, as a cause of the 409's Status.
@@ -36,14 +38,15 @@ Expected<json::value> server_side_apply(const json::value& live, const json::val
                                         std::vector<ApplyConflict>& conflicts);
 
 /// Records in `after`'s managedFields that `manager` changed by an update, patch or create what differs from
-/// `before` (null: a new object). managedFields of `after` itself are taken only when they are set to an
-/// empty list: that resets them. Call it with the object as it will be stored (defaulted), for applied
-/// objects never.
+/// `before` (null: a new object). Call it with the object as it will be stored (defaulted), for applied
+/// objects never. The managedFields that the client sent are taken over if there are any, else those of
+/// `before`; an empty list, or one empty entry, resets them.
 void track_update(const json::value& before, json::value& after, const kube::Schema& schema,
                   const FieldManager& manager);
 
 /// The last step of an apply: `applied` is server_side_apply's result after defaulting and the kind's rules.
-/// Gives `live`'s managedFields times back when nothing else changed, so that the write is no change.
+/// When nothing but the times of managedFields differs from `live`, it becomes `live`: the write is no
+/// change.
 void settle_apply(const json::value& live, json::value& applied);
 
 }  // namespace weft::standalone

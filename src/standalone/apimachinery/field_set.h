@@ -2,60 +2,69 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
+#include "base/error.h"
 #include "kube/json.h"
 #include "kube/schema.h"
 
 namespace weft::standalone {
 
-/// A set of field paths as managedFields.fieldsV1 has it: a tree whose edges are "f:name", "k:{keys}" or
-/// "v:value"; a node that is itself in the set is a member ("." in JSON, or a leaf).
+/// A set of field paths, as managedFields.fieldsV1 has it: a tree whose edges are "f:name" (a field or map
+/// key), "k:{keys}" (an element of a keyed list) or "v:value" (of a set). A node is a member of the set or
+/// only on the way to members below it.
 class FieldSet {
  public:
-  /// The fields that `value` sets, down to what the schema calls atomic. metadata's name, namespace and the
-  /// like, and apiVersion and kind, are nobody's.
-  static FieldSet of(const json::value& value, const kube::Schema& schema);
-  /// The fields in which two objects differ (added, changed, or removed between them).
-  static FieldSet difference(const json::value& before, const json::value& after, const kube::Schema& schema);
   static FieldSet from_json(const json::value& fields_v1);
   json::object to_json() const;
+
+  /// The fields that `value` sets, down to what the schema calls atomic.
+  static FieldSet of(const json::value& value, const kube::Schema* schema);
 
   bool empty() const { return !member_ && children_.empty(); }
   FieldSet unite(const FieldSet& other) const;
   FieldSet intersect(const FieldSet& other) const;
   FieldSet without(const FieldSet& other) const;
+  bool operator==(const FieldSet&) const = default;
 
-  /// Each path of the set as upstream prints it: .spec.ports[port=80,protocol="TCP"].name
-  template <class Visit>
-  void each_path(Visit visit, const std::string& prefix = {}) const {
-    if (member_) visit(prefix);
-    for (const auto& [edge, child] : children_) child.each_path(visit, prefix + print_edge(edge));
-  }
-
-  /// Removes from `value` the fields of the set; list elements and objects that the set has as members go
-  /// whole.
-  void remove_from(json::value& value) const;
-  /// The members of the set at which two values differ.
-  FieldSet where_different(const json::value* a, const json::value* b) const;
-  /// Only the paths that exist in `value`.
-  FieldSet existing_in(const json::value& value) const;
+  /// The members as upstream prints them: .spec.ports[port=80,protocol="TCP"].name
+  std::vector<std::string> paths() const;
 
   bool member() const { return member_; }
   const std::map<std::string, FieldSet>& children() const { return children_; }
+  /// nullptr when there is none.
+  const FieldSet* child(const std::string& edge) const;
+  FieldSet& make_child(const std::string& edge) { return children_[edge]; }
+  void insert() { member_ = true; }
+  void erase() { member_ = false; }
+  void erase_child(const std::string& edge) { children_.erase(edge); }
 
  private:
-  void add(const json::value& value, const kube::Schema* schema, bool is_root);
-  static std::string print_edge(const std::string& edge);
+  void collect_paths(const std::string& prefix, std::vector<std::string>& out) const;
+  void drop_empty();
 
   bool member_ = false;
   std::map<std::string, FieldSet> children_;
 };
 
-/// Merges an applied configuration into a live object: maps by key, keyed lists by their keys, sets as sets,
-/// all else replaced.
-json::value merge_typed(json::value live, const json::value& applied, const kube::Schema* schema);
+/// What differs between two values.
+struct FieldDifference {
+  FieldSet changed;  ///< added or modified
+  FieldSet removed;
+};
+FieldDifference compare_fields(const json::value& before, const json::value& after,
+                               const kube::Schema* schema);
 
-/// The value an edge leads to within `value`, or nullptr.
-const json::value* follow(const json::value& value, const std::string& edge);
+/// Merges an applied configuration into a live value: objects and maps by key, keyed lists by their keys,
+/// sets as sets; what is atomic is replaced.
+json::value merge_applied(const json::value& live, const json::value& applied, const kube::Schema* schema);
+
+/// Removes from `value` what `last` has and `owned` has not (neither it nor anything below it).
+void remove_fields(json::value& value, const FieldSet& last, const FieldSet& owned,
+                   const kube::Schema* schema);
+
+/// Fails when an element of a keyed list lacks a key, or two have the same, or a set has a value twice.
+Expected<void> check_list_keys(const json::value& value, const kube::Schema* schema,
+                               const std::string& path = {});
 
 }  // namespace weft::standalone

@@ -134,6 +134,26 @@ const Schema* member_schema(const Schema* schema, std::string_view name) {
   return nullptr;
 }
 
+bool is_atomic(const Schema& schema) {
+  if (schema.map_atomic) return true;
+  static constexpr std::string_view kTypes[] = {
+      "io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector",
+      "io.k8s.apimachinery.pkg.apis.meta.v1.OwnerReference",
+      "io.k8s.api.core.v1.ConfigMapKeySelector",
+      "io.k8s.api.core.v1.FileKeySelector",
+      "io.k8s.api.core.v1.LocalObjectReference",
+      "io.k8s.api.core.v1.NodeSelector",
+      "io.k8s.api.core.v1.NodeSelectorTerm",
+      "io.k8s.api.core.v1.ObjectFieldSelector",
+      "io.k8s.api.core.v1.ObjectReference",
+      "io.k8s.api.core.v1.ResourceFieldSelector",
+      "io.k8s.api.core.v1.SecretKeySelector",
+      "io.k8s.api.core.v1.SecretReference",
+      "io.k8s.api.core.v1.TypedLocalObjectReference",
+  };
+  return schema.type == Type::object && std::ranges::find(kTypes, schema.ref_name) != std::end(kTypes);
+}
+
 std::vector<std::string> prune(json::value& value, const Schema& schema) {
   std::vector<std::string> unknown;
   prune_into(value, schema, {}, unknown);

@@ -41,6 +41,10 @@ Expected<void> check_types(const json::value& value, const kube::Schema& schema)
 /// its nulls.
 void drop_nulls(json::value& value, const kube::Schema& schema);
 
+/// Whether a value is owned and replaced as a whole (x-kubernetes-map-type: atomic): where the schema says
+/// so, and types like LabelSelector and references wherever they stand.
+bool is_atomic(const kube::Schema& schema);
+
 /// The schema of a member of an object or of a map's values; nullptr when it is not described.
 const kube::Schema* member_schema(const kube::Schema* schema, std::string_view name);
 
