@@ -1,0 +1,194 @@
+#include "standalone/workloads/daemonset_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "kube/codec.h"
+
+namespace weft::standalone {
+namespace {
+
+/// What every daemon tolerates: it belongs to the node, however the node is.
+std::vector<kube::Toleration> tolerations_of(const kube::PodSpec& spec) {
+  static const std::pair<const char*, const char*> kAlways[] = {
+      {"node.kubernetes.io/not-ready", "NoExecute"},
+      {"node.kubernetes.io/unreachable", "NoExecute"},
+      {"node.kubernetes.io/disk-pressure", "NoSchedule"},
+      {"node.kubernetes.io/memory-pressure", "NoSchedule"},
+      {"node.kubernetes.io/pid-pressure", "NoSchedule"},
+      {"node.kubernetes.io/unschedulable", "NoSchedule"},
+      {"node.kubernetes.io/network-unavailable", "NoSchedule"}};
+  auto out = spec.tolerations;
+  for (auto [key, effect] : kAlways) {
+    if (!spec.hostNetwork && std::string_view(key).ends_with("network-unavailable")) continue;
+    kube::Toleration toleration;
+    toleration.key = key;
+    toleration.operator_ = "Exists";
+    toleration.effect = effect;
+    if (std::ranges::find(out, toleration) == out.end()) out.push_back(toleration);
+  }
+  return out;
+}
+
+bool tolerates(const std::vector<kube::Toleration>& tolerations, const kube::Taint& taint) {
+  return std::ranges::any_of(tolerations, [&](const kube::Toleration& t) {
+    if (!t.effect.empty() && t.effect != taint.effect) return false;
+    if (!t.key.empty() && t.key != taint.key) return false;
+    return t.operator_ == "Exists" || (!t.key.empty() && t.value == taint.value);
+  });
+}
+
+class Step {
+ public:
+  Step(const kube::DaemonSet& set, const PodList& pods, const PlanContext& context)
+      : set_(set), context_(context), tolerations_(tolerations_of(set.spec.template_.spec)) {
+    for (const auto& pod : pods) by_node_[pod->spec.nodeName].push_back(pod);
+  }
+
+  DaemonSetPlan run(const std::vector<NodePtr>& nodes, const RevisionList& revisions);
+
+ private:
+  bool wanted(const kube::Node& node) const;
+  void serve(const kube::Node& node);
+  void update(int desired);
+  void create(const std::string& node);
+  void remove(const PodPtr& pod, std::string_view why) {
+    plan_.remove.push_back(pod);
+    plan_.notes.push_back(
+        {"Normal", "SuccessfulDelete", fmt::format("Deleted pod: {}{}", pod->metadata.name, why)});
+  }
+  bool updated(const kube::Pod& pod) const {
+    auto it = pod.metadata.labels.find(kRevisionHashLabel);
+    return it != pod.metadata.labels.end() && it->second == hash_;
+  }
+
+  const kube::DaemonSet& set_;
+  const PlanContext& context_;
+  const std::vector<kube::Toleration> tolerations_;
+  std::map<std::string, PodList> by_node_;
+  std::string hash_;
+  PodList stale_, stale_broken_;  ///< of an older template; not available ones apart
+  DaemonSetPlan plan_;
+};
+
+bool Step::wanted(const kube::Node& node) const {
+  const kube::PodSpec& spec = set_.spec.template_.spec;
+  if (!kube::Selector::from(spec.nodeSelector).matches(node.metadata.labels)) return false;
+  if (!spec.nodeName.empty() && spec.nodeName != node.metadata.name) return false;
+  return std::ranges::all_of(node.spec.taints, [&](const kube::Taint& taint) {
+    return taint.effect == "PreferNoSchedule" || tolerates(tolerations_, taint);
+  });
+}
+
+void Step::create(const std::string& node) {
+  kube::Pod pod = pod_of(set_.spec.template_, set_.metadata.namespace_,
+                         controller_reference("apps/v1", "DaemonSet", set_.metadata));
+  pod.metadata.generateName = set_.metadata.name + "-";
+  pod.metadata.name = pod.metadata.generateName + context_.suffix();
+  pod.metadata.labels[kRevisionHashLabel] = hash_;
+  pod.spec.nodeName = node;
+  pod.spec.tolerations = tolerations_;
+  plan_.notes.push_back({"Normal", "SuccessfulCreate", fmt::format("Created pod: {}", pod.metadata.name)});
+  plan_.create.push_back(std::move(pod));
+}
+
+/// Exactly one living pod on a node that is to have one.
+void Step::serve(const kube::Node& node) {
+  kube::DaemonSetStatus& status = plan_.status;
+  ++status.desiredNumberScheduled;
+  auto it = by_node_.find(node.metadata.name);
+  PodPtr keep;
+  bool leaving = false;
+  for (const auto& pod : it == by_node_.end() ? PodList{} : it->second) {
+    if (pod->metadata.deletionTimestamp) {
+      leaving = true;
+    } else if (pod->status.phase == "Failed" || pod->status.phase == "Succeeded") {
+      remove(pod, " (finished)");
+      leaving = true;
+    } else if (keep) {
+      remove(std::max(keep, pod,
+                      [](const PodPtr& a, const PodPtr& b) {
+                        return a->metadata.creationTimestamp < b->metadata.creationTimestamp;
+                      }),
+             " (one too many on its node)");
+      if (plan_.remove.back() == keep) keep = pod;
+    } else {
+      keep = pod;
+    }
+  }
+  if (!keep) {
+    if (!leaving) create(node.metadata.name);
+    return;
+  }
+  ++status.currentNumberScheduled;
+  bool available = is_available(*keep, set_.spec.minReadySeconds, context_.now, plan_.look_again);
+  status.numberReady += is_ready(*keep);
+  status.numberAvailable += available;
+  if (updated(*keep)) {
+    ++status.updatedNumberScheduled;
+  } else {
+    (available ? stale_ : stale_broken_).push_back(keep);
+  }
+}
+
+void Step::update(int desired) {
+  if (set_.spec.updateStrategy.type == "OnDelete") return;
+  kube::IntOrString limit{1};
+  if (const auto& rolling = set_.spec.updateStrategy.rollingUpdate)
+    limit = rolling->maxUnavailable.value_or(limit);
+  int room = std::max(1, resolve_percent(limit, desired, true)) - (desired - plan_.status.numberAvailable);
+  for (const auto& pod : stale_broken_) remove(pod, "");  // what does not work costs no availability
+  for (const auto& pod : stale_) {
+    if (room-- <= 0) return;
+    remove(pod, "");
+  }
+}
+
+DaemonSetPlan Step::run(const std::vector<NodePtr>& nodes, const RevisionList& revisions) {
+  kube::StringMap labels = set_.spec.selector ? set_.spec.selector->matchLabels : kube::StringMap{};
+  plan_.revision = plan_revision(kube::encode(set_), set_.metadata, "DaemonSet", labels, revisions,
+                                 set_.status.collisionCount.value_or(0));
+  hash_ = revision_hash(plan_.revision.present);
+  kube::DaemonSetStatus& status = plan_.status;
+  status = set_.status;
+  status.observedGeneration = set_.metadata.generation;
+  status.desiredNumberScheduled = status.currentNumberScheduled = status.numberMisscheduled =
+      status.numberReady = status.numberAvailable = status.updatedNumberScheduled = 0;
+
+  for (const auto& node : nodes) {
+    if (wanted(*node)) {
+      serve(*node);
+      by_node_.erase(node->metadata.name);
+    }
+  }
+  // What is left runs where nothing of it should.
+  for (const auto& [node, pods] : by_node_) {
+    for (const auto& pod : pods) {
+      status.numberMisscheduled += is_active(*pod);
+      if (!pod->metadata.deletionTimestamp) remove(pod, " (not on this node)");
+    }
+  }
+  status.numberUnavailable = status.desiredNumberScheduled - status.numberAvailable;
+  if (set_.metadata.deletionTimestamp) {
+    plan_.create.clear();
+    plan_.remove.clear();
+    plan_.notes.clear();
+    return std::move(plan_);
+  }
+  update(status.desiredNumberScheduled);
+  auto in_use = [&](const std::string& name) { return name == plan_.revision.present.metadata.name; };
+  plan_.remove_revisions = old_revisions(revisions, set_.spec.revisionHistoryLimit.value_or(10), in_use);
+  return std::move(plan_);
+}
+
+}  // namespace
+
+DaemonSetPlan plan_daemon_set(const kube::DaemonSet& set, const std::vector<NodePtr>& nodes,
+                              const PodList& pods, const RevisionList& revisions,
+                              const PlanContext& context) {
+  return Step(set, pods, context).run(nodes, revisions);
+}
+
+}  // namespace weft::standalone

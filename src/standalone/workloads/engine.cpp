@@ -1,0 +1,204 @@
+#include "standalone/workloads/engine.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <chrono>
+
+#include "base/log.h"
+#include "kube/codec.h"
+
+namespace weft::standalone {
+namespace {
+
+constexpr auto kExpectationLife = std::chrono::seconds(30);
+
+template <class T>
+void index_by_owner(kube::Informer<T>& informer) {
+  informer.add_index(kByController, [](const T& object) -> std::vector<std::string> {
+    const auto* controller = controller_of(object.metadata);
+    return controller ? std::vector{controller->uid} : std::vector<std::string>{};
+  });
+  informer.add_index(kOrphans, [](const T& object) -> std::vector<std::string> {
+    return controller_of(object.metadata) ? std::vector<std::string>{}
+                                          : std::vector{object.metadata.namespace_};
+  });
+}
+
+template <class T>
+void index_by_namespace(kube::Informer<T>& informer) {
+  informer.add_index(kByNamespace, [](const T& object) { return std::vector{object.metadata.namespace_}; });
+}
+
+Seconds wall_clock() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now())
+      .time_since_epoch()
+      .count();
+}
+
+}  // namespace
+
+void Expectations::creating(const std::string& owner, const std::string& pod_key) {
+  auto& entry = waiting_[owner];
+  entry.things.insert(pod_key);
+  entry.since = std::chrono::steady_clock::now();
+}
+
+void Expectations::deleting(const std::string& owner, const std::string& pod_uid) {
+  creating(owner, pod_uid);
+}
+
+void Expectations::seen(const std::string& owner, const std::string& what) {
+  auto it = waiting_.find(owner);
+  if (it == waiting_.end()) return;
+  it->second.things.erase(what);
+  if (it->second.things.empty()) waiting_.erase(it);
+}
+
+bool Expectations::satisfied(const std::string& owner) const {
+  auto it = waiting_.find(owner);
+  return it == waiting_.end() || it->second.since + kExpectationLife < std::chrono::steady_clock::now();
+}
+
+Engine::Engine(kube::Client& client_in)
+    : client(client_in),
+      deployments(client),
+      replica_sets(client),
+      stateful_sets(client),
+      daemon_sets(client),
+      revisions(client),
+      pods(client),
+      nodes(client),
+      random_(std::random_device{}()) {
+  index_by_owner(pods);
+  index_by_owner(replica_sets);
+  index_by_owner(revisions);
+  index_by_namespace(deployments);
+  index_by_namespace(replica_sets);
+  index_by_namespace(stateful_sets);
+  index_by_namespace(daemon_sets);
+}
+
+PlanContext Engine::context() {
+  return {.now = wall_clock(), .suffix = [this] { return random_suffix(); }};
+}
+
+std::string Engine::random_suffix() {
+  constexpr std::string_view kLetters = "bcdfghjklmnpqrstvwxz2456789";
+  std::string out;
+  for (int i = 0; i < 5; ++i) out += kLetters[random_() % kLetters.size()];
+  return out;
+}
+
+PodList Engine::candidates(const kube::ObjectMeta& owner) const {
+  PodList out = pods.by_index(kByController, owner.uid);
+  for (auto& pod : pods.by_index(kOrphans, owner.namespace_)) out.push_back(pod);
+  return out;
+}
+
+asio::awaitable<bool> Engine::patch_owner(const kube::ResourceInfo& resource, const kube::ObjectMeta& meta,
+                                          std::vector<kube::OwnerReference> owners) {
+  json::array references;
+  for (const auto& owner : owners) {
+    json::object reference{
+        {"apiVersion", owner.apiVersion}, {"kind", owner.kind}, {"name", owner.name}, {"uid", owner.uid}};
+    if (owner.controller) reference["controller"] = *owner.controller;
+    if (owner.blockOwnerDeletion) reference["blockOwnerDeletion"] = *owner.blockOwnerDeletion;
+    references.push_back(std::move(reference));
+  }
+  // With the version that was read: another controller may have been faster.
+  json::object patch{
+      {"metadata", json::object{{"resourceVersion", meta.resourceVersion}, {"ownerReferences", references}}}};
+  auto patched = co_await client.merge_patch(resource, meta.namespace_, meta.name, std::move(patch));
+  if (!patched)
+    spdlog::debug("owner of {} {}: {}", resource.kind, kube::object_key(meta), patched.error().message);
+  co_return patched.has_value();
+}
+
+asio::awaitable<Expected<void>> Engine::remove(const kube::ResourceInfo& resource,
+                                               const kube::ObjectMeta& meta) {
+  json::object options{{"preconditions", json::object{{"uid", meta.uid}}}};
+  auto removed = co_await client.remove(resource, meta.namespace_, meta.name, std::move(options));
+  // Gone, or another of that name: what was to be removed is no more.
+  if (!removed && removed.error().code != ErrorCode::not_found &&
+      removed.error().code != ErrorCode::conflict) {
+    co_return std::unexpected(std::move(removed).error());
+  }
+  co_return Expected<void>{};
+}
+
+asio::awaitable<Expected<void>> Engine::apply(Actor actor, const PodChanges& changes) {
+  const auto& resource = kube::resource_of<kube::Pod>();
+  const std::string owner = actor.meta.uid;
+  for (const kube::Pod& pod : changes.create) {
+    const std::string key = kube::object_key(pod.metadata);
+    expectations.creating(owner, key);
+    auto created = co_await client.create(resource, pod.metadata.namespace_, kube::encode(pod));
+    if (created) continue;
+    expectations.seen(owner, key);
+    tell(actor, {"Warning", "FailedCreate", fmt::format("Error creating: {}", created.error().message)});
+    co_return std::unexpected(std::move(created).error());
+  }
+  for (const PodPtr& pod : changes.remove) {
+    if (pod->metadata.deletionTimestamp) continue;
+    expectations.deleting(owner, pod->metadata.uid);
+    auto removed = co_await remove(resource, pod->metadata);
+    if (removed) {
+      // It may have been gone before: then no event will come.
+      auto cached = pods.get(kube::object_key(pod->metadata));
+      if (!cached || cached->metadata.uid != pod->metadata.uid || cached->metadata.deletionTimestamp) {
+        expectations.seen(owner, pod->metadata.uid);
+      }
+      continue;
+    }
+    expectations.seen(owner, pod->metadata.uid);
+    tell(actor, {"Warning", "FailedDelete", fmt::format("Error deleting: {}", removed.error().message)});
+    co_return std::unexpected(std::move(removed).error());
+  }
+  for (const Note& note : changes.notes) tell(actor, note);
+  co_return Expected<void>{};
+}
+
+asio::awaitable<Expected<void>> Engine::apply(const RevisionPlan& plan, const RevisionList& remove_list) {
+  const auto& resource = kube::resource_of<kube::ControllerRevision>();
+  const auto& meta = plan.present.metadata;
+  if (plan.create) {
+    auto created = co_await client.create(resource, meta.namespace_, kube::encode(plan.present));
+    if (!created && created.error().code != ErrorCode::already_exists)
+      co_return std::unexpected(created.error());
+  } else if (plan.renumber) {
+    auto updated = co_await client.update(resource, meta.namespace_, meta.name, kube::encode(plan.present));
+    if (!updated) co_return std::unexpected(updated.error());
+  }
+  for (const auto& revision : remove_list) WEFT_CO_CHECK(co_await remove(resource, revision->metadata));
+  co_return Expected<void>{};
+}
+
+namespace {
+asio::awaitable<void> send_event(kube::Client& client, std::string ns, json::object event) {
+  auto sent = co_await client.create(kube::resource_of<kube::Event>(), ns, std::move(event));
+  if (!sent) spdlog::debug("event in {}: {}", ns, sent.error().message);
+}
+}  // namespace
+
+void Engine::tell(const Actor& actor, const Note& note) {
+  kube::Event event;
+  event.metadata.namespace_ = actor.meta.namespace_;
+  event.metadata.name = fmt::format("{}.{:08x}{:08x}", actor.meta.name, random_(), random_());
+  event.involvedObject.kind = actor.kind;
+  event.involvedObject.apiVersion = actor.api_version;
+  event.involvedObject.namespace_ = actor.meta.namespace_;
+  event.involvedObject.name = actor.meta.name;
+  event.involvedObject.uid = actor.meta.uid;
+  event.involvedObject.resourceVersion = actor.meta.resourceVersion;
+  event.type = note.type;
+  event.reason = note.reason;
+  event.message = note.message;
+  event.source.component = event.reportingComponent = actor.component;
+  event.firstTimestamp = event.lastTimestamp = format_time(wall_clock());
+  event.count = 1;
+  asio::co_spawn(client.io(), send_event(client, actor.meta.namespace_, kube::encode(event)), asio::detached);
+}
+
+}  // namespace weft::standalone
