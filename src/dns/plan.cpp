@@ -47,7 +47,7 @@ std::optional<IpAddr> parse_dashed(std::string_view label) {
             label.find_first_not_of("0123456789-") == std::string_view::npos && !label.contains("--");
   std::ranges::replace(text, '-', v4 ? '.' : ':');
   auto ip = IpAddr::parse(text);
-  if (!ip) return std::nullopt;
+  if (!ip || dashed(*ip) != label) return std::nullopt;
   return ip;
 }
 

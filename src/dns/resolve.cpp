@@ -308,7 +308,6 @@ void Zone::Lookup::endpoints(const ServiceEntry& service, Rest rest) {
   if (rest.size() == 1 && !protocol_only) {
     hostname = rest[0];
     only = parse_dashed(hostname);
-    if (only && dashed(*only) != hostname) only.reset();
   } else if (rest.size() == 2) {
     port_labels = rest;
   }
