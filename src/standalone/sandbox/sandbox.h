@@ -33,9 +33,9 @@ struct SandboxOptions {
   std::string program = "/proc/self/exe";             ///< our own binary, for sandbox-init and weft/echo
 };
 
-/// The kubelets of a standalone cluster's nodes in one: registers the Nodes and keeps their Leases, binds pods
-/// that have no node, and runs the pods bound to its nodes as network namespaces and processes. Works on a
-/// thread of its own. Pods' processes end with this process, however it ends.
+/// The kubelets of a standalone cluster's nodes in one: registers the Nodes and keeps their Leases, binds
+/// pods that have no node, and runs the pods bound to its nodes as network namespaces and processes. Works on
+/// a thread of its own. Pods' processes end with this process, however it ends.
 class Sandbox {
  public:
   explicit Sandbox(SandboxOptions options);
