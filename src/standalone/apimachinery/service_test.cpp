@@ -167,7 +167,8 @@ TEST_F(Services, Addresses) {
 TEST_F(Services, DynamicAddressesLeaveTheLowerBandAlone) {
   for (int i = 0; i < 200; ++i) {
     auto object = stored("{ports: [{port: 80}]}");
-    auto bytes = IpAddr::parse(kube::string_at(object, "spec.clusterIP"))->bytes();
+    auto ip = *IpAddr::parse(kube::string_at(object, "spec.clusterIP"));
+    auto bytes = ip.bytes();
     EXPECT_GT(bytes[2] * 256 + bytes[3], 256) << "10.96.0.1 to 10.96.1.0 are for those who ask";
   }
   allocator_ = ServiceAllocator({.cluster_ips = {*IpPrefix::parse("10.0.0.0/28")}});
