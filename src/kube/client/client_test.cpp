@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "kube/client/scripted_server.h"
+#include "kube/client/testing/scripted_server.h"
 #include "kube/service.h"
 
 namespace weft::kube {

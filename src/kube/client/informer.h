@@ -97,6 +97,13 @@ class Informer : public Reflector {
     for (const auto& key : found->second) out.push_back(items_.at(key));
     return out;
   }
+  /// How many `by_index` would give.
+  size_t count_by_index(const std::string& name, const std::string& value) const {
+    auto index = indexes_.find(name);
+    if (index == indexes_.end()) return 0;
+    auto found = index->second.keys.find(value);
+    return found == index->second.keys.end() ? 0 : found->second.size();
+  }
 
  private:
   struct Index {

@@ -8,7 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 
-#include "kube/client/scripted_server.h"
+#include "kube/client/testing/scripted_server.h"
 #include "kube/service.h"
 
 namespace weft::kube {

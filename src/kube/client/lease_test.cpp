@@ -8,7 +8,7 @@
 #include <boost/asio/co_spawn.hpp>
 
 #include "kube/client/events.h"
-#include "kube/client/scripted_server.h"
+#include "kube/client/testing/scripted_server.h"
 #include "kube/codec.h"
 #include "kube/service.h"
 

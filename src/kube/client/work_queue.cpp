@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <set>
@@ -33,6 +34,7 @@ struct WorkQueue::State : std::enable_shared_from_this<State> {
   void add_at(const std::string& key, Clock::time_point at);
   void arm();
   void on_timer();
+  void pump_soon();
   void pump();
   asio::awaitable<void> run(std::string key);
   void finish(const std::string& key, bool done);
@@ -43,6 +45,7 @@ struct WorkQueue::State : std::enable_shared_from_this<State> {
   Options options;
   asio::steady_timer timer;
   bool started = false;
+  bool pumping = false;  ///< a turn of `pump` is on its way
   size_t running = 0;
   std::unordered_map<std::string, Entry> entries;
   std::deque<std::string> ready;
@@ -60,7 +63,7 @@ void WorkQueue::State::add(const std::string& key) {
     return add_at(key, entry.begun + options.settle);
   entry.queued = true;
   ready.push_back(key);
-  pump();
+  pump_soon();
 }
 
 void WorkQueue::State::add_at(const std::string& key, Clock::time_point at) {
@@ -90,6 +93,17 @@ void WorkQueue::State::on_timer() {
     add(key);
   }
   arm();
+}
+
+/// Not from within whoever adds: what he is about to add next belongs to the same turn.
+void WorkQueue::State::pump_soon() {
+  if (!started || std::exchange(pumping, true)) return;
+  asio::post(io, [weak = weak_from_this()] {
+    auto self = weak.lock();
+    if (!self) return;
+    self->pumping = false;
+    self->pump();
+  });
 }
 
 void WorkQueue::State::pump() {
@@ -155,7 +169,7 @@ void WorkQueue::add_after(const std::string& key, std::chrono::milliseconds dela
 
 void WorkQueue::start() {
   state_->started = true;
-  state_->pump();
+  state_->pump_soon();
 }
 
 bool WorkQueue::idle() const { return state_->running == 0 && state_->ready.empty(); }

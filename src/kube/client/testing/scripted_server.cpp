@@ -1,4 +1,4 @@
-#include "kube/client/scripted_server.h"
+#include "kube/client/testing/scripted_server.h"
 
 #include <fmt/core.h>
 #include <openssl/pem.h>

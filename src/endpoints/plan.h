@@ -1,0 +1,58 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kube/node.h"
+#include "kube/pod.h"
+#include "kube/service.h"
+
+/// EndpointSlices for one Service: which to write so that its pods are in them, with as few writes as can be.
+/// Follows the reconciler of Kubernetes' own controller (KEP-752), so that either may take over from the
+/// other without a write.
+namespace weft::endpoints {
+
+inline constexpr const char* kServiceName = "kubernetes.io/service-name";
+inline constexpr const char* kManagedBy = "endpointslice.kubernetes.io/managed-by";
+inline constexpr const char* kHeadless = "service.kubernetes.io/headless";
+inline constexpr const char* kController = "endpointslice-controller.k8s.io";
+inline constexpr const char* kTriggerTime = "endpoints.kubernetes.io/last-change-trigger-time";
+
+using PodPtr = std::shared_ptr<const kube::Pod>;
+using SlicePtr = std::shared_ptr<const kube::EndpointSlice>;
+
+struct PlanInput {
+  const kube::Service& service;
+  std::vector<PodPtr> pods;  ///< all that the selector matches, in any order
+  /// The node of that name, or nullptr.
+  std::function<const kube::Node*(const std::string&)> node;
+  /// All that carry the Service's name and kController, without those being deleted.
+  std::vector<SlicePtr> slices;
+  /// For the annotation kTriggerTime of whatever is written; "" takes it away.
+  kube::Time trigger_time;
+  size_t most_per_slice = 100;
+};
+
+/// A pod that the selector matches and that is in no slice, and why.
+struct LeftOut {
+  PodPtr pod;
+  std::string why;
+};
+
+/// The changes to make, in this order. Every endpoint names the pod it comes from in its targetRef.
+struct Plan {
+  std::vector<kube::EndpointSlice> create;  ///< with generateName
+  std::vector<kube::EndpointSlice> update;  ///< with the resourceVersion they replace
+  std::vector<SlicePtr> remove;
+  std::vector<LeftOut> left_out;
+  bool empty() const { return create.empty() && update.empty() && remove.empty(); }
+};
+
+/// The Service's slices are ours to keep: it has a selector and is no ExternalName.
+bool has_slices(const kube::Service& service);
+
+Plan plan_slices(const PlanInput& input);
+
+}  // namespace weft::endpoints
