@@ -54,16 +54,17 @@ struct weft_ids {
   __u32 reserved;
 };
 
-/// Kept with a connected socket: what it asked for and what it got.
+/// What a socket asked for and what it got. The key is the socket's cookie.
 struct weft_peer {
   __u8 frontend_addr[16];
   __u8 backend_addr[16];
   __be16 frontend_port;
   __be16 backend_port;
   __u32 reserved;
+  __u64 netns_cookie;  ///< of the network namespace that the socket is in
 };
 
-/// Kept with an unconnected UDP socket: the Service it asked last and what it got.
+/// The Service that an unconnected UDP socket asked last.
 struct weft_recent {
   struct weft_peer peer;
   __u64 backend;
@@ -82,18 +83,4 @@ struct weft_flow {
   __u8 addr[16];
   __be16 port;
   __u16 reserved[3];
-};
-
-/// One connected UDP socket as the iterator reports it.
-struct weft_udp_socket {
-  struct weft_peer peer;
-  __u64 cookie;
-  __u8 local_addr[16];  ///< as the socket's family has it: IPv4 in the first four bytes
-  __u8 remote_addr[16];
-  __be16 local_port;
-  __be16 remote_port;
-  __u16 family;  ///< AF_INET, AF_INET6
-  __u16 reserved;
-  __u32 bound_device;
-  __u32 netns;  ///< inode number of its network namespace
 };

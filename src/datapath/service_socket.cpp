@@ -18,7 +18,6 @@
 
 #include "base/log.h"
 #include "service_socket.skel.h"
-#include "udp_sockets.skel.h"
 
 namespace weft::datapath {
 namespace {
@@ -26,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// In the order in which they are attached: what undoes a translation before what makes it.
-constexpr std::array kPrograms = {"getpeername4", "getpeername6", "recvmsg4", "recvmsg6",
+constexpr std::array kPrograms = {"getpeername4", "getpeername6", "recvmsg4", "recvmsg6", "sock_release",
                                   "sendmsg4",     "sendmsg6",     "connect4", "connect6"};
 
 void log_libbpf_to_debug() {
@@ -126,20 +125,18 @@ Expected<ServiceMaps> maps_in(const std::string& folder) {
   WEFT_TRY(maps.slots, (open_map<decltype(maps.slots)>(folder + "/slots")));
   WEFT_TRY(maps.backends, (open_map<decltype(maps.backends)>(folder + "/backends")));
   WEFT_TRY(maps.ids, (open_map<decltype(maps.ids)>(folder + "/ids")));
+  WEFT_TRY(maps.udp_peers, (open_map<decltype(maps.udp_peers)>(folder + "/udp_peers")));
   return maps;
 }
 
-template <class Skeleton, void (*destroy)(Skeleton*)>
 struct Destroy {
-  void operator()(Skeleton* skeleton) const { destroy(skeleton); }
+  void operator()(service_socket_bpf* skeleton) const { service_socket_bpf::destroy(skeleton); }
 };
 
 }  // namespace
 
 struct ServiceSocket::Programs {
-  std::unique_ptr<service_socket_bpf, Destroy<service_socket_bpf, service_socket_bpf::destroy>> balancer;
-  std::unique_ptr<udp_sockets_bpf, Destroy<udp_sockets_bpf, udp_sockets_bpf::destroy>> lister;
-  Fd lister_link;
+  std::unique_ptr<service_socket_bpf, Destroy> balancer;
   Fd lock;
 
   int program_fd(const char* name) const {
@@ -156,7 +153,6 @@ struct ServiceSocket::Programs {
   }
 
   Expected<void> load(const std::string& folder, const ServiceMapSizes& sizes);
-  Expected<void> load_lister();
   Expected<bool> runs(const std::string& pin) const;
   Expected<void> attach(const char* name, const std::string& pin, int cgroup, uint64_t cgroup_id) const;
 };
@@ -179,23 +175,6 @@ Expected<void> ServiceSocket::Programs::load(const std::string& folder, const Se
     error.error().message += " (see the log at level debug for the verifier's reason)";
     return error;
   }
-  return {};
-}
-
-/// The iterator that lists connected UDP sockets; it stays loaded once it was needed.
-Expected<void> ServiceSocket::Programs::load_lister() {
-  if (lister_link) return {};
-  lister.reset(udp_sockets_bpf::open_and_load());
-  if (!lister) {
-    return fail(ErrorCode::unavailable,
-                "cannot list UDP sockets: the kernel refuses the iterator (is BTF there?)");
-  }
-  bpf_iter_link_info target{};
-  target.map.map_fd = static_cast<uint32_t>(bpf_map__fd(balancer->maps.udp_peers));
-  LIBBPF_OPTS(bpf_link_create_opts, options, .iter_info = &target, .iter_info_len = sizeof(target));
-  Fd link(bpf_link_create(bpf_program__fd(lister->progs.list_udp_sockets), 0, BPF_TRACE_ITER, &options));
-  if (!link) return fail_errno("attach BPF iterator list_udp_sockets", errno);
-  lister_link = std::move(link);
   return {};
 }
 
@@ -272,25 +251,6 @@ Expected<void> ServiceSocket::attach(const std::string& cgroup_path) {
     if (name.starts_with("v") && name != layout_) fs::remove_all(entry.path(), ec);
   }
   return {};
-}
-
-Expected<std::vector<weft_udp_socket>> ServiceSocket::connected_udp_sockets() const {
-  WEFT_CHECK(programs_->load_lister());
-  Fd iterator(bpf_iter_create(programs_->lister_link.get()));
-  if (!iterator) return fail_errno("start BPF iterator list_udp_sockets", errno);
-  std::vector<weft_udp_socket> sockets;
-  size_t filled = 0;  // bytes: a read may end within an entry
-  for (;;) {
-    sockets.resize(filled / sizeof(weft_udp_socket) + 256);
-    ssize_t size = ::read(iterator.get(), reinterpret_cast<char*>(sockets.data()) + filled,
-                          sockets.size() * sizeof(weft_udp_socket) - filled);
-    if (size < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-    if (size < 0) return fail_errno("read BPF iterator list_udp_sockets", errno);
-    if (size == 0) break;
-    filled += static_cast<size_t>(size);
-  }
-  sockets.resize(filled / sizeof(weft_udp_socket));
-  return sockets;
 }
 
 Expected<ServiceMaps> open_service_maps(const std::string& bpf_dir) {

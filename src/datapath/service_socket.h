@@ -24,6 +24,7 @@ struct ServiceMaps {
   HashMap<weft_slot_key, uint64_t> slots;
   HashMap<uint64_t, weft_backend> backends;
   ArrayMap<weft_ids> ids;
+  HashMap<uint64_t, weft_peer> udp_peers;  ///< connected UDP sockets by cookie
 };
 
 /// The socket load balancer's programs and maps, pinned under `bpf_dir`/service: maps in a folder named after
@@ -41,10 +42,6 @@ class ServiceSocket {
   /// Attaches the programs to a cgroup, or replaces running ones whose code or maps differ, one by one and
   /// without a moment in which none runs. Then removes maps of other layouts and sizes. Idempotent.
   Expected<void> attach(const std::string& cgroup_path);
-
-  /// UDP sockets that connected through a Service, of all processes in the cgroup that `attach` named.
-  /// unavailable where the kernel cannot list them (no BTF).
-  Expected<std::vector<weft_udp_socket>> connected_udp_sockets() const;
 
  private:
   struct Programs;

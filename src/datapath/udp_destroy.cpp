@@ -10,13 +10,16 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <system_error>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "base/fd.h"
@@ -24,19 +27,17 @@
 namespace weft::datapath {
 namespace {
 
-using ByNamespace = std::map<uint32_t, std::vector<const weft_udp_socket*>>;
+using Sockets = std::unordered_map<uint64_t, const weft_peer*>;  ///< by cookie
 
-/// Opens those network namespaces of the processes in the cgroup's tree that `wanted` names.
-std::map<uint32_t, Fd> open_namespaces(const std::string& cgroup_path, const ByNamespace& wanted) {
-  std::map<uint32_t, Fd> found;
+/// The network namespaces of all processes in the cgroup's tree, each once.
+std::map<ino_t, Fd> open_namespaces(const std::string& cgroup_path) {
+  std::map<ino_t, Fd> found;
   auto visit = [&](const std::filesystem::path& cgroup) {
     std::ifstream procs(cgroup / "cgroup.procs");
-    for (std::string pid; found.size() < wanted.size() && std::getline(procs, pid);) {
+    for (std::string pid; std::getline(procs, pid);) {
       Fd ns(::open(fmt::format("/proc/{}/ns/net", pid).c_str(), O_RDONLY | O_CLOEXEC));
       struct stat st{};
-      if (!ns || fstat(ns.get(), &st) != 0) continue;  // the process has ended
-      auto inode = static_cast<uint32_t>(st.st_ino);
-      if (wanted.contains(inode)) found.try_emplace(inode, std::move(ns));
+      if (ns && fstat(ns.get(), &st) == 0) found.try_emplace(st.st_ino, std::move(ns));  // else: it has ended
     }
   };
   visit(cgroup_path);
@@ -48,30 +49,72 @@ std::map<uint32_t, Fd> open_namespaces(const std::string& cgroup_path, const ByN
   return found;
 }
 
-/// True: the socket was there and is ended.
-Expected<bool> destroy(int netlink, const weft_udp_socket& socket) {
+/// A sock_diag socket of the thread's network namespace.
+class SockDiag {
+ public:
+  static Expected<SockDiag> open() {
+    SockDiag diag;
+    diag.fd_.reset(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
+    if (!diag.fd_) return fail_errno("open sock_diag socket", errno);
+    return diag;
+  }
+  /// Calls `each` for every UDP socket of a family.
+  Expected<void> dump(uint8_t family, const std::function<void(const inet_diag_msg&)>& each);
+  /// True: the socket was there and is ended.
+  Expected<bool> destroy(const inet_diag_msg& socket);
+
+ private:
+  Expected<void> send(uint16_t type, uint16_t flags, const inet_diag_req_v2& request);
+
+  Fd fd_;
+};
+
+Expected<void> SockDiag::send(uint16_t type, uint16_t flags, const inet_diag_req_v2& request) {
   struct {
     nlmsghdr header;
     inet_diag_req_v2 request;
   } message{};
   message.header.nlmsg_len = sizeof(message);
-  message.header.nlmsg_type = SOCK_DESTROY;
-  message.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-  message.request.sdiag_family = static_cast<uint8_t>(socket.family);
-  message.request.sdiag_protocol = IPPROTO_UDP;
-  message.request.idiag_states = ~0U;
-  auto& id = message.request.id;
-  id.idiag_sport = socket.local_port;
-  id.idiag_dport = socket.remote_port;
-  std::memcpy(id.idiag_src, socket.local_addr, sizeof(id.idiag_src));
-  std::memcpy(id.idiag_dst, socket.remote_addr, sizeof(id.idiag_dst));
-  id.idiag_if = socket.bound_device;
-  id.idiag_cookie[0] = static_cast<uint32_t>(socket.cookie);
-  id.idiag_cookie[1] = static_cast<uint32_t>(socket.cookie >> 32);
-  if (::send(netlink, &message, sizeof(message), 0) < 0) return fail_errno("sock_diag SOCK_DESTROY", errno);
+  message.header.nlmsg_type = type;
+  message.header.nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
+  message.request = request;
+  if (::send(fd_.get(), &message, sizeof(message), 0) < 0) return fail_errno("sock_diag request", errno);
+  return {};
+}
 
-  alignas(nlmsghdr) char buffer[4096];
-  ssize_t size = ::recv(netlink, buffer, sizeof(buffer), 0);
+Expected<void> SockDiag::dump(uint8_t family, const std::function<void(const inet_diag_msg&)>& each) {
+  inet_diag_req_v2 request{};
+  request.sdiag_family = family;
+  request.sdiag_protocol = IPPROTO_UDP;
+  request.idiag_states = ~0U;
+  WEFT_CHECK(send(SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, request));
+  alignas(nlmsghdr) char buffer[32'768];
+  for (;;) {
+    ssize_t size = ::recv(fd_.get(), buffer, sizeof(buffer), 0);
+    if (size < 0) return fail_errno("sock_diag answer", errno);
+    auto left = static_cast<uint32_t>(size);
+    for (auto* header = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(header, left);
+         header = NLMSG_NEXT(header, left)) {
+      if (header->nlmsg_type == NLMSG_DONE) return {};
+      if (header->nlmsg_type == NLMSG_ERROR) {
+        return fail_errno("sock_diag dump", -static_cast<nlmsgerr*>(NLMSG_DATA(header))->error);
+      }
+      if (header->nlmsg_len >= NLMSG_LENGTH(sizeof(inet_diag_msg))) {
+        each(*static_cast<inet_diag_msg*>(NLMSG_DATA(header)));
+      }
+    }
+  }
+}
+
+Expected<bool> SockDiag::destroy(const inet_diag_msg& socket) {
+  inet_diag_req_v2 request{};
+  request.sdiag_family = socket.idiag_family;
+  request.sdiag_protocol = IPPROTO_UDP;
+  request.idiag_states = ~0U;
+  request.id = socket.id;
+  WEFT_CHECK(send(SOCK_DESTROY, NLM_F_ACK, request));
+  alignas(nlmsghdr) char buffer[4'096];
+  ssize_t size = ::recv(fd_.get(), buffer, sizeof(buffer), 0);
   if (size < 0) return fail_errno("sock_diag answer", errno);
   auto* header = reinterpret_cast<nlmsghdr*>(buffer);
   if (!NLMSG_OK(header, static_cast<uint32_t>(size)) || header->nlmsg_type != NLMSG_ERROR) {
@@ -87,13 +130,36 @@ Expected<bool> destroy(int netlink, const weft_udp_socket& socket) {
   return fail_errno("sock_diag SOCK_DESTROY", err);
 }
 
-Expected<size_t> destroy_in(int ns, const std::vector<const weft_udp_socket*>& sockets) {
+bool connected_to_backend(const inet_diag_msg& socket, const weft_peer& peer) {
+  const auto* remote = reinterpret_cast<const uint8_t*>(socket.id.idiag_dst);
+  bool v4 = socket.idiag_family == AF_INET;
+  return socket.id.idiag_dport == peer.backend_port &&
+         std::memcmp(remote, peer.backend_addr + (v4 ? 12 : 0), v4 ? 4 : 16) == 0;
+}
+
+/// Ends those of `sockets` that are in a namespace. Leaves the thread there.
+Expected<size_t> destroy_in(int ns, const std::map<uint64_t, Sockets>& by_namespace) {
   if (setns(ns, CLONE_NEWNET) != 0) return fail_errno("enter network namespace", errno);
-  Fd netlink(::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG));
-  if (!netlink) return fail_errno("open sock_diag socket", errno);
+  WEFT_TRY(auto diag, SockDiag::open());
+  Fd any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  uint64_t cookie = 0;
+  socklen_t length = sizeof(cookie);
+  if (getsockopt(any.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &length) != 0) {
+    return fail_errno("getsockopt SO_NETNS_COOKIE", errno);
+  }
+  auto wanted = by_namespace.find(cookie);
+  if (wanted == by_namespace.end()) return 0;
+
+  std::vector<inet_diag_msg> matching;
+  for (uint8_t family : {AF_INET, AF_INET6}) {
+    WEFT_CHECK(diag.dump(family, [&](const inet_diag_msg& socket) {
+      auto it = wanted->second.find(socket.id.idiag_cookie[0] | uint64_t{socket.id.idiag_cookie[1]} << 32);
+      if (it != wanted->second.end() && connected_to_backend(socket, *it->second)) matching.push_back(socket);
+    }));
+  }
   size_t count = 0;
-  for (const auto* socket : sockets) {
-    WEFT_TRY(bool ended, destroy(netlink.get(), *socket));
+  for (const auto& socket : matching) {
+    WEFT_TRY(bool ended, diag.destroy(socket));
     count += ended;
   }
   return count;
@@ -101,16 +167,16 @@ Expected<size_t> destroy_in(int ns, const std::vector<const weft_udp_socket*>& s
 
 }  // namespace
 
-Expected<size_t> destroy_udp_sockets(const std::string& cgroup_path,
-                                     std::span<const weft_udp_socket> sockets) {
+Expected<size_t> destroy_udp_sockets(const std::string& cgroup_path, std::span<const ConnectedUdp> sockets) {
   if (sockets.empty()) return 0;
-  ByNamespace by_namespace;
-  for (const auto& socket : sockets) by_namespace[socket.netns].push_back(&socket);
+  std::map<uint64_t, Sockets> by_namespace;
+  for (const auto& socket : sockets)
+    by_namespace[socket.peer.netns_cookie].emplace(socket.cookie, &socket.peer);
   Expected<size_t> result = 0;
   // A thread of its own, because a thread that has entered a namespace may not find back.
   std::thread([&] {
-    for (const auto& [inode, ns] : open_namespaces(cgroup_path, by_namespace)) {
-      auto count = destroy_in(ns.get(), by_namespace[inode]);
+    for (const auto& [inode, ns] : open_namespaces(cgroup_path)) {
+      auto count = destroy_in(ns.get(), by_namespace);
       if (!count) {
         result = std::move(count);
         return;

@@ -143,7 +143,7 @@ struct ServiceEngine::Impl {
   void retry_failing();
   void stage_leftovers();
   void end_stale_udp_sockets();
-  std::vector<weft_udp_socket> stale(const std::vector<weft_udp_socket>& sockets) const;
+  std::vector<datapath::ConnectedUdp> stale(const std::vector<std::pair<uint64_t, weft_peer>>& sockets) const;
 };
 
 /// The number of a plan's set: the one it has, else the one an earlier engine gave it (known by its
@@ -345,9 +345,8 @@ Expected<void> ServiceEngine::Impl::synchronize() {
   }
   if (all_differs)
     return fail(ErrorCode::system, "programming Services failed; it is tried again at the next change");
-  bool took_over = socket.attached();
   WEFT_CHECK(socket.attach(options.cgroup_path));
-  if (took_over) end_stale_udp_sockets();
+  end_stale_udp_sockets();
   spdlog::info("Services: {} frontends and {} backends; {} entries written in {} ms",
                image.frontends().size(), image.backend_count(), image.writes() - writes,
                std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start)
@@ -372,13 +371,14 @@ void ServiceEngine::Impl::stage_leftovers() {
 }
 
 /// Connected UDP sockets whose Service goes on without their backend.
-std::vector<weft_udp_socket> ServiceEngine::Impl::stale(const std::vector<weft_udp_socket>& sockets) const {
-  std::vector<weft_udp_socket> out;
+std::vector<datapath::ConnectedUdp> ServiceEngine::Impl::stale(
+    const std::vector<std::pair<uint64_t, weft_peer>>& sockets) const {
+  std::vector<datapath::ConnectedUdp> out;
   std::unordered_map<std::string, ServicePlan> plans;
-  for (const auto& socket : sockets) {
-    IpAddr addr = addr_of(socket.peer.frontend_addr);
-    uint16_t port = ntohs(socket.peer.frontend_port);
-    auto owner = owners.find(frontend_key(addr, port, uint8_t(Protocol::udp)));
+  for (const auto& [cookie, peer] : sockets) {
+    IpAddr addr = addr_of(peer.frontend_addr);
+    uint16_t port = ntohs(peer.frontend_port);
+    auto owner = owners.find(frontend_key(addr, port, static_cast<uint8_t>(Protocol::udp)));
     if (owner == owners.end()) continue;
     auto entry = entries.find(owner->second);
     if (entry == entries.end() || !entry->second.service) continue;
@@ -389,21 +389,17 @@ std::vector<weft_udp_socket> ServiceEngine::Impl::stale(const std::vector<weft_u
       const auto& set = plan->second.sets[frontend.set];
       // With nothing serving at all the client is as well off with what it has.
       bool any_serves = !set.backends.empty() || !set.still_serving.empty();
-      bool serving = serves(set, addr_of(socket.peer.backend_addr), ntohs(socket.peer.backend_port));
-      if (any_serves && !serving) out.push_back(socket);
+      bool serving = serves(set, addr_of(peer.backend_addr), ntohs(peer.backend_port));
+      if (any_serves && !serving) out.push_back({cookie, peer});
     }
   }
   return out;
 }
 
 void ServiceEngine::Impl::end_stale_udp_sockets() {
-  auto sockets = socket.connected_udp_sockets();
-  Expected<size_t> ended = 0;
-  if (sockets) {
-    ended = datapath::destroy_udp_sockets(options.cgroup_path, stale(*sockets));
-  } else {
-    ended = std::unexpected(std::move(sockets).error());
-  }
+  auto sockets = socket.maps().udp_peers.read_all();
+  auto ended = sockets ? datapath::destroy_udp_sockets(options.cgroup_path, stale(*sockets))
+                       : std::unexpected(std::move(sockets).error());
   if (ended) {
     destroyed_udp_sockets += *ended;
   } else {

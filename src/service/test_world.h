@@ -129,6 +129,7 @@ class World {
 
   /// A process in the cgroup (unless told otherwise) and in `netns` (the World's by default).
   Child spawn(const std::function<int()>& work, bool in_cgroup = true, int netns = -1) {
+    fflush(nullptr);
     pid_t pid = fork();
     require(pid >= 0, "fork");
     if (pid > 0) return Child(pid);

@@ -50,33 +50,25 @@ struct {
   __type(value, struct weft_ids);
 } ids SEC(".maps");
 
-// Connected sockets: kept with the socket, so an entry lives exactly as long as it and nothing evicts it.
-struct {
-  __uint(type, BPF_MAP_TYPE_SK_STORAGE);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __type(key, int);
-  __type(value, struct weft_peer);
-} tcp_peers SEC(".maps");
+// What sockets asked for and got, by socket cookie. An entry goes when its socket does (sock_release), so the
+// oldest are evicted only when more sockets than that are open. (Storage in the socket itself would do the
+// same at ten times the price: allocating and freeing it is a twentieth of a short TCP connection.)
+#define PEERS(NAME, SIZE, VALUE)         \
+  struct {                               \
+    __uint(type, BPF_MAP_TYPE_LRU_HASH); \
+    __uint(max_entries, SIZE);           \
+    __type(key, __u64);                  \
+    __type(value, VALUE);                \
+  } NAME SEC(".maps")
 
-struct {
-  __uint(type, BPF_MAP_TYPE_SK_STORAGE);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __type(key, int);
-  __type(value, struct weft_peer);
-} udp_peers SEC(".maps");
+PEERS(tcp_peers, 131072, struct weft_peer);
+PEERS(udp_peers, 65536, struct weft_peer);
+// Unconnected UDP sockets: the Service that one asked last, which is all that most ever need.
+PEERS(udp_recent, 65536, struct weft_recent);
 
-// Unconnected UDP sockets. The Service that a socket asked last is kept with it, which is all that most ever
-// need: a socket without this has never asked one.
-struct {
-  __uint(type, BPF_MAP_TYPE_SK_STORAGE);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __type(key, int);
-  __type(value, struct weft_recent);
-} udp_recent SEC(".maps");
-
-// For those that ask several: which backend a socket uses for a frontend, and which frontend a backend's
-// datagrams are to show. A datagram on this way looks at both and writes what is missing, so losing one of
-// them costs little.
+// Unconnected UDP sockets that ask several Services: which backend a socket uses for a frontend, and which
+// frontend a backend's datagrams are to show. A datagram on this way looks at both and writes what is
+// missing, so losing one of them costs little.
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 65536);
@@ -167,6 +159,22 @@ static __always_inline int without_backend(struct weft_frontend* frontend) {
   return frontend->flags & WEFT_FRONTEND_DROP ? ALLOW : refuse();
 }
 
+static __always_inline void fill_peer(struct weft_peer* peer, const struct weft_frontend_key* frontend,
+                                      const struct weft_backend* backend) {
+  peer->frontend_port = frontend->port;
+  peer->backend_port = backend->port;
+  copy_addr(peer->frontend_addr, frontend->addr);
+  copy_addr(peer->backend_addr, backend->addr);
+}
+
+static __always_inline int is_frontend(const struct weft_peer* peer, const __u8* addr, __be16 port) {
+  return peer->frontend_port == port && same_addr(peer->frontend_addr, addr);
+}
+
+static __always_inline int is_backend(const struct weft_peer* peer, const __u8* addr, __be16 port) {
+  return peer->backend_port == port && same_addr(peer->backend_addr, addr);
+}
+
 static __always_inline int on_connect(struct bpf_sock_addr* ctx, int v6) {
   struct weft_frontend_key key = {};
   int udp = ctx->protocol == IPPROTO_UDP;
@@ -174,25 +182,25 @@ static __always_inline int on_connect(struct bpf_sock_addr* ctx, int v6) {
   read_user(ctx, v6, key.addr, &key.port);
   key.protocol = udp ? IPPROTO_UDP : IPPROTO_TCP;
 
-  struct bpf_sock* sk = ctx->sk;
   struct weft_frontend* frontend = find_frontend(&key);
   if (!frontend) {
-    // A UDP socket may connect again, this time to a pod itself.
-    if (udp && sk) bpf_sk_storage_delete(&udp_peers, sk);
+    if (udp) {  // it may connect again, this time to a pod itself
+      __u64 again = bpf_get_socket_cookie(ctx);
+      bpf_map_delete_elem(&udp_peers, &again);
+    }
     return ALLOW;
   }
   __u64 id = 0;
   struct weft_backend* backend = choose(&key, frontend, &id);
   if (!backend) return without_backend(frontend);
 
-  if (sk) {
-    struct weft_peer peer = {.frontend_port = key.port, .backend_port = backend->port};
-    copy_addr(peer.frontend_addr, key.addr);
-    copy_addr(peer.backend_addr, backend->addr);
-    struct weft_peer* kept = udp ? bpf_sk_storage_get(&udp_peers, sk, &peer, BPF_SK_STORAGE_GET_F_CREATE)
-                                 : bpf_sk_storage_get(&tcp_peers, sk, &peer, BPF_SK_STORAGE_GET_F_CREATE);
-    if (kept) *kept = peer;
-  }
+  __u64 cookie = bpf_get_socket_cookie(ctx);
+  struct weft_peer peer = {.netns_cookie = bpf_get_netns_cookie(ctx)};
+  fill_peer(&peer, &key, backend);
+  if (udp)
+    bpf_map_update_elem(&udp_peers, &cookie, &peer, BPF_ANY);
+  else
+    bpf_map_update_elem(&tcp_peers, &cookie, &peer, BPF_ANY);
   write_user(ctx, v6, backend->addr, backend->port);
   return ALLOW;
 }
@@ -207,103 +215,98 @@ static __always_inline struct weft_backend* chosen_before(struct weft_flow_key* 
   return backend && backend->set == frontend->set ? backend : 0;
 }
 
-static __always_inline int is_frontend(const struct weft_peer* peer, const __u8* addr, __be16 port) {
-  return peer->frontend_port == port && same_addr(peer->frontend_addr, addr);
-}
+// For a socket that asks several Services, both ways.
+static __always_inline void remember(__u64 cookie, const struct weft_peer* peer, __u64 id) {
+  struct weft_flow_key choice = {.cookie = cookie, .port = peer->frontend_port};
+  copy_addr(choice.addr, peer->frontend_addr);
+  __u64* kept = bpf_map_lookup_elem(&choices, &choice);
+  if (!kept || *kept != id) bpf_map_update_elem(&choices, &choice, &id, BPF_ANY);
 
-static __always_inline int is_backend(const struct weft_peer* peer, const __u8* addr, __be16 port) {
-  return peer->backend_port == port && same_addr(peer->backend_addr, addr);
-}
-
-// Remembers that the socket uses a backend for a frontend.
-static __always_inline void remember(struct bpf_sock_addr* ctx, __u64 cookie, struct weft_frontend_key* key,
-                                     struct weft_backend* backend, __u64 id) {
-  struct weft_flow_key from = {.cookie = cookie, .port = backend->port};
-  copy_addr(from.addr, backend->addr);
+  struct weft_flow_key from = {.cookie = cookie, .port = peer->backend_port};
+  copy_addr(from.addr, peer->backend_addr);
   struct weft_flow* shown = bpf_map_lookup_elem(&flows, &from);
-  if (!shown || shown->port != key->port || !same_addr(shown->addr, key->addr)) {
-    struct weft_flow flow = {.port = key->port};
-    copy_addr(flow.addr, key->addr);
-    bpf_map_update_elem(&flows, &from, &flow, BPF_ANY);
-  }
-  struct bpf_sock* sk = ctx->sk;
-  if (!sk) return;
-  struct weft_recent recent = {.backend = id};
-  recent.peer.frontend_port = key->port;
-  recent.peer.backend_port = backend->port;
-  copy_addr(recent.peer.frontend_addr, key->addr);
-  copy_addr(recent.peer.backend_addr, backend->addr);
-  struct weft_recent* kept = bpf_sk_storage_get(&udp_recent, sk, &recent, BPF_SK_STORAGE_GET_F_CREATE);
-  if (kept) *kept = recent;
-}
-
-// The same Service as with the last datagram: its backend, if it is still there.
-static __always_inline struct weft_backend* same_as_last(struct bpf_sock_addr* ctx,
-                                                         struct weft_frontend_key* key) {
-  struct bpf_sock* sk = ctx->sk;
-  if (!sk) return 0;
-  struct weft_recent* recent = bpf_sk_storage_get(&udp_recent, sk, 0, 0);
-  if (!recent || !is_frontend(&recent->peer, key->addr, key->port)) return 0;
-  __u64 id = recent->backend;
-  return bpf_map_lookup_elem(&backends, &id);
+  if (shown && is_frontend(peer, shown->addr, shown->port)) return;
+  struct weft_flow flow = {.port = peer->frontend_port};
+  copy_addr(flow.addr, peer->frontend_addr);
+  bpf_map_update_elem(&flows, &from, &flow, BPF_ANY);
 }
 
 static __always_inline int on_sendmsg(struct bpf_sock_addr* ctx, int v6) {
   struct weft_frontend_key key = {.protocol = IPPROTO_UDP};
   read_user(ctx, v6, key.addr, &key.port);
-  struct weft_backend* backend = same_as_last(ctx, &key);
-  if (!backend) {
-    struct weft_frontend* frontend = find_frontend(&key);
-    if (!frontend) return ALLOW;
-    if (!frontend->count) return without_backend(frontend);
+  __u64 cookie = bpf_get_socket_cookie(ctx);
+  struct weft_recent* recent = bpf_map_lookup_elem(&udp_recent, &cookie);
+  if (recent && is_frontend(&recent->peer, key.addr, key.port)) {
+    __u64 same = recent->backend;
+    struct weft_backend* backend = bpf_map_lookup_elem(&backends, &same);
+    if (backend) {
+      write_user(ctx, v6, backend->addr, backend->port);
+      return ALLOW;
+    }
+  }
 
-    __u64 cookie = bpf_get_socket_cookie(ctx);
+  struct weft_frontend* frontend = find_frontend(&key);
+  if (!frontend) return ALLOW;
+  if (!frontend->count) return without_backend(frontend);
+  struct weft_backend* backend = 0;
+  struct weft_recent now = {};
+  __u64 id = 0;
+  if (recent) {
     struct weft_flow_key choice = {.cookie = cookie, .port = key.port};
     copy_addr(choice.addr, key.addr);
-    __u64 id = 0;
     backend = chosen_before(&choice, frontend, &id);
-    if (!backend) {
-      backend = choose(&key, frontend, &id);
-      if (!backend) return without_backend(frontend);
-      bpf_map_update_elem(&choices, &choice, &id, BPF_ANY);
-    }
-    remember(ctx, cookie, &key, backend, id);
   }
+  if (!backend) backend = choose(&key, frontend, &id);
+  if (!backend) return without_backend(frontend);
+  now.backend = id;
+  fill_peer(&now.peer, &key, backend);
+  if (recent) {
+    remember(cookie, &recent->peer, recent->backend);
+    remember(cookie, &now.peer, id);
+  }
+  bpf_map_update_elem(&udp_recent, &cookie, &now, BPF_ANY);
   write_user(ctx, v6, backend->addr, backend->port);
   return ALLOW;
 }
 
 static __always_inline int on_recvmsg(struct bpf_sock_addr* ctx, int v6) {
-  struct bpf_sock* sk = ctx->sk;
-  if (!sk) return ALLOW;
-  struct weft_flow_key from = {};
+  struct weft_flow_key from = {.cookie = bpf_get_socket_cookie(ctx)};
   read_user(ctx, v6, from.addr, &from.port);
-  struct weft_peer* peer = bpf_sk_storage_get(&udp_peers, sk, 0, 0);
-  if (peer && is_backend(peer, from.addr, from.port)) {
+  struct weft_peer* peer = bpf_map_lookup_elem(&udp_peers, &from.cookie);
+  if (!peer || !is_backend(peer, from.addr, from.port)) {
+    struct weft_recent* recent = bpf_map_lookup_elem(&udp_recent, &from.cookie);
+    if (!recent) return ALLOW;
+    peer = &recent->peer;
+  }
+  if (is_backend(peer, from.addr, from.port)) {
     write_user(ctx, v6, peer->frontend_addr, peer->frontend_port);
     return ALLOW;
   }
-  struct weft_recent* recent = bpf_sk_storage_get(&udp_recent, sk, 0, 0);
-  if (!recent) return ALLOW;
-  if (is_backend(&recent->peer, from.addr, from.port)) {
-    write_user(ctx, v6, recent->peer.frontend_addr, recent->peer.frontend_port);
-    return ALLOW;
-  }
-  from.cookie = bpf_get_socket_cookie(ctx);
   struct weft_flow* flow = bpf_map_lookup_elem(&flows, &from);
   if (flow) write_user(ctx, v6, flow->addr, flow->port);
   return ALLOW;
 }
 
 static __always_inline int on_getpeername(struct bpf_sock_addr* ctx, int v6) {
-  struct bpf_sock* sk = ctx->sk;
-  if (!sk) return ALLOW;
-  struct weft_peer* peer = ctx->protocol == IPPROTO_UDP ? bpf_sk_storage_get(&udp_peers, sk, 0, 0)
-                                                        : bpf_sk_storage_get(&tcp_peers, sk, 0, 0);
+  __u64 cookie = bpf_get_socket_cookie(ctx);
+  struct weft_peer* peer = ctx->protocol == IPPROTO_UDP ? bpf_map_lookup_elem(&udp_peers, &cookie)
+                                                        : bpf_map_lookup_elem(&tcp_peers, &cookie);
   struct weft_flow_key shown = {};
   read_user(ctx, v6, shown.addr, &shown.port);
   if (peer && is_backend(peer, shown.addr, shown.port))
     write_user(ctx, v6, peer->frontend_addr, peer->frontend_port);
+  return ALLOW;
+}
+
+SEC("cgroup/sock_release")
+int sock_release(struct bpf_sock* ctx) {
+  __u64 cookie = bpf_get_socket_cookie(ctx);
+  if (ctx->protocol == IPPROTO_UDP) {
+    bpf_map_delete_elem(&udp_peers, &cookie);
+    bpf_map_delete_elem(&udp_recent, &cookie);
+  } else if (ctx->protocol == IPPROTO_TCP || ctx->protocol == IPPROTO_MPTCP) {
+    bpf_map_delete_elem(&tcp_peers, &cookie);
+  }
   return ALLOW;
 }
 
