@@ -113,8 +113,9 @@ std::string GrpcHealthCheck::to_send() {
 void GrpcHealthCheck::received(std::string_view bytes) {
   auto n =
       nghttp2_session_mem_recv(state_->session, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
-  if (n >= 0) return;
-  state_->failure = "not HTTP/2: " + std::string(nghttp2_strerror(static_cast<int>(n)));
+  if (n >= 0 && nghttp2_session_want_read(state_->session) != 0) return;
+  // A peer that speaks something else is told so by nghttp2, which then wants to hear no more.
+  if (!state_->done) state_->failure = n < 0 ? nghttp2_strerror(static_cast<int>(n)) : "not an HTTP/2 server";
   state_->done = true;
 }
 
