@@ -6,6 +6,8 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 #include <random>
 
@@ -19,6 +21,9 @@ namespace weft::cmd {
 namespace {
 
 using asio::awaitable;
+
+/// How long the end of the process may take.
+constexpr std::chrono::seconds kPatience{2};
 
 struct Flags {
   std::string kubeconfig;
@@ -35,17 +40,26 @@ std::string identity() {
   return fmt::format("{}_{:08x}{:08x}", host, random(), random());
 }
 
-/// Waits for the lease, works, and ends the process when the lease is lost: whatever is under way then must
-/// not go on.
-awaitable<void> lead(kube::LeaderElection& election, endpoints::Controller& controller, bool& leading,
-                     int& exit_code) {
+/// Waits for the lease, works, and returns when the lease is lost.
+awaitable<void> lead(kube::LeaderElection& election, endpoints::Controller& controller, bool& leading) {
   co_await election.acquire();
   leading = true;
   controller.start();
   auto why = co_await election.hold();
   leading = false;
   spdlog::error("no longer the leader: {}", why.message);
-  exit_code = 2;
+}
+
+/// Ends in good order: first the work, then the lease, so that the next leader need not wait for it.
+awaitable<void> shut_down(asio::io_context& io, kube::LeaderElection& election,
+                          endpoints::Controller& controller, const bool& leading) {
+  controller.stop();
+  asio::steady_timer timer(io);
+  while (!controller.idle()) {
+    timer.expires_after(std::chrono::milliseconds(5));
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+  if (leading) co_await election.release();
 }
 
 Expected<void> run(const Flags& flags, int& exit_code) {
@@ -58,26 +72,24 @@ Expected<void> run(const Flags& flags, int& exit_code) {
   bool leading = false;
 
   asio::signal_set signals(io, SIGINT, SIGTERM);
+  asio::steady_timer patience(io);
   signals.async_wait([&](auto error, int) {
-    if (!error) io.stop();
+    if (error) return;
+    patience.expires_after(kPatience);
+    patience.async_wait([&io](auto) { io.stop(); });
+    asio::co_spawn(io, shut_down(io, election, controller, leading),
+                   [&io](std::exception_ptr) { io.stop(); });
   });
   if (flags.no_leader_election) {
     controller.start();
   } else {
-    asio::co_spawn(io, lead(election, controller, leading, exit_code),
-                   [&](std::exception_ptr) { io.stop(); });
+    // Whoever has lost the lease must not finish what he is at: the process ends as it stands.
+    asio::co_spawn(io, lead(election, controller, leading), [&](std::exception_ptr) {
+      exit_code = 2;
+      io.stop();
+    });
   }
   io.run();
-  if (!leading) return {};
-  // Nothing of ours runs any more but this: the next leader need not wait.
-  bool done = false;
-  io.restart();
-  asio::co_spawn(io, election.release(), [&](std::exception_ptr) {
-    done = true;
-    io.stop();
-  });
-  io.run_for(std::chrono::seconds(2));
-  if (!done) spdlog::warn("the lease could not be given back in time");
   return {};
 }
 

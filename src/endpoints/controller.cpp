@@ -79,6 +79,7 @@ struct Controller::Impl : std::enable_shared_from_this<Impl> {
   std::unique_ptr<kube::WorkQueue> queue;
   Counters counters;
   int unsynced = 4;
+  bool stopped = false;
 };
 
 void Controller::Impl::wire() {
@@ -230,7 +231,7 @@ void Controller::Impl::follow(kube::Informer<T>& informer) {
     if (--unsynced > 0) return;
     spdlog::info("endpoints: {} Services, {} Pods, {} Nodes, {} EndpointSlices", services.items().size(),
                  pods.items().size(), nodes.items().size(), slices.informer().items().size());
-    queue->start();
+    if (!stopped) queue->start();
   });
   auto run = [](std::shared_ptr<Impl>, kube::Informer<T>* watched) -> awaitable<void> {
     co_await watched->run();
@@ -256,8 +257,12 @@ void Controller::Impl::start() {
 Controller::Controller(kube::Client& client) : impl_(std::make_shared<Impl>(client)) {}
 Controller::~Controller() = default;
 void Controller::start() { impl_->start(); }
+void Controller::stop() {
+  impl_->stopped = true;
+  if (impl_->queue) impl_->queue->stop();
+}
 bool Controller::synced() const { return impl_->unsynced == 0; }
-bool Controller::idle() const { return impl_->queue && impl_->queue->idle(); }
+bool Controller::idle() const { return !impl_->queue || impl_->queue->idle(); }
 const Controller::Counters& Controller::counters() const { return impl_->counters; }
 
 }  // namespace weft::endpoints

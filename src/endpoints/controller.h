@@ -28,8 +28,10 @@ class Controller {
 
   /// Begins to watch and, when all four lists are complete, to act.
   void start();
+  /// Begins nothing more; what is being written goes on until `idle`.
+  void stop();
   bool synced() const;
-  /// Nothing is waiting to be looked at.
+  /// Nothing is being looked at, and nothing that may be is waiting.
   bool idle() const;
   const Counters& counters() const;
 

@@ -157,7 +157,7 @@ WorkQueue::WorkQueue(asio::io_context& io, Work work, Options options)
     : state_(std::make_shared<State>(io, std::move(work), options)) {}
 
 WorkQueue::~WorkQueue() {
-  state_->started = false;
+  stop();
   state_->timer.cancel();
 }
 
@@ -172,6 +172,8 @@ void WorkQueue::start() {
   state_->pump_soon();
 }
 
-bool WorkQueue::idle() const { return state_->running == 0 && state_->ready.empty(); }
+void WorkQueue::stop() { state_->started = false; }
+
+bool WorkQueue::idle() const { return state_->running == 0 && (state_->ready.empty() || !state_->started); }
 
 }  // namespace weft::kube

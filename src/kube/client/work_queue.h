@@ -34,8 +34,7 @@ class WorkQueue {
 
   WorkQueue(asio::io_context& io, Work work, Options options);
   WorkQueue(asio::io_context& io, Work work) : WorkQueue(io, std::move(work), Options{}) {}
-  /// Begins nothing more; what is being worked on goes on.
-  ~WorkQueue();
+  ~WorkQueue();  ///< stops
   WorkQueue(const WorkQueue&) = delete;
   WorkQueue& operator=(const WorkQueue&) = delete;
 
@@ -44,7 +43,9 @@ class WorkQueue {
   void add_after(const std::string& key, std::chrono::milliseconds delay);
   /// Until this is called, keys only gather (while caches fill).
   void start();
-  /// Nothing is waiting for its turn or being worked on; later moments do not count.
+  /// Begins nothing more; what is being worked on goes on.
+  void stop();
+  /// Nothing is being worked on, and nothing waits that will be; later moments do not count.
   bool idle() const;
 
  private:

@@ -117,6 +117,21 @@ TEST_F(WorkQueueTest, SettlesInAStorm) {
   EXPECT_LE(turns.size(), 7U);
 }
 
+TEST_F(WorkQueueTest, StopsAfterWhatIsUnderWay) {
+  takes = 10ms;
+  WorkQueue queue(io, work(), {.at_once = 1});
+  queue.start();
+  queue.add("a");
+  queue.add("b");
+  io.run_for(2ms);
+  queue.stop();
+  EXPECT_FALSE(queue.idle());
+  io.restart();
+  io.run();
+  EXPECT_EQ(turns, (std::vector<std::string>{"a"}));
+  EXPECT_TRUE(queue.idle());
+}
+
 TEST_F(WorkQueueTest, GoneQueueBeginsNothing) {
   {
     WorkQueue queue(io, work());
