@@ -14,6 +14,7 @@ enum class ErrorCode {
   forbidden,
   not_found,
   method_not_allowed,
+  not_acceptable,
   already_exists,
   conflict,
   gone,     ///< also "Expired": a resourceVersion or continue token that is too old

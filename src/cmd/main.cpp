@@ -30,9 +30,10 @@ int main(int argc, char** argv) {
   app.parse_complete_callback([&] { weft::init_log(app.get_subcommands().front()->get_name(), level); });
   int exit_code = 0;
   using Add = void (*)(CLI::App&, int&);
-  for (Add add : {Add(add_up_command), Add(add_down_command), Add(add_kubeconfig_command), Add(add_demo_command),
-                  Add(add_apiserver_command), Add(add_agent_command), Add(add_cni_command), Add(add_controller_command),
-                  Add(add_dns_command), Add(add_echo_command), Add(add_sandbox_init_command)}) {
+  for (Add add :
+       {Add(add_up_command), Add(add_down_command), Add(add_kubeconfig_command), Add(add_demo_command),
+        Add(add_apiserver_command), Add(add_agent_command), Add(add_cni_command), Add(add_controller_command),
+        Add(add_dns_command), Add(add_echo_command), Add(add_sandbox_init_command)}) {
     if (add) add(app, exit_code);
   }
   try {

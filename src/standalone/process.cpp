@@ -88,8 +88,12 @@ Expected<Process> spawn(const ProcessSpec& spec) {
   p.bind_low_ports = spec.bind_low_ports;
   WEFT_TRY(p.null, open_file("/dev/null", O_RDONLY));
   WEFT_TRY(p.log, open_file(spec.log_file, O_WRONLY | O_CREAT | O_APPEND));
-  if (!spec.netns.empty()) WEFT_TRY(p.netns, open_file("/run/netns/" + spec.netns, O_RDONLY));
-  if (!spec.cgroup.empty()) WEFT_TRY(p.cgroup_procs, open_file(spec.cgroup + "/cgroup.procs", O_WRONLY));
+  if (!spec.netns.empty()) {
+    WEFT_TRY(p.netns, open_file("/run/netns/" + spec.netns, O_RDONLY));
+  }
+  if (!spec.cgroup.empty()) {
+    WEFT_TRY(p.cgroup_procs, open_file(spec.cgroup + "/cgroup.procs", O_WRONLY));
+  }
 
   pid_t parent = ::getpid();
   pid_t pid = ::fork();

@@ -1,0 +1,64 @@
+#include "standalone/apiserver/authorizer.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+
+namespace weft::standalone {
+namespace {
+
+struct Rule {
+  std::string_view who;
+  std::string_view group, resource;  ///< "pods/status" for a subresource
+  bool read = false, write = false;
+};
+
+constexpr auto kRules = std::to_array<Rule>({
+    {kAgentGroup, "", "services", true, false},
+    {kAgentGroup, "discovery.k8s.io", "endpointslices", true, false},
+    {kAgentGroup, "", "nodes", true, false},
+    {kAgentGroup, "", "pods", true, false},
+    {kAgentGroup, "", "namespaces", true, false},
+    {kAgentGroup, "networking.k8s.io", "networkpolicies", true, false},
+    {kAgentGroup, "", "events", false, true},
+    {kDnsGroup, "", "services", true, false},
+    {kDnsGroup, "discovery.k8s.io", "endpointslices", true, false},
+    {kDnsGroup, "", "pods", true, false},
+    {kDnsGroup, "", "namespaces", true, false},
+    {kControllerGroup, "", "services", true, false},
+    {kControllerGroup, "", "pods", true, false},
+    {kControllerGroup, "", "nodes", true, false},
+    {kControllerGroup, "", "namespaces", true, false},
+    {kControllerGroup, "discovery.k8s.io", "endpointslices", true, true},
+    {kControllerGroup, "coordination.k8s.io", "leases", true, true},
+    {kControllerGroup, "", "events", false, true},
+});
+
+bool is_read(std::string_view verb) { return verb == "get" || verb == "list" || verb == "watch"; }
+
+}  // namespace
+
+bool may(const std::vector<std::string>& groups, const Access& access) {
+  auto resource = access.subresource.empty() ? access.resource : access.resource + "/" + access.subresource;
+  return std::ranges::any_of(groups, [&](std::string_view group) {
+    if (group == kAdminGroup) return true;
+    return std::ranges::any_of(kRules, [&](const Rule& rule) {
+      return rule.who == group && rule.group == access.group && rule.resource == resource &&
+             (is_read(access.verb) ? rule.read : rule.write);
+    });
+  });
+}
+
+Error forbidden_access(const std::string& user, const Access& access) {
+  auto resource = access.subresource.empty() ? access.resource : access.resource + "/" + access.subresource;
+  auto qualified = access.group.empty() ? access.resource : access.resource + "." + access.group;
+  auto subject = access.name.empty() ? qualified : fmt::format("{} \"{}\"", qualified, access.name);
+  auto where = access.ns.empty() ? std::string("at the cluster scope")
+                                 : fmt::format("in the namespace \"{}\"", access.ns);
+  return {ErrorCode::forbidden,
+          fmt::format("{} is forbidden: User \"{}\" cannot {} resource \"{}\" in API group \"{}\" {}", subject, user,
+                      access.verb, resource, access.group, where)};
+}
+
+}  // namespace weft::standalone
