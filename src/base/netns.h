@@ -8,7 +8,7 @@
 #include "base/fd.h"
 
 /// Named network namespaces (as of ip-netns(8)): a file in /run/netns that the namespace is mounted on.
-namespace weft::standalone::sandbox {
+namespace weft {
 
 std::string netns_path(const std::string& name);
 
@@ -34,4 +34,4 @@ class InNetns {
   Fd before_;
 };
 
-}  // namespace weft::standalone::sandbox
+}  // namespace weft

@@ -1,4 +1,4 @@
-#include "standalone/sandbox/netns.h"
+#include "base/netns.h"
 
 #include <fcntl.h>
 #include <fmt/core.h>
@@ -15,7 +15,7 @@
 #include <filesystem>
 #include <mutex>
 
-namespace weft::standalone::sandbox {
+namespace weft {
 
 namespace fs = std::filesystem;
 
@@ -118,4 +118,4 @@ InNetns::~InNetns() {
   if (before_) ::setns(before_.get(), CLONE_NEWNET);
 }
 
-}  // namespace weft::standalone::sandbox
+}  // namespace weft

@@ -1,0 +1,195 @@
+#include "base/netlink.h"
+
+#include <fmt/core.h>
+#include <linux/if_addr.h>
+#include <linux/if_arp.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <netlink/cache.h>
+#include <netlink/errno.h>
+#include <netlink/netlink.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/link.h>
+#include <netlink/route/link/veth.h>
+#include <netlink/route/neighbour.h>
+#include <netlink/route/route.h>
+
+#include <algorithm>
+
+namespace weft {
+namespace {
+
+template <class T, void (*Put)(T*)>
+struct Putter {
+  void operator()(T* object) const { Put(object); }
+};
+using LinkPtr = std::unique_ptr<rtnl_link, Putter<rtnl_link, rtnl_link_put>>;
+using AddrPtr = std::unique_ptr<rtnl_addr, Putter<rtnl_addr, rtnl_addr_put>>;
+using NeighPtr = std::unique_ptr<rtnl_neigh, Putter<rtnl_neigh, rtnl_neigh_put>>;
+using RoutePtr = std::unique_ptr<rtnl_route, Putter<rtnl_route, rtnl_route_put>>;
+using NlAddrPtr = std::unique_ptr<nl_addr, Putter<nl_addr, nl_addr_put>>;
+using CachePtr = std::unique_ptr<nl_cache, Putter<nl_cache, nl_cache_free>>;
+
+Expected<void> checked(int result, const std::string& what) {
+  if (result >= 0) return {};
+  return fail(ErrorCode::system, fmt::format("{}: {}", what, nl_geterror(result)));
+}
+
+NlAddrPtr to_nl(const IpAddr& ip, int length) {
+  NlAddrPtr out(nl_addr_build(ip.is_v4() ? AF_INET : AF_INET6, ip.bytes().data(), ip.bytes().size()));
+  nl_addr_set_prefixlen(out.get(), length);
+  return out;
+}
+
+NlAddrPtr to_nl(const MacAddr& mac) { return NlAddrPtr(nl_addr_build(AF_LLC, mac.data(), mac.size())); }
+
+IpPrefix from_nl(nl_addr* address) {
+  const auto* bytes = static_cast<const uint8_t*>(nl_addr_get_binary_addr(address));
+  IpPrefix out;
+  out.length = static_cast<int>(nl_addr_get_prefixlen(address));
+  if (nl_addr_get_family(address) == AF_INET) {
+    std::array<uint8_t, 4> v4{};
+    std::copy_n(bytes, 4, v4.begin());
+    out.addr = IpAddr::v4(v4);
+  } else {
+    std::array<uint8_t, 16> v6{};
+    std::copy_n(bytes, 16, v6.begin());
+    out.addr = IpAddr::v6(v6);
+  }
+  return out;
+}
+
+Link describe(rtnl_link* link) {
+  Link out{.index = rtnl_link_get_ifindex(link),
+           .name = rtnl_link_get_name(link),
+           .alias = {},
+           .mtu = static_cast<int>(rtnl_link_get_mtu(link))};
+  if (const char* alias = rtnl_link_get_ifalias(link)) out.alias = alias;
+  if (auto* mac = rtnl_link_get_addr(link); mac && nl_addr_get_len(mac) == out.mac.size()) {
+    std::copy_n(static_cast<const uint8_t*>(nl_addr_get_binary_addr(mac)), out.mac.size(), out.mac.begin());
+  }
+  return out;
+}
+
+void fill(rtnl_link* link, const VethEnd& end) {
+  rtnl_link_set_name(link, end.name.c_str());
+  rtnl_link_set_addr(link, to_nl(end.mac).get());
+  if (end.mtu) rtnl_link_set_mtu(link, end.mtu);
+}
+
+}  // namespace
+
+void Netlink::Free::operator()(nl_sock* socket) const { nl_socket_free(socket); }
+
+Expected<Netlink> Netlink::open() {
+  Netlink out(nl_socket_alloc());
+  if (!out.socket_) return fail(ErrorCode::system, "rtnetlink: out of memory");
+  WEFT_CHECK(checked(nl_connect(out.socket_.get(), NETLINK_ROUTE), "rtnetlink"));
+  return out;
+}
+
+Expected<void> Netlink::add_veth(const VethEnd& here, const VethEnd& peer, int peer_netns) {
+  LinkPtr link(rtnl_link_veth_alloc());
+  fill(link.get(), here);
+  LinkPtr other(rtnl_link_veth_get_peer(link.get()));
+  fill(other.get(), peer);
+  rtnl_link_set_ns_fd(other.get(), peer_netns);
+  return checked(rtnl_link_add(socket_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL),
+                 fmt::format("make veth pair {} and {}", here.name, peer.name));
+}
+
+Expected<std::optional<Link>> Netlink::find_link(const std::string& name) {
+  rtnl_link* raw = nullptr;
+  int result = rtnl_link_get_kernel(socket_.get(), 0, name.c_str(), &raw);
+  if (result == -NLE_NODEV || result == -NLE_OBJ_NOTFOUND) return std::nullopt;
+  WEFT_CHECK(checked(result, "find link " + name));
+  LinkPtr link(raw);
+  return describe(link.get());
+}
+
+Expected<std::vector<Link>> Netlink::links() {
+  nl_cache* raw = nullptr;
+  WEFT_CHECK(checked(rtnl_link_alloc_cache(socket_.get(), AF_UNSPEC, &raw), "list links"));
+  CachePtr cache(raw);
+  std::vector<Link> out;
+  for (auto* object = nl_cache_get_first(raw); object; object = nl_cache_get_next(object)) {
+    out.push_back(describe(reinterpret_cast<rtnl_link*>(object)));
+  }
+  return out;
+}
+
+Expected<void> Netlink::delete_link(int index) {
+  LinkPtr link(rtnl_link_alloc());
+  rtnl_link_set_ifindex(link.get(), index);
+  int result = rtnl_link_delete(socket_.get(), link.get());
+  if (result == -NLE_NODEV || result == -NLE_OBJ_NOTFOUND) return {};
+  return checked(result, fmt::format("delete link {}", index));
+}
+
+Expected<void> Netlink::set_up(int index) {
+  LinkPtr which(rtnl_link_alloc()), change(rtnl_link_alloc());
+  rtnl_link_set_ifindex(which.get(), index);
+  rtnl_link_set_flags(change.get(), IFF_UP);
+  return checked(rtnl_link_change(socket_.get(), which.get(), change.get(), 0), fmt::format("set link {} up", index));
+}
+
+Expected<void> Netlink::set_alias(int index, const std::string& alias) {
+  LinkPtr which(rtnl_link_alloc()), change(rtnl_link_alloc());
+  rtnl_link_set_ifindex(which.get(), index);
+  rtnl_link_set_ifalias(change.get(), alias.c_str());
+  return checked(rtnl_link_change(socket_.get(), which.get(), change.get(), 0),
+                 fmt::format("set alias of link {} to {}", index, alias));
+}
+
+Expected<void> Netlink::add_address(int index, const IpPrefix& address) {
+  AddrPtr out(rtnl_addr_alloc());
+  rtnl_addr_set_ifindex(out.get(), index);
+  rtnl_addr_set_local(out.get(), to_nl(address.addr, address.length).get());
+  if (address.addr.is_v6()) rtnl_addr_set_flags(out.get(), IFA_F_NODAD);
+  return checked(rtnl_addr_add(socket_.get(), out.get(), NLM_F_REPLACE),
+                 fmt::format("add address {} to link {}", address.str(), index));
+}
+
+Expected<std::vector<IpPrefix>> Netlink::addresses(int index) {
+  nl_cache* raw = nullptr;
+  WEFT_CHECK(checked(rtnl_addr_alloc_cache(socket_.get(), &raw), "list addresses"));
+  CachePtr cache(raw);
+  std::vector<IpPrefix> out;
+  for (auto* object = nl_cache_get_first(raw); object; object = nl_cache_get_next(object)) {
+    auto* address = reinterpret_cast<rtnl_addr*>(object);
+    if (rtnl_addr_get_ifindex(address) == index) out.push_back(from_nl(rtnl_addr_get_local(address)));
+  }
+  return out;
+}
+
+Expected<void> Netlink::replace_route(const Route& route) {
+  bool v4 = route.destination ? route.destination->addr.is_v4() : !route.gateway || route.gateway->is_v4();
+  RoutePtr out(rtnl_route_alloc());
+  rtnl_route_set_family(out.get(), v4 ? AF_INET : AF_INET6);
+  rtnl_route_set_table(out.get(), RT_TABLE_MAIN);
+  rtnl_route_set_protocol(out.get(), RTPROT_STATIC);
+  rtnl_route_set_scope(out.get(), route.gateway || !v4 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
+  IpPrefix any{v4 ? IpAddr() : IpAddr::v6({}), 0};
+  const auto& destination = route.destination ? *route.destination : any;
+  rtnl_route_set_dst(out.get(), to_nl(destination.addr, destination.length).get());
+  if (route.source) rtnl_route_set_pref_src(out.get(), to_nl(*route.source, route.source->bits()).get());
+  auto* hop = rtnl_route_nh_alloc();  // the route owns it from add_nexthop on
+  rtnl_route_nh_set_ifindex(hop, route.link);
+  if (route.gateway) rtnl_route_nh_set_gateway(hop, to_nl(*route.gateway, route.gateway->bits()).get());
+  if (route.on_link) rtnl_route_nh_set_flags(hop, RTNH_F_ONLINK);
+  rtnl_route_add_nexthop(out.get(), hop);
+  return checked(rtnl_route_add(socket_.get(), out.get(), NLM_F_CREATE | NLM_F_REPLACE),
+                 fmt::format("route {} by link {}", destination.str(), route.link));
+}
+
+Expected<void> Netlink::replace_neighbour(int index, const IpAddr& ip, const MacAddr& mac) {
+  NeighPtr out(rtnl_neigh_alloc());
+  rtnl_neigh_set_ifindex(out.get(), index);
+  rtnl_neigh_set_dst(out.get(), to_nl(ip, ip.bits()).get());
+  rtnl_neigh_set_lladdr(out.get(), to_nl(mac).get());
+  rtnl_neigh_set_state(out.get(), NUD_PERMANENT);
+  return checked(rtnl_neigh_add(socket_.get(), out.get(), NLM_F_CREATE | NLM_F_REPLACE),
+                 fmt::format("neighbour {} on link {}", ip.str(), index));
+}
+
+}  // namespace weft

@@ -1,0 +1,72 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ip.h"
+
+struct nl_sock;
+
+namespace weft {
+
+using MacAddr = std::array<uint8_t, 6>;
+
+/// A network device of this namespace.
+struct Link {
+  int index = 0;
+  std::string name;
+  std::string alias;
+  MacAddr mac{};
+  int mtu = 0;
+};
+
+/// One end of a veth pair to be made.
+struct VethEnd {
+  std::string name;
+  MacAddr mac{};
+  int mtu = 0;  ///< 0: the kernel's
+};
+
+struct Route {
+  std::optional<IpPrefix> destination;  ///< nothing: default, of the gateway's family
+  std::optional<IpAddr> gateway;        ///< nothing: the destination is on the link
+  std::optional<IpAddr> source;         ///< preferred for packets that start here
+  int link = 0;
+  bool on_link = false;  ///< the gateway is taken to be on the link although no address says so
+};
+
+/// rtnetlink (rtnetlink(7)) of the network namespace that the calling thread was in at `open`. What is asked
+/// for is there when a call returns; asking again is harmless except for add_veth. Not thread-safe.
+class Netlink {
+ public:
+  static Expected<Netlink> open();
+
+  /// A veth pair: `here` in this namespace, `peer` in the one that `peer_netns` (a descriptor) is.
+  Expected<void> add_veth(const VethEnd& here, const VethEnd& peer, int peer_netns);
+  Expected<std::optional<Link>> find_link(const std::string& name);
+  Expected<std::vector<Link>> links();
+  /// One that is gone already is good.
+  Expected<void> delete_link(int index);
+  Expected<void> set_up(int index);
+  Expected<void> set_alias(int index, const std::string& alias);
+  /// IPv6 addresses are usable at once: duplicate address detection is skipped.
+  Expected<void> add_address(int index, const IpPrefix& address);
+  Expected<std::vector<IpPrefix>> addresses(int index);
+  Expected<void> replace_route(const Route& route);
+  /// A permanent neighbour entry: no ARP or neighbour discovery for `ip`.
+  Expected<void> replace_neighbour(int index, const IpAddr& ip, const MacAddr& mac);
+
+ private:
+  struct Free {
+    void operator()(nl_sock* socket) const;
+  };
+  explicit Netlink(nl_sock* socket) : socket_(socket) {}
+  std::unique_ptr<nl_sock, Free> socket_;
+};
+
+}  // namespace weft

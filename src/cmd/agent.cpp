@@ -1,0 +1,189 @@
+#include <fmt/core.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+
+#include "base/log.h"
+#include "base/mounts.h"
+#include "cmd/commands.h"
+#include "kube/client/client.h"
+#include "kube/client/informer.h"
+#include "kube/node.h"
+#include "kube/service.h"
+#include "podnet/cni_server.h"
+#include "podnet/node.h"
+#include "service/engine.h"
+
+namespace weft::cmd {
+namespace {
+
+struct Flags {
+  std::string kubeconfig;
+  std::string node_name;
+  std::string zone;
+  std::string cni_socket = "/run/weft/cni.sock";
+  std::string state_dir = "/var/lib/weft";
+  std::string bpf_dir = "/sys/fs/bpf/weft";
+  std::string cgroup;
+  std::vector<std::string> pod_cidrs, node_ips;
+};
+
+/// What the agent has to know of its node before it can serve it.
+struct NodeNetwork {
+  std::vector<IpPrefix> pod_cidrs;
+  std::vector<IpAddr> addresses;
+};
+
+Expected<NodeNetwork> parse_network(const std::vector<std::string>& cidrs, const std::vector<std::string>& ips) {
+  NodeNetwork out;
+  for (const auto& text : cidrs) {
+    auto prefix = IpPrefix::parse(text);
+    if (!prefix) return fail(ErrorCode::invalid, fmt::format("pod CIDR {}: not a prefix like 10.244.0.0/24", text));
+    out.pod_cidrs.push_back(*prefix);
+  }
+  for (const auto& text : ips) {
+    auto ip = IpAddr::parse(text);
+    if (!ip) return fail(ErrorCode::invalid, fmt::format("node address {}: not an IP address", text));
+    out.addresses.push_back(*ip);
+  }
+  return out;
+}
+
+/// One node's agent: everything runs on one event loop.
+class Agent {
+ public:
+  Agent(asio::io_context& io, kube::ClientConfig config, Flags flags)
+      : io_(io), flags_(std::move(flags)), client_(io, std::move(config)), services_(client_), slices_(client_) {}
+
+  Expected<void> start() {
+    WEFT_TRY(auto network, parse_network(flags_.pod_cidrs, flags_.node_ips));
+    WEFT_CHECK(open_services());
+    if (!network.pod_cidrs.empty()) return serve_pods(network);
+    asio::co_spawn(io_, wait_for_node(), asio::detached);
+    return {};
+  }
+
+  bool failed() const { return failed_; }
+
+ private:
+  Expected<void> serve_pods(const NodeNetwork& network) {
+    WEFT_TRY(auto node, podnet::Node::open({.state_dir = flags_.state_dir,
+                                            .pod_cidrs = network.pod_cidrs,
+                                            .node_addresses = network.addresses}));
+    node_.emplace(std::move(node));
+    auto handler = [this](const podnet::CniRequest& request) { return node_->handle(request); };
+    WEFT_TRY(cni_, podnet::CniServer::listen(io_, flags_.cni_socket, handler));
+    spdlog::info("connecting pods of {}; CNI socket {}", network.pod_cidrs[0].str(), flags_.cni_socket);
+    return {};
+  }
+
+  /// On a stock cluster the node's addresses and pod CIDRs are given by others.
+  asio::awaitable<void> wait_for_node() {
+    asio::steady_timer timer(io_);
+    while (true) {
+      auto object = co_await client_.get(kube::resource_of<kube::Node>(), "", flags_.node_name);
+      if (object && take_node(*object)) co_return;
+      if (!object) spdlog::warn("node {}: {}", flags_.node_name, object.error().message);
+      timer.expires_after(std::chrono::seconds(1));
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+  }
+
+  bool take_node(const json::value& object) {
+    auto node = kube::decode<kube::Node>(object);
+    if (!node || node->spec.podCIDRs.empty()) return false;
+    std::vector<std::string> ips;
+    for (const auto& address : node->status.addresses) {
+      if (address.type == "InternalIP") ips.push_back(address.address);
+    }
+    auto network = parse_network(node->spec.podCIDRs, ips);
+    auto served = network ? serve_pods(*network) : std::unexpected(network.error());
+    if (!served) end(served.error());
+    return true;
+  }
+
+  Expected<void> open_services() {
+    WEFT_TRY(auto root, cgroup2_root());
+    WEFT_TRY(engine_, service::ServiceEngine::open({.bpf_dir = flags_.bpf_dir,
+                                                    .cgroup_path = flags_.cgroup.empty() ? root : flags_.cgroup,
+                                                    .node = {.name = flags_.node_name, .zone = flags_.zone},
+                                                    .sizes = {}}));
+    services_.on_change([this](const auto& before, const auto& after) { engine_->service_changed(before, after); });
+    slices_.on_change([this](const auto& before, const auto& after) { engine_->slice_changed(before, after); });
+    services_.on_synced([this] { synced(); });
+    slices_.on_synced([this] { synced(); });
+    asio::co_spawn(io_, services_.run(), asio::detached);
+    asio::co_spawn(io_, slices_.run(), asio::detached);
+    return {};
+  }
+
+  void synced() {
+    if (++synced_ < 2) return;
+    if (auto done = engine_->synced(); !done) return end(done.error());
+    auto stats = engine_->stats();
+    spdlog::info("synced: {} Services, {} backends, {} not programmed", stats.services, stats.backends,
+                 stats.failing.size());
+  }
+
+  void end(const Error& why) {
+    spdlog::error("{}", why.message);
+    failed_ = true;
+    io_.stop();
+  }
+
+  asio::io_context& io_;
+  Flags flags_;
+  kube::Client client_;
+  kube::Informer<kube::Service> services_;
+  kube::Informer<kube::EndpointSlice> slices_;
+  std::unique_ptr<service::ServiceEngine> engine_;
+  std::optional<podnet::Node> node_;
+  std::unique_ptr<podnet::CniServer> cni_;
+  int synced_ = 0;
+  bool failed_ = false;
+};
+
+Expected<void> run(const Flags& flags) {
+  WEFT_TRY(auto config, kube::find_config(flags.kubeconfig));
+  asio::io_context io(1);
+  // What is in the kernel, and the pods' links, stay when the agent goes: traffic goes on.
+  asio::signal_set signals(io, SIGINT, SIGTERM);
+  signals.async_wait([&io](auto, int) { io.stop(); });
+  Agent agent(io, std::move(config), flags);
+  WEFT_CHECK(agent.start());
+  io.run();
+  if (agent.failed()) return fail(ErrorCode::internal, "stopped");
+  return {};
+}
+
+}  // namespace
+
+void add_agent_command(CLI::App& app, int& exit_code) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* agent = app.add_subcommand("agent", "Serve a node: connect its pods, and balance its Services");
+  agent->add_option("--kubeconfig", flags->kubeconfig, "default: $KUBECONFIG, else the service account of the pod");
+  agent->add_option("--node-name", flags->node_name, "of the Node object")->required();
+  agent->add_option("--zone", flags->zone, "where the node is (topology.kubernetes.io/zone)");
+  agent->add_option("--cni-socket", flags->cni_socket)->capture_default_str();
+  agent->add_option("--state-dir", flags->state_dir, "keeps who has which pod address")->capture_default_str();
+  agent->add_option("--bpf-dir", flags->bpf_dir, "folder on a bpffs for what stays in the kernel")
+      ->capture_default_str();
+  agent->add_option("--cgroup", flags->cgroup,
+                    "its processes get Services; default: the whole machine's cgroup v2 hierarchy");
+  agent->add_option("--pod-cidr", flags->pod_cidrs, "pods' addresses, one a family; default: the Node's spec.podCIDRs");
+  agent->add_option("--node-ip", flags->node_ips, "the node's addresses; default: the Node's InternalIPs");
+  agent->callback([flags, &exit_code] {
+    if (auto result = run(*flags); !result) {
+      spdlog::error("{}", result.error().message);
+      exit_code = 2;
+    }
+  });
+}
+
+}  // namespace weft::cmd
