@@ -22,7 +22,9 @@ const char* const kClient = "10.244.0.2";
 const char* const kPod = "10.244.0.3";
 
 std::string vip(int n) { return fmt::format("10.{}.{}.{}", 96 + n / 62'500, n / 250 % 250, n % 250 + 1); }
-std::string pod_ip(int n) { return fmt::format("10.{}.{}.{}", 128 + n / 62'500, n / 250 % 250, n % 250 + 1); }
+/// All Services share five pods (each Service has backends of its own in the maps all the same): so
+/// connections go the same ways through the rest of the kernel, and what differs is Weft's.
+std::string pod_ip(int n) { return fmt::format("10.128.0.{}", n + 1); }
 
 /// As an API server sends them.
 std::string service_json(int n) {
@@ -36,7 +38,7 @@ std::string slice_json(int n) {
   for (int i = 0; i < kEndpoints; ++i) {
     endpoints += fmt::format(
         R"({}{{"addresses":["{}"],"conditions":{{"ready":true,"serving":true,"terminating":false}},"nodeName":"node-{}","zone":"zone-a","targetRef":{{"kind":"Pod","namespace":"shop","name":"service-{}-6c9f8d7b5-{:05}","uid":"1b9f7c1e-6b5d-4c3b-9a29-{:012}"}}}})",
-        i ? "," : "", pod_ip(n * kEndpoints + i), i, n, i, n * kEndpoints + i);
+        i ? "," : "", pod_ip(i), i, n, i, n * kEndpoints + i);
   }
   return fmt::format(
       R"({{"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice","metadata":{{"name":"service-{0}-x7k2p","namespace":"shop","uid":"2c8f7c1e-6b5d-4c3b-9a29-{0:012}","resourceVersion":"{0}","generation":1,"creationTimestamp":"2026-01-01T00:00:00Z","labels":{{"app":"service-{0}","endpointslice.kubernetes.io/managed-by":"endpointslice-controller.k8s.io","kubernetes.io/service-name":"service-{0}"}},"ownerReferences":[{{"apiVersion":"v1","kind":"Service","name":"service-{0}","uid":"0a8f7c1e-6b5d-4c3b-9a29-{0:012}","controller":true,"blockOwnerDeletion":true}}]}},"addressType":"IPv4","endpoints":[{1}],"ports":[{{"name":"http","protocol":"TCP","port":8080}}]}})",
@@ -147,16 +149,15 @@ int run() {
   World one, many;
   Fd client_pod = add_pod(one, "client", kClient);
   Fd pod = add_pod(one, "backend", kPod);
-  World::in(Fd(dup(one.netns())), [] { shell("ip route add 10.128.0.0/10 via 10.244.0.3 dev backend"); });
-  World::in(pod, [] { shell("ip route add local 10.128.0.0/10 dev lo"); });  // the one server is every pod
-  World::in(client_pod, [] { shell("sysctl -qw net.ipv4.tcp_no_metrics_save=1"); });
+  World::in(Fd(dup(one.netns())), [] { shell("ip route add 10.128.0.0/24 via 10.244.0.3 dev backend"); });
+  World::in(pod, [] { shell("ip route add local 10.128.0.0/24 dev lo"); });  // the one server is every pod
 
   Agent all(many, kServices, true);
   Agent single(one, 1, false);
   Child server = start_server(one, pod.get(), 8080, false);
   std::vector<sockaddr_in> everywhere, pods;
   for (int n = 0; n < kServices; ++n) everywhere.push_back(address(vip(n), 80));
-  for (int n = 0; n < kServices * kEndpoints; ++n) pods.push_back(address(pod_ip(n), 8080));
+  for (int n = 0; n < kEndpoints; ++n) pods.push_back(address(pod_ip(n), 8080));
   Client to_one(one, client_pod.get(), true, {address(vip(0), 80)});
   Client to_same(many, client_pod.get(), true, {address(vip(0), 80)});
   Client to_many(many, client_pod.get(), true, everywhere);
@@ -170,7 +171,7 @@ int run() {
   against_pods.take(kRounds, tcp(to_many), tcp(to_pods));
   bool ok = same.report("TCP to one Service: of 10,000 vs of 1", 0.95);
   ok &= spread.report("TCP to any of 10,000 Services vs to the only one", 0.95);
-  against_pods.report("TCP to any of 10,000 Services vs to any of the 50,000 pods", 0);
+  against_pods.report("TCP to any of 10,000 Services vs to their pods directly", 0);
   return ok && all.met ? 0 : 1;
 }
 

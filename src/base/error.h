@@ -52,23 +52,25 @@ std::unexpected<Error> in_context(std::string_view where, Error error);
 
 }  // namespace weft
 
-/// Evaluates an Expected; on failure returns its error from the enclosing function (which returns some Expected).
-#define WEFT_TRY(declaration, expression) WEFT_TRY_IMPL_(declaration, expression, WEFT_CONCAT_(weft_try_, __LINE__))
-#define WEFT_TRY_IMPL_(declaration, expression, name)           \
-  auto name = (expression);                                     \
+/// Evaluates an Expected; on failure returns its error from the enclosing function (which returns some
+/// Expected).
+#define WEFT_TRY(declaration, expression) \
+  WEFT_TRY_IMPL_(declaration, expression, WEFT_CONCAT_(weft_try_, __LINE__))
+#define WEFT_TRY_IMPL_(declaration, expression, name)         \
+  auto name = (expression);                                   \
   if (!name) return std::unexpected(std::move(name).error()); \
   declaration = std::move(*name)
 /// The same for Expected<void>.
-#define WEFT_CHECK(expression)                                                 \
+#define WEFT_CHECK(expression) \
   if (auto weft_check_ = (expression); !weft_check_) return std::unexpected(std::move(weft_check_).error())
 /// The same two inside a coroutine.
 #define WEFT_CO_TRY(declaration, expression) \
   WEFT_CO_TRY_IMPL_(declaration, expression, WEFT_CONCAT_(weft_try_, __LINE__))
-#define WEFT_CO_TRY_IMPL_(declaration, expression, name)           \
-  auto name = (expression);                                        \
+#define WEFT_CO_TRY_IMPL_(declaration, expression, name)         \
+  auto name = (expression);                                      \
   if (!name) co_return std::unexpected(std::move(name).error()); \
   declaration = std::move(*name)
-#define WEFT_CO_CHECK(expression)                                              \
+#define WEFT_CO_CHECK(expression) \
   if (auto weft_check_ = (expression); !weft_check_) co_return std::unexpected(std::move(weft_check_).error())
 #define WEFT_CONCAT_(a, b) WEFT_CONCAT_2_(a, b)
 #define WEFT_CONCAT_2_(a, b) a##b

@@ -80,7 +80,8 @@ std::optional<IpPrefix> IpPrefix::parse(std::string_view text) {
   int length = 0;
   auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
   bool leading_zero = digits.size() > 1 && digits[0] == '0';
-  if (!ip || error != std::errc{} || end != digits.data() + digits.size() || leading_zero) return std::nullopt;
+  if (!ip || error != std::errc{} || end != digits.data() + digits.size() || leading_zero)
+    return std::nullopt;
   if (length < 0 || length > ip->bits()) return std::nullopt;
   return IpPrefix{*ip, length};
 }

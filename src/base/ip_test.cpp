@@ -32,7 +32,8 @@ TEST(IpPrefix, ContainsByFamilyAndLength) {
   EXPECT_FALSE(IpPrefix::parse("0.0.0.0/0")->contains(*IpAddr::parse("::1")));
   EXPECT_TRUE(IpPrefix::parse("::/0")->contains(*IpAddr::parse("::1")));
   EXPECT_EQ(prefix.size(), 4096U);
-  for (auto bad : {"10.0.0.0", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08", "fd00::/129", "/8", "10.0.0.0/"}) {
+  for (auto bad :
+       {"10.0.0.0", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08", "fd00::/129", "/8", "10.0.0.0/"}) {
     EXPECT_FALSE(IpPrefix::parse(bad)) << bad;
   }
 }

@@ -130,7 +130,8 @@ Expected<void> Netlink::set_up(int index) {
   LinkPtr which(rtnl_link_alloc()), change(rtnl_link_alloc());
   rtnl_link_set_ifindex(which.get(), index);
   rtnl_link_set_flags(change.get(), IFF_UP);
-  return checked(rtnl_link_change(socket_.get(), which.get(), change.get(), 0), fmt::format("set link {} up", index));
+  return checked(rtnl_link_change(socket_.get(), which.get(), change.get(), 0),
+                 fmt::format("set link {} up", index));
 }
 
 Expected<void> Netlink::set_alias(int index, const std::string& alias) {

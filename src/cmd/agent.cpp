@@ -40,11 +40,13 @@ struct NodeNetwork {
   std::vector<IpAddr> addresses;
 };
 
-Expected<NodeNetwork> parse_network(const std::vector<std::string>& cidrs, const std::vector<std::string>& ips) {
+Expected<NodeNetwork> parse_network(const std::vector<std::string>& cidrs,
+                                    const std::vector<std::string>& ips) {
   NodeNetwork out;
   for (const auto& text : cidrs) {
     auto prefix = IpPrefix::parse(text);
-    if (!prefix) return fail(ErrorCode::invalid, fmt::format("pod CIDR {}: not a prefix like 10.244.0.0/24", text));
+    if (!prefix)
+      return fail(ErrorCode::invalid, fmt::format("pod CIDR {}: not a prefix like 10.244.0.0/24", text));
     out.pod_cidrs.push_back(*prefix);
   }
   for (const auto& text : ips) {
@@ -59,7 +61,11 @@ Expected<NodeNetwork> parse_network(const std::vector<std::string>& cidrs, const
 class Agent {
  public:
   Agent(asio::io_context& io, kube::ClientConfig config, Flags flags)
-      : io_(io), flags_(std::move(flags)), client_(io, std::move(config)), services_(client_), slices_(client_) {}
+      : io_(io),
+        flags_(std::move(flags)),
+        client_(io, std::move(config)),
+        services_(client_),
+        slices_(client_) {}
 
   Expected<void> start() {
     WEFT_TRY(auto network, parse_network(flags_.pod_cidrs, flags_.node_ips));
@@ -110,12 +116,15 @@ class Agent {
 
   Expected<void> open_services() {
     WEFT_TRY(auto root, cgroup2_root());
-    WEFT_TRY(engine_, service::ServiceEngine::open({.bpf_dir = flags_.bpf_dir,
-                                                    .cgroup_path = flags_.cgroup.empty() ? root : flags_.cgroup,
-                                                    .node = {.name = flags_.node_name, .zone = flags_.zone},
-                                                    .sizes = {}}));
-    services_.on_change([this](const auto& before, const auto& after) { engine_->service_changed(before, after); });
-    slices_.on_change([this](const auto& before, const auto& after) { engine_->slice_changed(before, after); });
+    WEFT_TRY(engine_,
+             service::ServiceEngine::open({.bpf_dir = flags_.bpf_dir,
+                                           .cgroup_path = flags_.cgroup.empty() ? root : flags_.cgroup,
+                                           .node = {.name = flags_.node_name, .zone = flags_.zone},
+                                           .sizes = {}}));
+    services_.on_change(
+        [this](const auto& before, const auto& after) { engine_->service_changed(before, after); });
+    slices_.on_change(
+        [this](const auto& before, const auto& after) { engine_->slice_changed(before, after); });
     services_.on_synced([this] { synced(); });
     slices_.on_synced([this] { synced(); });
     asio::co_spawn(io_, services_.run(), asio::detached);
@@ -167,16 +176,19 @@ Expected<void> run(const Flags& flags) {
 void add_agent_command(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
   CLI::App* agent = app.add_subcommand("agent", "Serve a node: connect its pods, and balance its Services");
-  agent->add_option("--kubeconfig", flags->kubeconfig, "default: $KUBECONFIG, else the service account of the pod");
+  agent->add_option("--kubeconfig", flags->kubeconfig,
+                    "default: $KUBECONFIG, else the service account of the pod");
   agent->add_option("--node-name", flags->node_name, "of the Node object")->required();
   agent->add_option("--zone", flags->zone, "where the node is (topology.kubernetes.io/zone)");
   agent->add_option("--cni-socket", flags->cni_socket)->capture_default_str();
-  agent->add_option("--state-dir", flags->state_dir, "keeps who has which pod address")->capture_default_str();
+  agent->add_option("--state-dir", flags->state_dir, "keeps who has which pod address")
+      ->capture_default_str();
   agent->add_option("--bpf-dir", flags->bpf_dir, "folder on a bpffs for what stays in the kernel")
       ->capture_default_str();
   agent->add_option("--cgroup", flags->cgroup,
                     "its processes get Services; default: the whole machine's cgroup v2 hierarchy");
-  agent->add_option("--pod-cidr", flags->pod_cidrs, "pods' addresses, one a family; default: the Node's spec.podCIDRs");
+  agent->add_option("--pod-cidr", flags->pod_cidrs,
+                    "pods' addresses, one a family; default: the Node's spec.podCIDRs");
   agent->add_option("--node-ip", flags->node_ips, "the node's addresses; default: the Node's InternalIPs");
   agent->callback([flags, &exit_code] {
     if (auto result = run(*flags); !result) {

@@ -24,7 +24,8 @@ Expected<standalone::ServiceRanges> parse_ranges(const std::vector<std::string>&
   standalone::ServiceRanges out;
   for (const auto& text : texts) {
     auto prefix = IpPrefix::parse(text);
-    if (!prefix) return fail(ErrorCode::invalid, fmt::format("--service-cidr {}: not a prefix like 10.96.0.0/16", text));
+    if (!prefix)
+      return fail(ErrorCode::invalid, fmt::format("--service-cidr {}: not a prefix like 10.96.0.0/16", text));
     out.cluster_ips.push_back(*prefix);
   }
   return out;
@@ -62,7 +63,8 @@ void add_apiserver_command(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("apiserver", "Serve the Kubernetes API on loopback, without nodes");
   command->add_option("--data", flags->data, "folder that keeps the state; default: in memory");
   command->add_option("--pki", flags->pki, "folder of the certificate authority; made if absent")->required();
-  command->add_option("--kubeconfig", flags->kubeconfig, "file to write an administrator's kubeconfig to")->required();
+  command->add_option("--kubeconfig", flags->kubeconfig, "file to write an administrator's kubeconfig to")
+      ->required();
   command->add_option("--port", flags->port)->capture_default_str();
   command->add_option("--service-cidr", flags->ranges, "address ranges of Services, the primary family first")
       ->capture_default_str();

@@ -75,7 +75,8 @@ CniResult<json::object> call(std::string& version) {
 }  // namespace
 
 void add_cni_command(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("cni", "CNI plugin: connect pods by way of the node's agent (for runtimes)");
+  CLI::App* command =
+      app.add_subcommand("cni", "CNI plugin: connect pods by way of the node's agent (for runtimes)");
   command->callback([&exit_code] {
     if (environment("CNI_COMMAND") == "VERSION") {
       std::cout << R"({"cniVersion":"1.1.0","supportedVersions":["0.3.1","0.4.0","1.0.0","1.1.0"]})" << "\n";

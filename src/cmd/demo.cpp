@@ -40,7 +40,8 @@ asio::awaitable<Expected<Walks>> show(standalone::Cluster& cluster, std::vector<
   while (true) {
     WEFT_CO_TRY(auto missing, co_await standalone::not_ready(cluster.client(), manifests));
     if (missing.empty()) break;
-    if (std::chrono::steady_clock::now() > deadline) co_return fail(ErrorCode::timeout, "not ready: " + missing[0]);
+    if (std::chrono::steady_clock::now() > deadline)
+      co_return fail(ErrorCode::timeout, "not ready: " + missing[0]);
     timer.expires_after(10ms);
     co_await timer.async_wait(asio::use_awaitable);
   }
@@ -62,7 +63,8 @@ Expected<Walks> run_demo(const Flags& flags, ProgressReport& report) {
   signals.async_wait([&io](auto, int) { io.stop(); });
   standalone::ClusterOptions options;
   options.name = flags.name;
-  WEFT_TRY(auto cluster, standalone::Cluster::start(io, options, [&](const std::string& step) { report.step(step); }));
+  WEFT_TRY(auto cluster,
+           standalone::Cluster::start(io, options, [&](const std::string& step) { report.step(step); }));
   asio::co_spawn(io, show(*cluster, std::move(manifests), report),
                  [&](const std::exception_ptr& thrown, Expected<Walks> walks) {
                    io.stop();
@@ -85,7 +87,8 @@ int run(const Flags& flags) {
   if (flags.json) {
     fmt::print("{}\n", json::serialize(standalone::to_json(*walks)));
   } else {
-    fmt::print("{}{}\n", standalone::render(*walks), good ? "every hop is as declared" : "NOT every hop is as declared");
+    fmt::print("{}{}\n", standalone::render(*walks),
+               good ? "every hop is as declared" : "NOT every hop is as declared");
   }
   return good ? 0 : 1;
 }
@@ -94,10 +97,12 @@ int run(const Flags& flags) {
 
 void add_demo_command(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* demo = app.add_subcommand("demo", "Bring examples/shop up, send real requests, show each hop, take it down");
+  CLI::App* demo =
+      app.add_subcommand("demo", "Bring examples/shop up, send real requests, show each hop, take it down");
   demo->add_option("manifests", flags->manifests)->capture_default_str();
   demo->add_option("--name", flags->name, "of the cluster it makes")->capture_default_str();
-  demo->add_option("-o", [flags](const CLI::results_t& values) { return (flags->json = values[0] == "json"); }, "json")
+  demo->add_option(
+          "-o", [flags](const CLI::results_t& values) { return (flags->json = values[0] == "json"); }, "json")
       ->type_name("FORMAT");
   demo->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

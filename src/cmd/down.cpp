@@ -32,9 +32,11 @@ int run(const Flags& flags) {
 
 void add_down_command(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* down = app.add_subcommand("down", "Take a cluster down that weft up made, also one that was killed");
+  CLI::App* down =
+      app.add_subcommand("down", "Take a cluster down that weft up made, also one that was killed");
   down->add_option("--name", flags->name)->capture_default_str();
-  down->add_option("-o", [flags](const CLI::results_t& values) { return (flags->json = values[0] == "json"); }, "json")
+  down->add_option(
+          "-o", [flags](const CLI::results_t& values) { return (flags->json = values[0] == "json"); }, "json")
       ->type_name("FORMAT");
   down->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

@@ -40,7 +40,9 @@ void add_kubeconfig_command(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
   CLI::App* command = app.add_subcommand("kubeconfig", "Print where the kubeconfig of a cluster is");
   command->add_option("--name", flags->name)->capture_default_str();
-  command->add_option("-o", [flags](const CLI::results_t& values) { return (flags->json = values[0] == "json"); }, "json")
+  command
+      ->add_option(
+          "-o", [flags](const CLI::results_t& values) { return (flags->json = values[0] == "json"); }, "json")
       ->type_name("FORMAT");
   command->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

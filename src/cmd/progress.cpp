@@ -23,7 +23,8 @@ void ProgressReport::step(const std::string& what) {
 
 void ProgressReport::done(const std::string& kubeconfig) {
   if (json_) {
-    write(json::serialize(json::object{{"seconds", seconds()}, {"up", true}, {"kubeconfig", kubeconfig}}) + "\n");
+    write(json::serialize(json::object{{"seconds", seconds()}, {"up", true}, {"kubeconfig", kubeconfig}}) +
+          "\n");
   } else {
     write(fmt::format("{:7.3f} s  up: export KUBECONFIG={}\n", seconds(), kubeconfig));
   }
@@ -34,7 +35,9 @@ void ProgressReport::done(const std::string& kubeconfig) {
 }
 
 void ProgressReport::failed(const Error& why) {
-  if (json_) return write(json::serialize(json::object{{"seconds", seconds()}, {"up", false}, {"error", why.message}}) + "\n");
+  if (json_)
+    return write(
+        json::serialize(json::object{{"seconds", seconds()}, {"up", false}, {"error", why.message}}) + "\n");
   write("weft up: " + why.message + "\n");
 }
 

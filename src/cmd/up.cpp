@@ -39,8 +39,10 @@ Expected<void> read_images(Flags& flags) {
   for (const auto& text : flags.images) {
     auto equals = text.find('=');
     auto program = equals == std::string::npos ? std::string() : text.substr(equals + 1);
-    if (equals == 0 || program.empty()) return fail(ErrorCode::invalid, fmt::format("--image {}: expected NAME=PATH", text));
-    if (::access(program.c_str(), X_OK) != 0) return fail_errno(fmt::format("--image {}: {}", text, program), errno);
+    if (equals == 0 || program.empty())
+      return fail(ErrorCode::invalid, fmt::format("--image {}: expected NAME=PATH", text));
+    if (::access(program.c_str(), X_OK) != 0)
+      return fail_errno(fmt::format("--image {}: {}", text, program), errno);
     flags.cluster.images[text.substr(0, equals)] = std::filesystem::absolute(program);
   }
   return {};
@@ -57,13 +59,14 @@ asio::awaitable<void> wait_for_nodes(standalone::Cluster& cluster) {
   }
 }
 
-asio::awaitable<Expected<void>> come_up(standalone::Cluster& cluster, std::vector<kube::YamlDocument> manifests,
-                                        ProgressReport& report) {
+asio::awaitable<Expected<void>> come_up(standalone::Cluster& cluster,
+                                        std::vector<kube::YamlDocument> manifests, ProgressReport& report) {
   co_await wait_for_nodes(cluster);
   report.step("node is Ready");
   if (!manifests.empty()) {
     auto count = manifests.size();
-    WEFT_CO_CHECK(co_await standalone::apply_manifests(cluster.client(), manifests, [](const std::string&) {}));
+    WEFT_CO_CHECK(
+        co_await standalone::apply_manifests(cluster.client(), manifests, [](const std::string&) {}));
     report.step(fmt::format("applied {} objects", count));
     asio::steady_timer timer(cluster.client().io());
     std::string last;
@@ -87,7 +90,8 @@ Expected<void> serve(const Flags& flags, std::vector<kube::YamlDocument> manifes
   asio::io_context io(1);
   asio::signal_set signals(io, SIGINT, SIGTERM);
   signals.async_wait([&io](auto, int) { io.stop(); });
-  WEFT_TRY(auto cluster, standalone::Cluster::start(io, flags.cluster, [&](const std::string& step) { report.step(step); }));
+  WEFT_TRY(auto cluster, standalone::Cluster::start(io, flags.cluster,
+                                                    [&](const std::string& step) { report.step(step); }));
   Expected<void> result;
   asio::co_spawn(io, come_up(*cluster, std::move(manifests), report),
                  [&](const std::exception_ptr& thrown, Expected<void> came_up) {
@@ -142,13 +146,15 @@ int run(Flags& flags) {
   }
   if (ready) ready = standalone::check_cluster_name(flags.cluster.name);
   if (ready && ::geteuid() != 0) {
-    ready = fail(ErrorCode::forbidden, "weft up makes network namespaces and loads eBPF programs: run it with sudo");
+    ready = fail(ErrorCode::forbidden,
+                 "weft up makes network namespaces and loads eBPF programs: run it with sudo");
   }
   if (!ready) {
     ProgressReport(1, flags.json).failed(ready.error());
     return 2;
   }
-  if (!flags.cluster.data_dir.empty()) flags.cluster.data_dir = std::filesystem::absolute(flags.cluster.data_dir);
+  if (!flags.cluster.data_dir.empty())
+    flags.cluster.data_dir = std::filesystem::absolute(flags.cluster.data_dir);
   int pipe_ends[2] = {-1, 1};
   if (flags.detach) {
     if (::pipe2(pipe_ends, O_CLOEXEC) != 0) return 2;
@@ -178,8 +184,11 @@ void add_up_command(CLI::App& app, int& exit_code) {
   up->add_flag("--detach,-d", flags->detach, "return when it is up; weft down ends it");
   up->add_option("--data", flags->cluster.data_dir, "folder that keeps the objects; default: in memory");
   up->add_option("--image", flags->images, "NAME=PATH: what containers with this image run; may be repeated");
-  up->add_option("--port", flags->cluster.port, "of the API server on 127.0.0.1; default: the first free one from 6443");
-  up->add_option("-o", [flags](const CLI::results_t& values) { return (flags->json = values[0] == "json"); }, "json: a line a step")
+  up->add_option("--port", flags->cluster.port,
+                 "of the API server on 127.0.0.1; default: the first free one from 6443");
+  up->add_option(
+        "-o", [flags](const CLI::results_t& values) { return (flags->json = values[0] == "json"); },
+        "json: a line a step")
       ->type_name("FORMAT");
   up->callback([flags, &exit_code] { exit_code = run(*flags); });
 }

@@ -157,8 +157,8 @@ TEST(Codec, TenThousandSlicesInWellUnderASecond) {
   for (int i = 0; i < 10'000; ++i) all.push_back(decode<EndpointSlice>(value).value());
   auto took = std::chrono::steady_clock::now() - start;
   EXPECT_EQ(all.back(), slice);
-  // A release build takes a tenth of this; a debug build on a busy machine must hold too.
-  EXPECT_LT(took, std::chrono::seconds(10));
+  // A release build takes well under a tenth of this; a debug build on a busy machine must hold too.
+  EXPECT_LT(took, std::chrono::seconds(3));
   RecordProperty("milliseconds",
                  static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <tuple>
 
 #include "kube/labels.h"
 
@@ -97,7 +98,7 @@ class SelectorParser {
         return unexpected(next(), "identifier after ','");
       }
     }
-    std::ranges::sort(out, {}, &Requirement::key);
+    std::ranges::sort(out, {}, [](const Requirement& r) { return std::tie(r.key, r.op, r.values); });
     return out;
   }
 

@@ -5,7 +5,9 @@
 #include <yaml-cpp/parser.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/json/parse.hpp>
+#include <charconv>
 #include <map>
 #include <optional>
 #include <sstream>
@@ -46,6 +48,9 @@ class Builder : public YAML::EventHandler {
   std::vector<YamlDocument> take() { return std::move(documents_); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
+    // yaml-cpp takes a stray "," for an endless run of empty documents.
+    if (mark.pos == last_start_) throw YamlError{mark.line + 1, "unexpected character"};
+    last_start_ = mark.pos;
     document_ = {};
     document_.file = file_;
     document_.line = mark.line + 1;
@@ -180,6 +185,9 @@ class Builder : public YAML::EventHandler {
       key.assign(text->data(), text->size());
     } else if (value.is_null() || value.is_structured()) {
       throw YamlError{mark.line + 1, "a key must be a string, a number or a boolean"};
+    } else if (const auto* number = value.if_double()) {
+      std::array<char, 32> digits{};
+      key.assign(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), *number).ptr);
     } else {
       key = json::serialize(value);
     }
@@ -255,6 +263,7 @@ class Builder : public YAML::EventHandler {
   std::map<YAML::anchor_t, Anchored> anchors_;
   std::string path_;
   size_t alias_weight_ = 0;
+  int last_start_ = -1;
 };
 
 std::unexpected<Error> at_line(std::string_view file, int line, std::string_view what) {

@@ -77,7 +77,7 @@ TEST(Yaml, ScalarsAreWhatKubernetesMakesOfThem) {
   }
   EXPECT_EQ(one("k:"), json::parse(R"({"k": null})"));
   EXPECT_EQ(one("k: |\n  a\n  b\n"), json::parse(R"({"k": "a\nb\n"})"));
-  EXPECT_EQ(one("80: a\ntrue: b"), json::parse(R"({"80": "a", "true": "b"})"));
+  EXPECT_EQ(one("80: a\ntrue: b\n1.50: c"), json::parse(R"({"80": "a", "true": "b", "1.5": "c"})"));
 }
 
 TEST(Yaml, AnchorsAndMergeKeys) {
@@ -119,6 +119,8 @@ TEST(Yaml, BadInputGetsItsLine) {
   EXPECT_EQ(error_of("1: a\n\"1\": b"), "f.yaml:2: duplicate key \"1\"");
   EXPECT_TRUE(error_of("a: 1\n b: 2\n").starts_with("f.yaml:2: "));
   EXPECT_TRUE(error_of("a: [1, 2\n").starts_with("f.yaml:2: ")) << error_of("a: [1, 2\n");
+  EXPECT_EQ(error_of("a: 1\n}\n"), "f.yaml:2: illegal flow end");
+  EXPECT_EQ(error_of(", a"), "f.yaml:1: unexpected character");
   EXPECT_EQ(error_of("a: .inf"), "f.yaml:1: \".inf\" cannot be said in JSON");
   EXPECT_EQ(error_of("a: !!int x"), "f.yaml:1: \"x\" is no int");
   EXPECT_EQ(error_of("{a: 1}: b"), "f.yaml:1: a key must be a string, a number or a boolean");

@@ -10,7 +10,9 @@
 namespace weft::podnet {
 namespace {
 
-bool is_word_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'); }
+bool is_word_start(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
 
 std::unexpected<CniError> decode_error(std::string message) {
   return std::unexpected(CniError{CniError::kDecode, std::move(message), {}});
@@ -23,7 +25,8 @@ std::unexpected<CniError> bad_environment(std::string message) {
 CniResult<void> check(const CniRequest& request) {
   constexpr auto kCommands = std::to_array<std::string_view>({"ADD", "DEL", "CHECK", "GC", "STATUS"});
   if (std::ranges::find(kCommands, request.command) == kCommands.end()) {
-    return bad_environment(fmt::format("CNI_COMMAND: \"{}\" is none of ADD, DEL, CHECK, GC, STATUS, VERSION", request.command));
+    return bad_environment(
+        fmt::format("CNI_COMMAND: \"{}\" is none of ADD, DEL, CHECK, GC, STATUS, VERSION", request.command));
   }
   if (request.command == "GC" || request.command == "STATUS") return {};
   if (!valid_container_id(request.container_id)) {
@@ -57,7 +60,8 @@ CniResult<std::map<std::string, std::string>> parse_args(std::string_view text) 
     auto end = text.find(';');
     auto pair = text.substr(0, end);
     auto equals = pair.find('=');
-    if (equals == std::string_view::npos) return bad_environment(fmt::format("CNI_ARGS: \"{}\" has no '='", pair));
+    if (equals == std::string_view::npos)
+      return bad_environment(fmt::format("CNI_ARGS: \"{}\" has no '='", pair));
     out[std::string(pair.substr(0, equals))] = pair.substr(equals + 1);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
   }
@@ -68,9 +72,9 @@ json::object to_json(const CniRequest& request) {
   json::object args;
   for (const auto& [key, value] : request.args) args[key] = value;
   json::array valid(request.valid.begin(), request.valid.end());
-  return {{"command", request.command},     {"containerID", request.container_id},
-          {"netns", request.netns},         {"ifname", request.interface},
-          {"args", std::move(args)},        {"valid", std::move(valid)}};
+  return {{"command", request.command}, {"containerID", request.container_id},
+          {"netns", request.netns},     {"ifname", request.interface},
+          {"args", std::move(args)},    {"valid", std::move(valid)}};
 }
 
 CniResult<CniRequest> parse_request(std::string_view text) {
@@ -113,12 +117,13 @@ json::object to_json(const CniAttachment& attachment) {
     ips.push_back({{"address", IpPrefix{ip, ip.bits()}.str()}, {"gateway", gateway}, {"interface", 0}});
     routes.push_back({{"dst", ip.is_v4() ? "0.0.0.0/0" : "::/0"}, {"gw", gateway}});
   }
-  return {{"cniVersion", kCniVersion},
-          {"interfaces",
-           json::array{{{"name", attachment.interface}, {"mac", attachment.mac}, {"sandbox", attachment.netns}}}},
-          {"ips", std::move(ips)},
-          {"routes", std::move(routes)},
-          {"dns", json::object()}};
+  return {
+      {"cniVersion", kCniVersion},
+      {"interfaces",
+       json::array{{{"name", attachment.interface}, {"mac", attachment.mac}, {"sandbox", attachment.netns}}}},
+      {"ips", std::move(ips)},
+      {"routes", std::move(routes)},
+      {"dns", json::object()}};
 }
 
 void convert_result(json::object& result, std::string_view version) {

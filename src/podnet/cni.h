@@ -9,8 +9,8 @@
 #include "base/ip.h"
 #include "kube/json.h"
 
-/// The words of the Container Network Interface, specification 1.1.0 (CNI SPEC.md), as the plugin and the agent
-/// exchange them.
+/// The words of the Container Network Interface, specification 1.1.0 (CNI SPEC.md), as the plugin and the
+/// agent exchange them.
 namespace weft::podnet {
 
 inline constexpr const char* kCniVersion = "1.1.0";

@@ -44,9 +44,9 @@ CniResult<json::object> read_answer(const http::response<http::string_body>& res
   }
   if (response.result() == http::status::ok) return std::move(value.get_object());
   const auto* code = kube::member(value, "code");
-  return std::unexpected(CniError{code && code->is_int64() ? static_cast<int>(code->get_int64()) : CniError::kFailed,
-                                  std::string(kube::string_at(value, "msg")),
-                                  std::string(kube::string_at(value, "details"))});
+  return std::unexpected(
+      CniError{code && code->is_int64() ? static_cast<int>(code->get_int64()) : CniError::kFailed,
+               std::string(kube::string_at(value, "msg")), std::string(kube::string_at(value, "details"))});
 }
 
 }  // namespace
@@ -61,8 +61,8 @@ CniResult<json::object> call_agent(const std::string& socket, const CniRequest& 
                      if (thrown) std::rethrow_exception(thrown);
                      result = read_answer(response);
                    } catch (const std::exception& e) {
-                     result = std::unexpected(
-                         CniError{CniError::kTryAgain, fmt::format("weft agent at {}: {}", socket, e.what()), {}});
+                     result = std::unexpected(CniError{
+                         CniError::kTryAgain, fmt::format("weft agent at {}: {}", socket, e.what()), {}});
                    }
                  });
   io.run();

@@ -88,12 +88,15 @@ Expected<std::unique_ptr<CniServer>> CniServer::listen(asio::io_context& io, con
     return fail(ErrorCode::invalid, fmt::format("{}: a socket's path has at most {} characters", path,
                                                 sizeof(sockaddr_un::sun_path) - 1));
   }
-  // Bound under another name and moved into place: whoever finds the path can connect, and only root finds it.
+  // Bound under another name and moved into place: whoever finds the path can connect, and only root finds
+  // it.
   auto temporary = path + ".new";
   ::unlink(temporary.c_str());
   boost::system::error_code error;
   impl->acceptor.open(Unix(), error);
-  if (!error) impl->acceptor.bind(Unix::endpoint(temporary.size() < sizeof(sockaddr_un::sun_path) ? temporary : path), error);
+  if (!error)
+    impl->acceptor.bind(Unix::endpoint(temporary.size() < sizeof(sockaddr_un::sun_path) ? temporary : path),
+                        error);
   if (!error) impl->acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) return fail(ErrorCode::system, fmt::format("{}: {}", path, error.message()));
   ::chmod(temporary.c_str(), 0600);

@@ -45,7 +45,8 @@ Expected<void> replace_file(const std::string& path, const std::string& text) {
   Fd file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   if (!file) return fail_errno(temporary, errno);
   WEFT_CHECK(write_all(file.get(), text));
-  if (::fsync(file.get()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) return fail_errno(path, errno);
+  if (::fsync(file.get()) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0)
+    return fail_errno(path, errno);
   Fd folder(::open(std::filesystem::path(path).parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder) ::fsync(folder.get());
   return {};
@@ -63,9 +64,11 @@ Expected<uint64_t> Ipam::Pool::take(const std::string& id) {
   auto end = last();
   uint64_t count = end >= kFirst ? end - kFirst + 1 : 0;
   if (used.size() >= count) {
-    return fail(ErrorCode::exhausted,
-                fmt::format("{} has no free address ({} of {} in use); delete pods, or give the node a larger pod CIDR",
-                            range.str(), used.size(), count));
+    return fail(
+        ErrorCode::exhausted,
+        fmt::format(
+            "{} has no free address ({} of {} in use); delete pods, or give the node a larger pod CIDR",
+            range.str(), used.size(), count));
   }
   auto offset = next < kFirst || next > end ? kFirst : next;
   while (used.contains(offset)) offset = offset == end ? kFirst : offset + 1;
@@ -96,7 +99,8 @@ Expected<void> Ipam::load(const std::string& text) {
   auto state = json::parse(text, bad);
   const auto* pools = bad ? nullptr : kube::member(state, "pools");
   if (!pools || !pools->is_array()) {
-    return fail(ErrorCode::invalid, "is no record of pod addresses; remove it only when no pod runs on this node");
+    return fail(ErrorCode::invalid,
+                "is no record of pod addresses; remove it only when no pod runs on this node");
   }
   for (const auto& entry : pools->get_array()) {
     const auto* used = kube::member(entry, "used");
@@ -105,8 +109,9 @@ Expected<void> Ipam::load(const std::string& text) {
     auto pool = std::ranges::find(pools_, range, [](const Pool& one) { return one.range.str(); });
     if (pool == pools_.end()) {
       if (used->get_object().empty()) continue;
-      return fail(ErrorCode::invalid, fmt::format("has {} pods in {}, which is not a range of this node any more",
-                                                  used->get_object().size(), range));
+      return fail(ErrorCode::invalid,
+                  fmt::format("has {} pods in {}, which is not a range of this node any more",
+                              used->get_object().size(), range));
     }
     if (const auto* next = kube::member(entry, "next"); next && next->is_number()) {
       pool->next = next->to_number<uint64_t>(bad);
@@ -114,7 +119,9 @@ Expected<void> Ipam::load(const std::string& text) {
     for (const auto& [address, id] : used->get_object()) {
       auto ip = IpAddr::parse(address);
       auto offset = ip ? offset_in(pool->range, *ip) : std::nullopt;
-      if (!offset || !id.is_string()) return fail(ErrorCode::invalid, fmt::format("{}: not an address of {}", std::string_view(address), range));
+      if (!offset || !id.is_string())
+        return fail(ErrorCode::invalid,
+                    fmt::format("{}: not an address of {}", std::string_view(address), range));
       pool->used[*offset] = std::string(id.get_string());
     }
   }
@@ -163,7 +170,8 @@ Expected<std::vector<IpAddr>> Ipam::allocate(const std::string& id) {
 Expected<void> Ipam::release(const std::string& id) {
   auto before = pools_;
   size_t removed = 0;
-  for (auto& pool : pools_) removed += std::erase_if(pool.used, [&](const auto& entry) { return entry.second == id; });
+  for (auto& pool : pools_)
+    removed += std::erase_if(pool.used, [&](const auto& entry) { return entry.second == id; });
   if (removed == 0) return {};
   auto saved = save();
   if (!saved) pools_ = std::move(before);

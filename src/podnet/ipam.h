@@ -11,13 +11,13 @@
 namespace weft::podnet {
 
 /// A node's pod addresses: who has which. The state is a file that is replaced in one step, and is on disk
-/// before an address is handed out, so that no address is given twice however the process ends. Freed addresses
-/// come back last. Not thread-safe.
+/// before an address is handed out, so that no address is given twice however the process ends. Freed
+/// addresses come back last. Not thread-safe.
 class Ipam {
  public:
-  /// `ranges`: at most one prefix a family; network, first (the gateway's by custom) and broadcast address are
-  /// never given. A file that cannot be read, or was made for other ranges while it still has addresses in use,
-  /// is an error and stays as it is.
+  /// `ranges`: at most one prefix a family; network, first (the gateway's by custom) and broadcast address
+  /// are never given. A file that cannot be read, or was made for other ranges while it still has addresses
+  /// in use, is an error and stays as it is.
   static Expected<Ipam> open(const std::string& file, std::vector<IpPrefix> ranges);
 
   /// One address of each range, in their order; the same ones for an id that has some. `exhausted` names the

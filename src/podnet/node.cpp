@@ -16,7 +16,8 @@ std::unexpected<CniError> failed(const Error& error) {
 }
 
 std::string text_of(const MacAddr& mac) {
-  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+  return fmt::format("{:02x}:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", mac[0], mac[1], mac[2], mac[3], mac[4],
+                     mac[5]);
 }
 
 }  // namespace
@@ -83,7 +84,8 @@ CniResult<void> Node::remove(const std::string& id) {
 CniResult<void> Node::check(const CniRequest& request) {
   auto addresses = ipam_.find(request.container_id);
   if (!addresses) {
-    return std::unexpected(CniError{CniError::kUnknownContainer, fmt::format("{} is not connected", request.container_id), {}});
+    return std::unexpected(
+        CniError{CniError::kUnknownContainer, fmt::format("{} is not connected", request.container_id), {}});
   }
   auto netlink = Netlink::open();
   if (!netlink) return failed(netlink.error());

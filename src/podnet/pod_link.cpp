@@ -96,7 +96,8 @@ Expected<void> connect_pod(Netlink& node, const PodLink& pod) {
   if (!link) {
     Fd netns(::open(pod.netns.c_str(), O_RDONLY | O_CLOEXEC));
     if (!netns) return fail_errno("network namespace " + pod.netns, errno);
-    WEFT_CHECK(node.add_veth({name, kHostMac, pod.mtu}, {pod.interface, pod_mac(pod.id), pod.mtu}, netns.get()));
+    WEFT_CHECK(
+        node.add_veth({name, kHostMac, pod.mtu}, {pod.interface, pod_mac(pod.id), pod.mtu}, netns.get()));
     WEFT_TRY(link, node.find_link(name));
     if (!link) return fail(ErrorCode::system, fmt::format("link {} vanished", name));
     WEFT_CHECK(node.set_alias(link->index, std::string(kAlias) + pod.id));
@@ -114,7 +115,8 @@ Expected<void> disconnect_pod(Netlink& node, const std::string& id) {
 Expected<void> check_pod(Netlink& node, const PodLink& pod) {
   auto name = host_link_name(pod.id);
   WEFT_TRY(auto link, node.find_link(name));
-  if (!link) return fail(ErrorCode::not_found, fmt::format("the node has no link {} for pod {}", name, pod.id));
+  if (!link)
+    return fail(ErrorCode::not_found, fmt::format("the node has no link {} for pod {}", name, pod.id));
   WEFT_TRY(auto inside, InNetns::enter(pod.netns));
   WEFT_TRY(auto netlink, Netlink::open());
   WEFT_TRY(auto end, netlink.find_link(pod.interface));
@@ -122,7 +124,8 @@ Expected<void> check_pod(Netlink& node, const PodLink& pod) {
   WEFT_TRY(auto addresses, netlink.addresses(end->index));
   for (const auto& ip : pod.addresses) {
     if (std::ranges::find(addresses, ip, &IpPrefix::addr) == addresses.end()) {
-      return fail(ErrorCode::not_found, fmt::format("{} of {} has not the address {}", pod.interface, pod.netns, ip.str()));
+      return fail(ErrorCode::not_found,
+                  fmt::format("{} of {} has not the address {}", pod.interface, pod.netns, ip.str()));
     }
   }
   return {};

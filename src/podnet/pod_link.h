@@ -7,14 +7,15 @@
 #include "base/ip.h"
 #include "base/netlink.h"
 
-/// How a pod is connected: a veth pair, its node's end without an address. The pod has its addresses as /32 and
-/// /128, and sends everything to a gateway that exists only as a permanent neighbour entry; the node has a route
-/// and a neighbour entry for each pod. So there is no bridge, no ARP, no neighbour discovery and no NAT.
+/// How a pod is connected: a veth pair, its node's end without an address. The pod has its addresses as /32
+/// and /128, and sends everything to a gateway that exists only as a permanent neighbour entry; the node has
+/// a route and a neighbour entry for each pod. So there is no bridge, no ARP, no neighbour discovery and no
+/// NAT.
 namespace weft::podnet {
 
 struct PodLink {
-  std::string id;          ///< of the sandbox, as the runtime calls it
-  std::string netns;       ///< path
+  std::string id;     ///< of the sandbox, as the runtime calls it
+  std::string netns;  ///< path
   std::string interface = "eth0";
   std::vector<IpAddr> addresses;
   std::vector<IpAddr> node_addresses;  ///< the node's own: sources of what it sends to the pod

@@ -47,18 +47,20 @@ Expected<void> make_folder(const std::string& path, mode_t mode) {
 
 Expected<void> mount_bpffs(const std::string& path) {
   WEFT_CHECK(make_folder(path, 0700));
-  if (::mount("bpffs", path.c_str(), "bpf", 0, "mode=0700") != 0) return fail_errno("mount a bpffs on " + path, errno);
+  if (::mount("bpffs", path.c_str(), "bpf", 0, "mode=0700") != 0)
+    return fail_errno("mount a bpffs on " + path, errno);
   return {};
 }
 
 CniCalls cni_calls() {
   auto request_for = [](const char* command, const PodIdentity& pod) {
-    podnet::CniRequest request{.command = command,
-                               .container_id = pod.uid,
-                               .netns = netns_path(pod.netns),
-                               .interface = "eth0",
-                               .args = {{"K8S_POD_NAMESPACE", pod.ns}, {"K8S_POD_NAME", pod.name}, {"K8S_POD_UID", pod.uid}},
-                               .valid = {}};
+    podnet::CniRequest request{
+        .command = command,
+        .container_id = pod.uid,
+        .netns = netns_path(pod.netns),
+        .interface = "eth0",
+        .args = {{"K8S_POD_NAMESPACE", pod.ns}, {"K8S_POD_NAME", pod.name}, {"K8S_POD_UID", pod.uid}},
+        .valid = {}};
     return request;
   };
   auto add = [=](const std::string& socket, const PodIdentity& pod) -> Expected<std::vector<std::string>> {
@@ -79,9 +81,9 @@ Expected<Fd> lock_cluster(const ClusterLayout& layout) {
   Fd lock(::open((layout.run_dir + "/lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600));
   if (!lock) return fail_errno(layout.run_dir + "/lock", errno);
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) return lock;
-  return fail(ErrorCode::already_exists,
-              fmt::format("cluster {0} is up already: use it, take it down with weft down --name {0}, or choose another --name",
-                          layout.name));
+  return fail(ErrorCode::already_exists, fmt::format("cluster {0} is up already: use it, take it down with "
+                                                     "weft down --name {0}, or choose another --name",
+                                                     layout.name));
 }
 
 /// Whoever called sudo, or root: the kubeconfig is theirs.
@@ -89,7 +91,8 @@ std::pair<uid_t, gid_t> calling_user() {
   const char* uid = std::getenv("SUDO_UID");
   const char* gid = std::getenv("SUDO_GID");
   if (!uid || !gid) return {0, 0};
-  return {static_cast<uid_t>(std::strtoul(uid, nullptr, 10)), static_cast<gid_t>(std::strtoul(gid, nullptr, 10))};
+  return {static_cast<uid_t>(std::strtoul(uid, nullptr, 10)),
+          static_cast<gid_t>(std::strtoul(gid, nullptr, 10))};
 }
 
 Expected<std::string> read_output(ExecProcess process) {
@@ -120,7 +123,9 @@ struct Cluster::Impl {
   Impl(asio::io_context& i, ClusterOptions o) : io(i), options(std::move(o)) {}
 
   Expected<void> prepare() {
-    if (::geteuid() != 0) return fail(ErrorCode::forbidden, "weft up makes network namespaces and loads eBPF programs: run it with sudo");
+    if (::geteuid() != 0)
+      return fail(ErrorCode::forbidden,
+                  "weft up makes network namespaces and loads eBPF programs: run it with sudo");
     WEFT_TRY(int number, claim_number(options.name));
     WEFT_TRY(layout, make_layout(options.name, number, 1));
     // Its files have modes of their own; the unprivileged processes have to get to theirs.
@@ -129,7 +134,8 @@ struct Cluster::Impl {
     owned = true;
     WEFT_CHECK(clean_cluster(options.name));
     ::umount2(layout.bpf_dir.c_str(), MNT_DETACH);
-    for (const char* folder : {"/pids", "/logs", "/pki", "/nodes"}) WEFT_CHECK(make_folder(layout.run_dir + folder, 0700));
+    for (const char* folder : {"/pids", "/logs", "/pki", "/nodes"})
+      WEFT_CHECK(make_folder(layout.run_dir + folder, 0700));
     std::ofstream(layout.run_dir + "/pids/up") << ::getpid() << "\n";
     WEFT_CHECK(make_folder(layout.cgroup + "/system", 0755));
     return mount_bpffs(layout.bpf_dir);
@@ -178,16 +184,19 @@ struct Cluster::Impl {
     WEFT_CHECK(write_access("admin", "admin", kAdminGroup, uid, gid));
     WEFT_CHECK(write_access("agent", "weft:agent", kAgentGroup, 0, 0));
     WEFT_CHECK(write_access("dns", "weft:dns", kDnsGroup, kDnsUser, kDnsUser));
-    WEFT_CHECK(write_access("controller", "weft:controller", kControllerGroup, kControllerUser, kControllerUser));
+    WEFT_CHECK(
+        write_access("controller", "weft:controller", kControllerGroup, kControllerUser, kControllerUser));
     WEFT_TRY(admin, kube::load_kubeconfig(layout.kubeconfig("admin")));
     api_client = std::make_unique<kube::Client>(io, admin);
     return {};
   }
 
-  Expected<void> write_access(const std::string& file, const std::string& user, const char* group, uid_t uid, gid_t gid) {
+  Expected<void> write_access(const std::string& file, const std::string& user, const char* group, uid_t uid,
+                              gid_t gid) {
     WEFT_TRY(auto keys, server->authority().issue_client(user, {group}));
     auto context = file == "admin" ? "weft-" + options.name : user;
-    auto text = write_kubeconfig(context, fmt::format("https://127.0.0.1:{}", port), server->authority().cert_pem(), keys);
+    auto text = write_kubeconfig(context, fmt::format("https://127.0.0.1:{}", port),
+                                 server->authority().cert_pem(), keys);
     auto path = layout.kubeconfig(file);
     WEFT_CHECK(write_private_file(path, text));
     if (::chown(path.c_str(), uid, gid) != 0) return fail_errno(path, errno);
@@ -198,23 +207,42 @@ struct Cluster::Impl {
     supervisor = std::make_unique<Supervisor>(io, layout.run_dir + "/pids");
     for (const auto& node : layout.nodes) {
       WEFT_CHECK(supervisor->add({.name = "agent-" + node.name,
-                                  .args = {"--log-level", options.log_level, "agent", "--kubeconfig", layout.kubeconfig("agent"),
-                                           "--node-name", node.name, "--cni-socket", node.cni_socket, "--state-dir",
-                                           node.state_dir, "--bpf-dir", node.bpf_dir, "--cgroup", node.cgroup,
-                                           "--pod-cidr", node.pods4.str(), "--pod-cidr", node.pods6.str(),
-                                           "--node-ip", node.address4.addr.str(), "--node-ip", node.address6.addr.str()},
+                                  .args = {"--log-level",
+                                           options.log_level,
+                                           "agent",
+                                           "--kubeconfig",
+                                           layout.kubeconfig("agent"),
+                                           "--node-name",
+                                           node.name,
+                                           "--cni-socket",
+                                           node.cni_socket,
+                                           "--state-dir",
+                                           node.state_dir,
+                                           "--bpf-dir",
+                                           node.bpf_dir,
+                                           "--cgroup",
+                                           node.cgroup,
+                                           "--pod-cidr",
+                                           node.pods4.str(),
+                                           "--pod-cidr",
+                                           node.pods6.str(),
+                                           "--node-ip",
+                                           node.address4.addr.str(),
+                                           "--node-ip",
+                                           node.address6.addr.str()},
                                   .netns = node.netns,
                                   .cgroup = node.cgroup + "/system",
                                   .log_file = layout.log_file("agent-" + node.name)}));
-      WEFT_CHECK(supervisor->add({.name = "dns-" + node.name,
-                                  .args = {"--log-level", options.log_level, "dns", "--kubeconfig", layout.kubeconfig("dns"),
-                                           "--listen", node.address4.addr.str() + ":53", "--listen",
-                                           "[" + node.address6.addr.str() + "]:53"},
-                                  .netns = node.netns,
-                                  .cgroup = node.cgroup + "/system",
-                                  .log_file = layout.log_file("dns-" + node.name),
-                                  .uid = kDnsUser,
-                                  .bind_low_ports = true}));
+      WEFT_CHECK(
+          supervisor->add({.name = "dns-" + node.name,
+                           .args = {"--log-level", options.log_level, "dns", "--kubeconfig",
+                                    layout.kubeconfig("dns"), "--listen", node.address4.addr.str() + ":53",
+                                    "--listen", "[" + node.address6.addr.str() + "]:53"},
+                           .netns = node.netns,
+                           .cgroup = node.cgroup + "/system",
+                           .log_file = layout.log_file("dns-" + node.name),
+                           .uid = kDnsUser,
+                           .bind_low_ports = true}));
     }
     return supervisor->add({.name = "controller",
                             .args = {"--log-level", options.log_level, "controller", "--kubeconfig",
@@ -226,7 +254,10 @@ struct Cluster::Impl {
   }
 
   SandboxOptions sandbox_options() const {
-    SandboxOptions out{.cluster = options.name, .nodes = {}, .cni = cni_calls(), .images = options.images,
+    SandboxOptions out{.cluster = options.name,
+                       .nodes = {},
+                       .cni = cni_calls(),
+                       .images = options.images,
                        .dns_addresses = {layout.dns4.str(), layout.dns6.str()}};
     for (const auto& node : layout.nodes) {
       out.nodes.push_back({.name = node.name,
@@ -243,10 +274,11 @@ struct Cluster::Impl {
 
   asio::awaitable<void> create_bootstrap_objects() {
     for (const auto& object : bootstrap_objects(layout)) {
-      const auto* info = kube::string_at(object, "kind") == "Service" ? &kube::resource_of<kube::Service>()
-                                                                       : &kube::resource_of<kube::EndpointSlice>();
-      auto created = co_await api_client->apply(*info, "kube-system", std::string(kube::string_at(object, "metadata.name")),
-                                                object, "weft-up");
+      const auto* info = kube::string_at(object, "kind") == "Service"
+                             ? &kube::resource_of<kube::Service>()
+                             : &kube::resource_of<kube::EndpointSlice>();
+      auto created = co_await api_client->apply(
+          *info, "kube-system", std::string(kube::string_at(object, "metadata.name")), object, "weft-up");
       if (!created) spdlog::error("kube-system: {}", created.error().message);
     }
   }
@@ -298,7 +330,8 @@ Cluster::Cluster(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Cluster::~Cluster() { impl_->stop(); }
 
-Expected<std::unique_ptr<Cluster>> Cluster::start(asio::io_context& io, ClusterOptions options, const Progress& progress) {
+Expected<std::unique_ptr<Cluster>> Cluster::start(asio::io_context& io, ClusterOptions options,
+                                                  const Progress& progress) {
   std::unique_ptr<Cluster> cluster(new Cluster(std::make_unique<Impl>(io, std::move(options))));
   WEFT_CHECK(cluster->impl_->start(progress));
   return cluster;
@@ -308,9 +341,12 @@ const ClusterLayout& Cluster::layout() const { return impl_->layout; }
 
 kube::Client& Cluster::client() { return *impl_->api_client; }
 
-Expected<std::string> Cluster::exec(const std::string& ns, const std::string& pod, const std::vector<std::string>& command) {
-  WEFT_TRY(auto process, impl_->sandbox->runtime().exec(
-                             {.ns = ns, .pod = pod, .container = {}, .command = command, .with_stdin = false, .tty = false}));
+Expected<std::string> Cluster::exec(const std::string& ns, const std::string& pod,
+                                    const std::vector<std::string>& command) {
+  WEFT_TRY(
+      auto process,
+      impl_->sandbox->runtime().exec(
+          {.ns = ns, .pod = pod, .container = {}, .command = command, .with_stdin = false, .tty = false}));
   return read_output(std::move(process));
 }
 

@@ -15,7 +15,11 @@ namespace {
 /// Locally administered; the last bytes tell the links of a machine apart.
 MacAddr mac_of(const std::string& text, uint8_t end) {
   auto hash = std::hash<std::string>{}(text);
-  return {0x02, end, static_cast<uint8_t>(hash), static_cast<uint8_t>(hash >> 8), static_cast<uint8_t>(hash >> 16),
+  return {0x02,
+          end,
+          static_cast<uint8_t>(hash),
+          static_cast<uint8_t>(hash >> 8),
+          static_cast<uint8_t>(hash >> 16),
           static_cast<uint8_t>(hash >> 24)};
 }
 
@@ -25,7 +29,8 @@ Expected<void> furnish_node(const ClusterLayout& cluster, const NodeLayout& node
   WEFT_TRY(auto uplink, netlink.find_link("eth0"));
   if (!uplink) return fail(ErrorCode::system, node.name + ": the uplink vanished");
   WEFT_CHECK(netlink.set_up(uplink->index));
-  for (const auto& address : {node.address4, node.address6}) WEFT_CHECK(netlink.add_address(uplink->index, address));
+  for (const auto& address : {node.address4, node.address6})
+    WEFT_CHECK(netlink.add_address(uplink->index, address));
   for (const auto& gateway : {cluster.gateway4, cluster.gateway6}) {
     WEFT_CHECK(netlink.replace_route({.gateway = gateway.addr, .link = uplink->index}));
   }

@@ -42,7 +42,8 @@ void end_process(const Fd& pidfd) {
 
 Expected<bool> remove_cluster(const std::string& name) {
   WEFT_CHECK(check_cluster_name(name));
-  if (::geteuid() != 0) return fail(ErrorCode::forbidden, "weft down removes network namespaces: run it with sudo");
+  if (::geteuid() != 0)
+    return fail(ErrorCode::forbidden, "weft down removes network namespaces: run it with sudo");
   auto run_dir = fmt::format("{}/{}", kRunRoot, name);
   bool there = fs::exists(run_dir);
   if (auto up = find_up(run_dir)) end_process(up);

@@ -22,7 +22,8 @@ bool is_part_of_pod(const Target& target, std::string_view subresource) {
 }
 
 std::unexpected<ApiFailure> not_served() {
-  return std::unexpected(ApiFailure({ErrorCode::not_found, "the server could not find the requested resource"}));
+  return std::unexpected(
+      ApiFailure({ErrorCode::not_found, "the server could not find the requested resource"}));
 }
 
 std::vector<ApiKind> kinds_for_documents(const KindTable& kinds) {
@@ -34,7 +35,8 @@ std::vector<ApiKind> kinds_for_documents(const KindTable& kinds) {
 }
 
 Access access_of(const Target& target, const std::string& verb) {
-  return {verb, target.kind->info.group, target.kind->info.plural, target.subresource, target.ns, target.name};
+  return {verb,       target.kind->info.group, target.kind->info.plural, target.subresource, target.ns,
+          target.name};
 }
 
 json::object user_info(const ApiRequest& request) {
@@ -63,11 +65,13 @@ ApiResponse Api::handle(ApiRequest& request) {
   return response ? std::move(*response) : failure_response(response.error());
 }
 
-ApiResult<void> Api::authorize(const ApiRequest& request, const Target& target, const std::string& verb) const {
+ApiResult<void> Api::authorize(const ApiRequest& request, const Target& target,
+                               const std::string& verb) const {
   auto access = access_of(target, verb);
   if (may(request.groups, access)) return {};
-  return std::unexpected(ApiFailure(forbidden_access(request.user, access),
-                                    {.name = target.name, .group = access.group, .kind = access.resource, .causes = {}}));
+  return std::unexpected(
+      ApiFailure(forbidden_access(request.user, access),
+                 {.name = target.name, .group = access.group, .kind = access.resource, .causes = {}}));
 }
 
 ApiResult<ApiResponse> Api::answer(ApiRequest& request) {
@@ -78,11 +82,13 @@ ApiResult<ApiResponse> Api::answer(ApiRequest& request) {
   if (!target) return not_served();
   auto verb = verb_of(request, *target);
   if (verb.empty()) {
-    return fail(ErrorCode::method_not_allowed, "the server does not allow this method on the requested resource");
+    return fail(ErrorCode::method_not_allowed,
+                "the server does not allow this method on the requested resource");
   }
   WEFT_CHECK(authorize(request, *target, verb));
   if (is_part_of_pod(*target, "exec")) {
-    return fail(ErrorCode::bad_request, "exec needs an upgrade to WebSocket with v5.channel.k8s.io or v4.channel.k8s.io");
+    return fail(ErrorCode::bad_request,
+                "exec needs an upgrade to WebSocket with v5.channel.k8s.io or v4.channel.k8s.io");
   }
   return resources_.handle(request, *target, verb);
 }
@@ -131,9 +137,11 @@ std::optional<ApiResponse> Api::openapi(const ApiRequest& request) {
     if (path[1] == "v2" && path.size() == 2) text = json::serialize(openapi_v2(kinds));
     if (path[1] == "v3" && path.size() == 2) text = json::serialize(openapi_v3_index(kinds));
     bool known = path.size() == 4 ? path[2] == "api" && path[3] == "v1"
-                                  : path.size() == 5 && path[2] == "apis" && !api_resources(kinds_, path[3], path[4]).is_null();
+                                  : path.size() == 5 && path[2] == "apis" &&
+                                        !api_resources(kinds_, path[3], path[4]).is_null();
     if (path[1] == "v3" && known) {
-      text = json::serialize(path.size() == 4 ? openapi_v3(kinds, "", "v1") : openapi_v3(kinds, path[3], path[4]));
+      text = json::serialize(path.size() == 4 ? openapi_v3(kinds, "", "v1")
+                                              : openapi_v3(kinds, path[3], path[4]));
     }
   }
   if (text.empty()) {
@@ -150,11 +158,13 @@ ApiResult<ApiResponse> Api::review(const ApiRequest& request) {
     body.get_object()["status"] = {{"userInfo", user_info(request)}};
     return json_response(body, 201);
   }
-  if (request.path[1] != "authorization.k8s.io" || request.path[3] != "selfsubjectaccessreviews") return not_served();
+  if (request.path[1] != "authorization.k8s.io" || request.path[3] != "selfsubjectaccessreviews")
+    return not_served();
   auto text = [&](const char* key) {
     return std::string(kube::string_at(body, std::string("spec.resourceAttributes.") + key));
   };
-  Access access{text("verb"), text("group"), text("resource"), text("subresource"), text("namespace"), text("name")};
+  Access access{text("verb"),        text("group"),     text("resource"),
+                text("subresource"), text("namespace"), text("name")};
   bool question = kube::at_path(body, "spec.resourceAttributes") != nullptr;
   body.get_object()["status"] = {{"allowed", !question || may(request.groups, access)}};
   return json_response(body, 201);
@@ -162,7 +172,8 @@ ApiResult<ApiResponse> Api::review(const ApiRequest& request) {
 
 awaitable<void> Api::stream(ApiRequest request, BodyStream& body, std::optional<ApiResponse>& refusal) {
   auto target = find_target(kinds_, request.path);
-  if (auto allowed = authorize(request, *target, is_part_of_pod(*target, "log") ? "get" : "watch"); !allowed) {
+  if (auto allowed = authorize(request, *target, is_part_of_pod(*target, "log") ? "get" : "watch");
+      !allowed) {
     refusal = failure_response(allowed.error());
     co_return;
   }
@@ -175,7 +186,8 @@ awaitable<void> Api::stream(ApiRequest request, BodyStream& body, std::optional<
     co_return;
   }
   if (!target->name.empty()) {
-    refusal = failure_response(Error{ErrorCode::method_not_allowed, "a watch is of a collection; use fieldSelector=metadata.name=NAME"});
+    refusal = failure_response(Error{ErrorCode::method_not_allowed,
+                                     "a watch is of a collection; use fieldSelector=metadata.name=NAME"});
     co_return;
   }
   auto watch = WatchRequest::parse(target->kind, target->ns, request, store_);
@@ -189,7 +201,8 @@ awaitable<void> Api::stream(ApiRequest request, BodyStream& body, std::optional<
 ApiResult<ExecProcess> Api::start_exec(const ApiRequest& request, const Target& target) {
   WEFT_CHECK(authorize(request, target, "create"));
   auto pod = store_.get("/pods", target.ns, target.name);
-  if (!pod) return std::unexpected(object_failure(ErrorCode::not_found, *target.kind, target.name, "not found"));
+  if (!pod)
+    return std::unexpected(object_failure(ErrorCode::not_found, *target.kind, target.name, "not found"));
   WEFT_TRY(auto container, choose_container(pod->value, request.param("container")));
   if (!pods_) return fail(ErrorCode::unavailable, "this server has no nodes to run commands on");
   WEFT_TRY(auto process, pods_->exec({.ns = target.ns,
@@ -201,13 +214,15 @@ ApiResult<ExecProcess> Api::start_exec(const ApiRequest& request, const Target& 
   return process;
 }
 
-awaitable<void> Api::websocket(ApiRequest request, boost::beast::http::request<boost::beast::http::string_body> head,
+awaitable<void> Api::websocket(ApiRequest request,
+                               boost::beast::http::request<boost::beast::http::string_body> head,
                                TlsStream& stream) {
   auto target = find_target(kinds_, request.path);
   ApiResult<ExecProcess> process =
       speaks_exec(head) ? start_exec(request, *target)
                         : ApiResult<ExecProcess>(std::unexpected(ApiFailure(
-                              {ErrorCode::bad_request, "no WebSocket subprotocol in common: v5.channel.k8s.io, v4.channel.k8s.io"})));
+                              {ErrorCode::bad_request,
+                               "no WebSocket subprotocol in common: v5.channel.k8s.io, v4.channel.k8s.io"})));
   if (process) {
     co_await serve_exec(io_, std::move(*process), request.flag("tty"), std::move(head), stream);
     co_return;

@@ -19,7 +19,8 @@ class Api : public ApiHandler {
 
   Kind kind_of(const ApiRequest& request) override;
   ApiResponse handle(ApiRequest& request) override;
-  asio::awaitable<void> stream(ApiRequest request, BodyStream& body, std::optional<ApiResponse>& refusal) override;
+  asio::awaitable<void> stream(ApiRequest request, BodyStream& body,
+                               std::optional<ApiResponse>& refusal) override;
   asio::awaitable<void> websocket(ApiRequest request,
                                   boost::beast::http::request<boost::beast::http::string_body> head,
                                   TlsStream& stream) override;

@@ -57,8 +57,8 @@ Error forbidden_access(const std::string& user, const Access& access) {
   auto where = access.ns.empty() ? std::string("at the cluster scope")
                                  : fmt::format("in the namespace \"{}\"", access.ns);
   return {ErrorCode::forbidden,
-          fmt::format("{} is forbidden: User \"{}\" cannot {} resource \"{}\" in API group \"{}\" {}", subject, user,
-                      access.verb, resource, access.group, where)};
+          fmt::format("{} is forbidden: User \"{}\" cannot {} resource \"{}\" in API group \"{}\" {}",
+                      subject, user, access.verb, resource, access.group, where)};
 }
 
 }  // namespace weft::standalone

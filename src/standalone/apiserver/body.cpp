@@ -21,8 +21,10 @@ ApiResult<json::value> parse_json(const std::string& body) {
 
 ApiResult<json::value> parse_one_yaml(const std::string& body) {
   auto documents = kube::parse_yaml(body, "body");
-  if (!documents) return fail(ErrorCode::bad_request, "the body of the request is not YAML: " + documents.error().message);
-  if (documents->size() != 1) return fail(ErrorCode::bad_request, "the body of the request has to be one YAML document");
+  if (!documents)
+    return fail(ErrorCode::bad_request, "the body of the request is not YAML: " + documents.error().message);
+  if (documents->size() != 1)
+    return fail(ErrorCode::bad_request, "the body of the request has to be one YAML document");
   return std::move((*documents)[0].value);
 }
 
@@ -32,12 +34,13 @@ ApiResult<void> check_kind(const ServedKind& kind, const json::value& object) {
   auto name = kube::string_at(object, "kind");
   if (!version.empty() && version != kind.info.api_version()) {
     return fail(ErrorCode::bad_request,
-                fmt::format("the API version in the data ({}) does not match the expected API version ({})", version,
-                            kind.info.api_version()));
+                fmt::format("the API version in the data ({}) does not match the expected API version ({})",
+                            version, kind.info.api_version()));
   }
   if (!name.empty() && name != kind.info.kind) {
-    return fail(ErrorCode::bad_request, fmt::format("the kind in the data ({}) does not match the expected kind ({})",
-                                                    name, kind.info.kind));
+    return fail(
+        ErrorCode::bad_request,
+        fmt::format("the kind in the data ({}) does not match the expected kind ({})", name, kind.info.kind));
   }
   return {};
 }
@@ -52,7 +55,8 @@ std::optional<int64_t> whole_number(std::string_view text) {
 ApiResult<bool> dry_run_value(std::string_view value) {
   if (value.empty()) return false;
   if (value == "All") return true;
-  return fail(ErrorCode::invalid, fmt::format("dryRun: Unsupported value: \"{}\": supported values: \"All\"", value));
+  return fail(ErrorCode::invalid,
+              fmt::format("dryRun: Unsupported value: \"{}\": supported values: \"All\"", value));
 }
 
 ApiResult<void> read_delete_body(const json::value& body, DeleteOptions& out, bool& dry) {
@@ -88,7 +92,8 @@ std::string_view media_type(const ApiRequest& request) {
 }
 
 ApiResult<json::value> parse_body(const ApiRequest& request, std::string_view type) {
-  if (request.body.empty()) return fail(ErrorCode::bad_request, "the request has no body; an object is expected");
+  if (request.body.empty())
+    return fail(ErrorCode::bad_request, "the request has no body; an object is expected");
   if (type.ends_with("json")) return parse_json(request.body);
   if (type.ends_with("yaml")) return parse_one_yaml(request.body);
   return fail(ErrorCode::unsupported_media_type,
@@ -102,9 +107,11 @@ ApiResult<FieldValidation> field_validation(const ApiRequest& request) {
   if (value.empty() || value == "Warn") return FieldValidation::warn;
   if (value == "Strict") return FieldValidation::strict;
   if (value == "Ignore") return FieldValidation::ignore;
-  return fail(ErrorCode::invalid,
-              fmt::format("fieldValidation: Unsupported value: \"{}\": supported values: \"Ignore\", \"Warn\", \"Strict\"",
-                          value));
+  return fail(
+      ErrorCode::invalid,
+      fmt::format(
+          "fieldValidation: Unsupported value: \"{}\": supported values: \"Ignore\", \"Warn\", \"Strict\"",
+          value));
 }
 
 ApiResult<void> clean_object(const ServedKind& kind, json::value& object, FieldValidation validation,
@@ -113,7 +120,8 @@ ApiResult<void> clean_object(const ServedKind& kind, json::value& object, FieldV
   WEFT_CHECK(check_kind(kind, object));
   if (!kind.custom) {
     auto typed = check_types(object, *kind.schema);
-    if (!typed) return std::unexpected(cannot_handle(kind.info.kind, kind.info.api_version(), typed.error().message));
+    if (!typed)
+      return std::unexpected(cannot_handle(kind.info.kind, kind.info.api_version(), typed.error().message));
     drop_nulls(object, *kind.schema);
   }
   auto problems = prune(object, *kind.schema);
@@ -144,9 +152,10 @@ ApiResult<DeleteOptions> delete_options(const ApiRequest& request, bool& dry) {
   if (out.grace_seconds && *out.grace_seconds < 0) out.grace_seconds = 1;
   if (!out.propagation.empty() && out.propagation != "Orphan" && out.propagation != "Background" &&
       out.propagation != "Foreground") {
-    return fail(ErrorCode::invalid, fmt::format("DeleteOptions is invalid: propagationPolicy: Unsupported value: \"{}\": "
-                                                "supported values: \"Foreground\", \"Background\", \"Orphan\"",
-                                                out.propagation));
+    return fail(ErrorCode::invalid,
+                fmt::format("DeleteOptions is invalid: propagationPolicy: Unsupported value: \"{}\": "
+                            "supported values: \"Foreground\", \"Background\", \"Orphan\"",
+                            out.propagation));
   }
   return out;
 }

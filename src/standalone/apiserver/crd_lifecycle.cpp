@@ -43,7 +43,11 @@ void CrdLifecycle::restore() {
 }
 
 Write CrdLifecycle::write_for(const std::string& name, const char* subresource) const {
-  return {.kind = kinds_.find_stored(kCrds), .ns = {}, .name = name, .subresource = subresource, .manager = "weft-apiserver"};
+  return {.kind = kinds_.find_stored(kCrds),
+          .ns = {},
+          .name = name,
+          .subresource = subresource,
+          .manager = "weft-apiserver"};
 }
 
 void CrdLifecycle::on_change(const Change& change) {
@@ -71,7 +75,8 @@ std::string CrdLifecycle::conflict_of(const json::value& crd) const {
   for (const auto& other : kinds_.all()) {
     if (other->info.group != group) continue;
     if (!other->custom && other->store_key() == key) return fmt::format("\"{}\" is already in use", key);
-    if (other->store_key() != key && other->info.kind == kind) return fmt::format("\"{}\" is already in use", kind);
+    if (other->store_key() != key && other->info.kind == kind)
+      return fmt::format("\"{}\" is already in use", kind);
   }
   return {};
 }
@@ -86,16 +91,18 @@ void CrdLifecycle::serve(const json::value& crd) {
 }
 
 void CrdLifecycle::establish(const std::string& name) {
-  auto finalizer = registry_.update(write_for(name, ""), [](const json::value& old, bool&) -> ApiResult<json::value> {
-    json::value next = old;
-    set_finalizer(next, true);
-    return next;
-  });
-  auto status = registry_.update(write_for(name, "status"), [&](const json::value& old, bool&) -> ApiResult<json::value> {
-    json::value next = old;
-    establish_crd(next, kube::now_time(), conflict_of(old));
-    return next;
-  });
+  auto finalizer =
+      registry_.update(write_for(name, ""), [](const json::value& old, bool&) -> ApiResult<json::value> {
+        json::value next = old;
+        set_finalizer(next, true);
+        return next;
+      });
+  auto status = registry_.update(write_for(name, "status"),
+                                 [&](const json::value& old, bool&) -> ApiResult<json::value> {
+                                   json::value next = old;
+                                   establish_crd(next, kube::now_time(), conflict_of(old));
+                                   return next;
+                                 });
   for (const auto* written : {&finalizer, &status}) {
     if (!*written && written->error().error.code != ErrorCode::not_found) {
       spdlog::warn("{}: {}", name, written->error().error.message);
@@ -125,11 +132,12 @@ void CrdLifecycle::end(const std::string& name) {
     });
     return;
   }
-  auto written = registry_.update(write_for(name, ""), [](const json::value& old, bool&) -> ApiResult<json::value> {
-    json::value next = old;
-    set_finalizer(next, false);
-    return next;
-  });
+  auto written =
+      registry_.update(write_for(name, ""), [](const json::value& old, bool&) -> ApiResult<json::value> {
+        json::value next = old;
+        set_finalizer(next, false);
+        return next;
+      });
   if (!written && written.error().error.code != ErrorCode::not_found) {
     spdlog::warn("{}: {}", name, written.error().error.message);
   }

@@ -6,8 +6,8 @@
 
 namespace weft::standalone {
 
-/// Serves what CustomResourceDefinitions define from the moment they are stored, tells so in their status, and
-/// removes the objects of one before it goes.
+/// Serves what CustomResourceDefinitions define from the moment they are stored, tells so in their status,
+/// and removes the objects of one before it goes.
 class CrdLifecycle {
  public:
   CrdLifecycle(boost::asio::io_context& io, Store& store, KindTable& kinds, Registry& registry);

@@ -42,7 +42,8 @@ bool set_propagation(json::value& object, const std::string& propagation) {
   if (!before.is_array()) before = json::array();
   json::array after;
   for (const auto& finalizer : before.get_array()) {
-    if (finalizer != json::value(kOrphan) && finalizer != json::value(kForeground)) after.push_back(finalizer);
+    if (finalizer != json::value(kOrphan) && finalizer != json::value(kForeground))
+      after.push_back(finalizer);
   }
   if (propagation == "Orphan") after.emplace_back(kOrphan);
   if (propagation == "Foreground") after.emplace_back(kForeground);
@@ -63,7 +64,8 @@ void mark_deleted(json::value& object, int64_t grace, kube::TimePoint now) {
 }  // namespace
 
 bool is_deleted_for_good(const ServedKind& kind, const json::value& object) {
-  if (!kube::at_path(object, "metadata.deletionTimestamp") || has_items(object, "metadata.finalizers")) return false;
+  if (!kube::at_path(object, "metadata.deletionTimestamp") || has_items(object, "metadata.finalizers"))
+    return false;
   if (is_core(kind, "namespaces") && has_items(object, "spec.finalizers")) return false;
   return number_at(object, "metadata.deletionGracePeriodSeconds", 0) == 0;
 }
@@ -92,12 +94,14 @@ Deletion plan_deletion(const ServedKind& kind, const json::value& object, const 
 std::string failed_precondition(const json::value& object, const DeleteOptions& options) {
   auto uid = kube::string_at(object, "metadata.uid");
   if (!options.uid.empty() && options.uid != uid) {
-    return fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", options.uid, uid);
+    return fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", options.uid,
+                       uid);
   }
   auto version = kube::string_at(object, "metadata.resourceVersion");
   if (!options.resource_version.empty() && options.resource_version != version) {
-    return fmt::format("Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {}",
-                       options.resource_version, version);
+    return fmt::format(
+        "Precondition failed: ResourceVersion in precondition: {}, ResourceVersion in object meta: {}",
+        options.resource_version, version);
   }
   return {};
 }

@@ -28,7 +28,8 @@ constexpr auto kReviews = std::to_array<Review>({
 std::vector<Subresource> subresources_of(const ServedKind& kind) {
   const auto& info = kind.info;
   std::vector<Subresource> out;
-  if (kind.has_status) out.push_back({"status", info.group, info.version, info.kind, {"get", "patch", "update"}});
+  if (kind.has_status)
+    out.push_back({"status", info.group, info.version, info.kind, {"get", "patch", "update"}});
   if (kind.scale) out.push_back({"scale", "autoscaling", "v1", "Scale", {"get", "patch", "update"}});
   if (info.group.empty() && info.plural == "pods") {
     out.push_back({"binding", "", "v1", "Binding", {"create"}});
@@ -82,12 +83,9 @@ json::object describe_group(const std::string& group, const std::vector<std::str
 }
 
 json::object resource_entry(const ServedKind& kind) {
-  json::object entry{{"name", kind.info.plural},
-                     {"singularName", kind.info.singular},
-                     {"namespaced", kind.info.namespaced},
-                     {"kind", kind.info.kind},
-                     {"verbs", strings(kVerbs)},
-                     {"storageVersionHash", ""}};
+  json::object entry{{"name", kind.info.plural},           {"singularName", kind.info.singular},
+                     {"namespaced", kind.info.namespaced}, {"kind", kind.info.kind},
+                     {"verbs", strings(kVerbs)},           {"storageVersionHash", ""}};
   if (!kind.info.short_names.empty()) entry["shortNames"] = strings(kind.info.short_names);
   if (!kind.info.categories.empty()) entry["categories"] = strings(kind.info.categories);
   return entry;
@@ -115,7 +113,8 @@ json::object aggregated_resource(const ServedKind& kind) {
   return entry;
 }
 
-json::array aggregated_resources(const KindTable& kinds, const std::string& group, const std::string& version) {
+json::array aggregated_resources(const KindTable& kinds, const std::string& group,
+                                 const std::string& version) {
   json::array out;
   for (const auto& kind : kinds.all()) {
     if (kind->info.group == group && kind->info.version == version) out.push_back(aggregated_resource(*kind));
@@ -185,7 +184,8 @@ json::value api_resources(const KindTable& kinds, std::string_view group, std::s
                          {"verbs", {"create"}}});
   }
   if (resources.empty()) return nullptr;
-  std::string group_version = group.empty() ? std::string(version) : std::string(group) + "/" + std::string(version);
+  std::string group_version =
+      group.empty() ? std::string(version) : std::string(group) + "/" + std::string(version);
   return {{"kind", "APIResourceList"},
           {"apiVersion", "v1"},
           {"groupVersion", group_version},
@@ -227,9 +227,9 @@ json::object root_paths(const KindTable& kinds) {
 
 json::object version_info() {
   // The release whose behaviour the server follows; clients compare it with their own.
-  return {{"major", "1"},        {"minor", "36"},  {"gitVersion", "v1.36.0+weft"}, {"gitCommit", ""},
-          {"gitTreeState", ""}, {"buildDate", ""}, {"goVersion", ""},             {"compiler", "clang"},
-          {"platform", "linux/amd64"}};
+  return {{"major", "1"},    {"minor", "36"},       {"gitVersion", "v1.36.0+weft"},
+          {"gitCommit", ""}, {"gitTreeState", ""},  {"buildDate", ""},
+          {"goVersion", ""}, {"compiler", "clang"}, {"platform", "linux/amd64"}};
 }
 
 }  // namespace weft::standalone

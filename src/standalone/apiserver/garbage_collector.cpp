@@ -11,11 +11,14 @@ namespace {
 constexpr std::string_view kOrphan = "orphan";
 constexpr std::string_view kForeground = "foregroundDeletion";
 
-std::string uid_of(const Object& object) { return std::string(kube::string_at(object.value, "metadata.uid")); }
+std::string uid_of(const Object& object) {
+  return std::string(kube::string_at(object.value, "metadata.uid"));
+}
 
 bool has_finalizer(const json::value& object, std::string_view name) {
   const auto* list = kube::at_path(object, "metadata.finalizers");
-  return list && list->is_array() && std::ranges::find(list->get_array(), json::value(name)) != list->get_array().end();
+  return list && list->is_array() &&
+         std::ranges::find(list->get_array(), json::value(name)) != list->get_array().end();
 }
 
 /// Takes the matching elements out of a list of metadata, and the list when nothing is left.
@@ -40,12 +43,14 @@ void erase_from(json::value& object, const char* list, Match match) {
 GarbageCollector::GarbageCollector(boost::asio::io_context& io, Store& store, const KindTable& kinds,
                                    Registry& registry)
     : io_(io), store_(store), kinds_(kinds), registry_(registry) {
-  store_.subscribe("", [this](const std::string& resource, const Change& change) { on_change(resource, change); });
+  store_.subscribe(
+      "", [this](const std::string& resource, const Change& change) { on_change(resource, change); });
 }
 
 void GarbageCollector::restore() {
   for (const auto& resource : store_.resources()) {
-    for (const auto& object : store_.list(resource, "")) on_change(resource, {object->version, nullptr, object});
+    for (const auto& object : store_.list(resource, ""))
+      on_change(resource, {object->version, nullptr, object});
   }
 }
 
@@ -56,7 +61,8 @@ std::vector<GarbageCollector::Owner> GarbageCollector::owners_of(const ObjectPtr
   if (!list || !list->is_array()) return out;
   for (const auto& owner : list->get_array()) {
     const auto* blocks = kube::member(owner, "blockOwnerDeletion");
-    out.push_back({std::string(kube::string_at(owner, "uid")), blocks && blocks->is_bool() && blocks->get_bool()});
+    out.push_back(
+        {std::string(kube::string_at(owner, "uid")), blocks && blocks->is_bool() && blocks->get_bool()});
   }
   return out;
 }
@@ -102,7 +108,8 @@ void GarbageCollector::on_change(const std::string& resource, const Change& chan
 }
 
 Write GarbageCollector::write_for(const Id& id) const {
-  return {.kind = kinds_.find_stored(id.resource), .ns = id.ns, .name = id.name, .manager = "garbage-collector"};
+  return {
+      .kind = kinds_.find_stored(id.resource), .ns = id.ns, .name = id.name, .manager = "garbage-collector"};
 }
 
 void GarbageCollector::check_owners(const Id& id) {
@@ -161,35 +168,44 @@ bool GarbageCollector::dependents_block(const std::string& uid) {
       auto own = uid_of(*object);
       remove(id, own, dependents_.contains(own) ? "Foreground" : "Background");
     }
-    bool blocks = std::ranges::any_of(owners, [&](const Owner& owner) { return owner.uid == uid && owner.blocks; });
+    bool blocks =
+        std::ranges::any_of(owners, [&](const Owner& owner) { return owner.uid == uid && owner.blocks; });
     block = block || (blocks && store_.get(id.resource, id.ns, id.name));
   }
   return block;
 }
 
 void GarbageCollector::drop_finalizer(const Id& id, std::string_view finalizer) {
-  auto written = registry_.update(write_for(id), [&](const json::value& old, bool&) -> ApiResult<json::value> {
-    json::value next = old;
-    erase_from(next, "finalizers", [&](const json::value& element) { return element == json::value(finalizer); });
-    return next;
-  });
-  if (!written) spdlog::warn("finalizer {} of {} {}/{}: {}", finalizer, id.resource, id.ns, id.name, written.error().error.message);
+  auto written =
+      registry_.update(write_for(id), [&](const json::value& old, bool&) -> ApiResult<json::value> {
+        json::value next = old;
+        erase_from(next, "finalizers",
+                   [&](const json::value& element) { return element == json::value(finalizer); });
+        return next;
+      });
+  if (!written)
+    spdlog::warn("finalizer {} of {} {}/{}: {}", finalizer, id.resource, id.ns, id.name,
+                 written.error().error.message);
 }
 
 void GarbageCollector::drop_owner(const Id& id, const std::string& uid) {
-  auto written = registry_.update(write_for(id), [&](const json::value& old, bool&) -> ApiResult<json::value> {
-    json::value next = old;
-    erase_from(next, "ownerReferences",
-               [&](const json::value& element) { return kube::string_at(element, "uid") == uid; });
-    return next;
-  });
-  if (!written) spdlog::warn("owner of {} {}/{}: {}", id.resource, id.ns, id.name, written.error().error.message);
+  auto written =
+      registry_.update(write_for(id), [&](const json::value& old, bool&) -> ApiResult<json::value> {
+        json::value next = old;
+        erase_from(next, "ownerReferences",
+                   [&](const json::value& element) { return kube::string_at(element, "uid") == uid; });
+        return next;
+      });
+  if (!written)
+    spdlog::warn("owner of {} {}/{}: {}", id.resource, id.ns, id.name, written.error().error.message);
 }
 
 void GarbageCollector::remove(const Id& id, const std::string& uid, const char* propagation) {
-  auto written = registry_.remove(write_for(id), {.grace_seconds = {}, .uid = uid, .resource_version = {}, .propagation = propagation});
+  auto written = registry_.remove(
+      write_for(id), {.grace_seconds = {}, .uid = uid, .resource_version = {}, .propagation = propagation});
   if (!written && written.error().error.code != ErrorCode::not_found) {
-    spdlog::warn("{} {}/{} has no owner any more: {}", id.resource, id.ns, id.name, written.error().error.message);
+    spdlog::warn("{} {}/{} has no owner any more: {}", id.resource, id.ns, id.name,
+                 written.error().error.message);
   }
 }
 

@@ -47,7 +47,7 @@ class GarbageCollector {
   Store& store_;
   const KindTable& kinds_;
   Registry& registry_;
-  std::unordered_map<std::string, Id> objects_;                ///< by uid
+  std::unordered_map<std::string, Id> objects_;               ///< by uid
   std::unordered_map<std::string, std::set<Id>> dependents_;  ///< by the owner's uid
 };
 

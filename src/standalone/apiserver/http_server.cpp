@@ -61,8 +61,8 @@ Error read_error(const beast::error_code& error) {
 }
 
 bool worth_an_answer(const beast::error_code& error) {
-  return error.category() == make_error_code(http::error::bad_method).category() && error != http::error::end_of_stream &&
-         error != http::error::partial_message;
+  return error.category() == make_error_code(http::error::bad_method).category() &&
+         error != http::error::end_of_stream && error != http::error::partial_message;
 }
 
 }  // namespace
@@ -94,7 +94,8 @@ awaitable<bool> BodyStream::start(std::string content_type) {
 awaitable<bool> BodyStream::write(std::string_view bytes) {
   if (bytes.empty()) co_return true;
   beast::get_lowest_layer(stream_).expires_after(kSlow);
-  auto [error, size] = co_await asio::async_write(stream_, http::make_chunk(asio::buffer(bytes)), as_tuple(use_awaitable));
+  auto [error, size] =
+      co_await asio::async_write(stream_, http::make_chunk(asio::buffer(bytes)), as_tuple(use_awaitable));
   co_return !error;
 }
 
@@ -107,7 +108,9 @@ awaitable<bool> BodyStream::finish() {
 Expected<void> HttpServer::listen(std::vector<Fd> sockets, const KeyPair& server, const std::string& ca_pem) {
   tls_ = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
   boost::system::error_code error;
-  auto bad = [&](const char* what) { return fail(ErrorCode::internal, std::string(what) + ": " + error.message()); };
+  auto bad = [&](const char* what) {
+    return fail(ErrorCode::internal, std::string(what) + ": " + error.message());
+  };
   tls_->use_certificate_chain(asio::buffer(server.cert_pem), error);
   if (error) return bad("server certificate");
   tls_->use_private_key(asio::buffer(server.key_pem), asio::ssl::context::pem, error);
@@ -166,7 +169,8 @@ awaitable<void> HttpServer::serve(asio::ip::tcp::socket socket) {
   TlsStream stream(std::move(socket), *tls_);
   auto& lowest = beast::get_lowest_layer(stream);
   lowest.expires_after(kSlow);
-  auto [handshake_error] = co_await stream.async_handshake(asio::ssl::stream_base::server, as_tuple(use_awaitable));
+  auto [handshake_error] =
+      co_await stream.async_handshake(asio::ssl::stream_base::server, as_tuple(use_awaitable));
   if (handshake_error) co_return;
 
   beast::flat_buffer buffer;
@@ -174,7 +178,8 @@ awaitable<void> HttpServer::serve(asio::ip::tcp::socket socket) {
     // Waiting for the next request may take long; once its first byte is here, the rest has to follow soon.
     lowest.expires_after(kIdle);
     if (buffer.size() == 0) {
-      auto [wait_error, got] = co_await stream.async_read_some(buffer.prepare(16 << 10), as_tuple(use_awaitable));
+      auto [wait_error, got] =
+          co_await stream.async_read_some(buffer.prepare(16 << 10), as_tuple(use_awaitable));
       if (wait_error) break;
       buffer.commit(got);
     }

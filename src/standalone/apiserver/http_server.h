@@ -53,7 +53,8 @@ class ApiHandler {
   virtual Kind kind_of(const ApiRequest& request) = 0;
   virtual ApiResponse handle(ApiRequest& request) = 0;
   /// A stream may still turn out a plain refusal: then `refusal` is set and nothing has been sent.
-  virtual asio::awaitable<void> stream(ApiRequest request, BodyStream& body, std::optional<ApiResponse>& refusal) = 0;
+  virtual asio::awaitable<void> stream(ApiRequest request, BodyStream& body,
+                                       std::optional<ApiResponse>& refusal) = 0;
   /// An upgrade to WebSocket; `head` is the request as it came. Owns the stream until it returns.
   virtual asio::awaitable<void> websocket(ApiRequest request,
                                           boost::beast::http::request<boost::beast::http::string_body> head,
@@ -61,9 +62,10 @@ class ApiHandler {
   virtual ApiResponse error(const Error& error) = 0;
 };
 
-/// HTTPS on sockets that are already bound: HTTP/1.1 with keep-alive, client certificates required. A client that is slow to
-/// send or to take is cut after 30 s; one that is idle after 5 minutes; a body over 3 MiB is refused with 413, a
-/// head over 64 KiB or malformed HTTP with 400. Beyond 2,000 connections new ones wait in the kernel's queue.
+/// HTTPS on sockets that are already bound: HTTP/1.1 with keep-alive, client certificates required. A client
+/// that is slow to send or to take is cut after 30 s; one that is idle after 5 minutes; a body over 3 MiB is
+/// refused with 413, a head over 64 KiB or malformed HTTP with 400. Beyond 2,000 connections new ones wait in
+/// the kernel's queue.
 class HttpServer {
  public:
   HttpServer(asio::io_context& io, ApiHandler& handler) : io_(io), handler_(handler) {}

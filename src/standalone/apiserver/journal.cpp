@@ -6,8 +6,8 @@
 namespace weft::standalone {
 namespace {
 
-/// WAL with synchronous=NORMAL: a commit is in the kernel's hands when it returns, so that it survives kill -9,
-/// and costs no wait for the disk.
+/// WAL with synchronous=NORMAL: a commit is in the kernel's hands when it returns, so that it survives kill
+/// -9, and costs no wait for the disk.
 constexpr const char* kSetUp =
     "PRAGMA locking_mode = EXCLUSIVE;"
     "PRAGMA journal_mode = WAL;"
@@ -84,7 +84,8 @@ class SqliteJournal : public Journal {
  private:
   Expected<Statement> prepare(const char* sql) {
     sqlite3_stmt* raw = nullptr;
-    if (sqlite3_prepare_v2(db_.get(), sql, -1, &raw, nullptr) != SQLITE_OK) return database_error(db_.get(), sql);
+    if (sqlite3_prepare_v2(db_.get(), sql, -1, &raw, nullptr) != SQLITE_OK)
+      return database_error(db_.get(), sql);
     return Statement(raw);
   }
 

@@ -8,8 +8,11 @@ namespace weft::standalone {
 namespace {
 
 ServedKind built_in(const kube::KindInfo& kind) {
-  ServedKind out{.info = kind.resource, .list_kind = kind.resource.kind + "List", .schema = kind.schema,
-                 .has_status = kind.has_status, .storage_version = kind.resource.api_version()};
+  ServedKind out{.info = kind.resource,
+                 .list_kind = kind.resource.kind + "List",
+                 .schema = kind.schema,
+                 .has_status = kind.has_status,
+                 .storage_version = kind.resource.api_version()};
   if (kind.has_scale) out.scale = ScalePaths{".spec.replicas", ".status.replicas", ""};
   return out;
 }
@@ -23,11 +26,13 @@ ServedKindPtr first(const std::vector<ServedKindPtr>& kinds, Match match) {
 }  // namespace
 
 KindTable::KindTable() {
-  for (const auto& kind : kube::builtin_kinds()) kinds_.push_back(std::make_shared<ServedKind>(built_in(kind)));
+  for (const auto& kind : kube::builtin_kinds())
+    kinds_.push_back(std::make_shared<ServedKind>(built_in(kind)));
   kinds_.push_back(std::make_shared<ServedKind>(built_in(crd_kind())));
 }
 
-ServedKindPtr KindTable::find(std::string_view group, std::string_view version, std::string_view plural) const {
+ServedKindPtr KindTable::find(std::string_view group, std::string_view version,
+                              std::string_view plural) const {
   return first(kinds_, [&](const ServedKindPtr& kind) {
     return kind->info.plural == plural && kind->info.group == group && kind->info.version == version;
   });
@@ -40,8 +45,9 @@ ServedKindPtr KindTable::find_kind(std::string_view api_version, std::string_vie
   if (exact) return exact;
   auto slash = api_version.find('/');
   auto group = slash == std::string_view::npos ? std::string_view() : api_version.substr(0, slash);
-  return first(kinds_,
-               [&](const ServedKindPtr& kind) { return kind->info.kind == name && kind->info.group == group; });
+  return first(kinds_, [&](const ServedKindPtr& kind) {
+    return kind->info.kind == name && kind->info.group == group;
+  });
 }
 
 ServedKindPtr KindTable::find_stored(std::string_view store_key) const {
@@ -54,22 +60,23 @@ void KindTable::serve_custom(const std::vector<CrdVersion>& versions) {
   auto storage = std::ranges::find_if(versions, &CrdVersion::storage);
   for (const auto& version : versions) {
     if (!version.served) continue;
-    kinds_.push_back(std::make_shared<ServedKind>(
-        ServedKind{.info = version.resource,
-                   .list_kind = version.list_kind,
-                   .schema = version.schema,
-                   .has_status = version.has_status,
-                   .scale = version.scale,
-                   .custom = true,
-                   .columns = version.columns,
-                   .selectable_fields = version.selectable_fields,
-                   .warning = version.deprecated ? version.deprecation_warning : std::string(),
-                   .storage_version = (storage == versions.end() ? version : *storage).resource.api_version()}));
+    kinds_.push_back(std::make_shared<ServedKind>(ServedKind{
+        .info = version.resource,
+        .list_kind = version.list_kind,
+        .schema = version.schema,
+        .has_status = version.has_status,
+        .scale = version.scale,
+        .custom = true,
+        .columns = version.columns,
+        .selectable_fields = version.selectable_fields,
+        .warning = version.deprecated ? version.deprecation_warning : std::string(),
+        .storage_version = (storage == versions.end() ? version : *storage).resource.api_version()}));
   }
 }
 
 void KindTable::remove_custom(const std::string& store_key) {
-  std::erase_if(kinds_, [&](const ServedKindPtr& kind) { return kind->custom && kind->store_key() == store_key; });
+  std::erase_if(kinds_,
+                [&](const ServedKindPtr& kind) { return kind->custom && kind->store_key() == store_key; });
   ++generation_;
 }
 

@@ -3,19 +3,24 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 namespace weft::standalone {
 
 constexpr const char* kNamespaces = "/namespaces";
+/// Whoever deletes a namespace together with what is in it still finds the latter.
+constexpr auto kGrace = std::chrono::seconds(1);
 
 NamespaceLifecycle::NamespaceLifecycle(boost::asio::io_context& io, Store& store, const KindTable& kinds,
                                        Registry& registry, std::string ca_pem)
     : io_(io), store_(store), kinds_(kinds), registry_(registry), ca_pem_(std::move(ca_pem)) {
-  store_.subscribe("", [this](const std::string& resource, const Change& change) { on_change(resource, change); });
+  store_.subscribe(
+      "", [this](const std::string& resource, const Change& change) { on_change(resource, change); });
 }
 
 void NamespaceLifecycle::restore() {
-  for (const auto& object : store_.list(kNamespaces, "")) on_change(kNamespaces, {object->version, nullptr, object});
+  for (const auto& object : store_.list(kNamespaces, ""))
+    on_change(kNamespaces, {object->version, nullptr, object});
 }
 
 void NamespaceLifecycle::on_change(const std::string& resource, const Change& change) {
@@ -23,7 +28,7 @@ void NamespaceLifecycle::on_change(const std::string& resource, const Change& ch
     if (change.deleted) return;
     std::string ns(kube::string_at(change.now->value, "metadata.name"));
     if (kube::at_path(change.now->value, "metadata.deletionTimestamp")) {
-      boost::asio::post(io_, [this, ns] { empty(ns); });
+      empty_later(ns);
     } else if (!change.before) {
       boost::asio::post(io_, [this, ns] { furnish(ns); });
     }
@@ -32,6 +37,13 @@ void NamespaceLifecycle::on_change(const std::string& resource, const Change& ch
   if (!change.deleted) return;
   std::string ns(kube::string_at(change.now->value, "metadata.namespace"));
   if (!ns.empty() && is_ending(ns)) boost::asio::post(io_, [this, ns] { finish_if_empty(ns); });
+}
+
+void NamespaceLifecycle::empty_later(const std::string& ns) {
+  auto timer = std::make_shared<boost::asio::steady_timer>(io_, kGrace);
+  timer->async_wait([this, ns, timer](auto error) {
+    if (!error) empty(ns);
+  });
 }
 
 bool NamespaceLifecycle::is_ending(const std::string& ns) const {
@@ -60,8 +72,10 @@ void NamespaceLifecycle::empty(const std::string& ns) {
     if (!kind || !kind->info.namespaced) continue;
     for (const auto& object : store_.list(resource, ns)) {
       if (kube::at_path(object->value, "metadata.deletionTimestamp")) continue;
-      Write write{.kind = kind, .ns = ns, .name = std::string(kube::string_at(object->value, "metadata.name"))};
-      auto written = registry_.remove(write, {.grace_seconds = {}, .uid = {}, .resource_version = {}, .propagation = "Background"});
+      Write write{
+          .kind = kind, .ns = ns, .name = std::string(kube::string_at(object->value, "metadata.name"))};
+      auto written = registry_.remove(
+          write, {.grace_seconds = {}, .uid = {}, .resource_version = {}, .propagation = "Background"});
       if (!written) spdlog::warn("namespace {}: {}", ns, written.error().error.message);
     }
   }

@@ -7,8 +7,8 @@
 
 namespace weft::standalone {
 
-/// What a namespace is given when it is made (ServiceAccount default, ConfigMap kube-root-ca.crt), and how one
-/// ends: its content is deleted first, then it.
+/// What a namespace is given when it is made (ServiceAccount default, ConfigMap kube-root-ca.crt), and how
+/// one ends: its content is deleted first, then it.
 class NamespaceLifecycle {
  public:
   NamespaceLifecycle(boost::asio::io_context& io, Store& store, const KindTable& kinds, Registry& registry,
@@ -19,6 +19,7 @@ class NamespaceLifecycle {
  private:
   void on_change(const std::string& resource, const Change& change);
   void furnish(const std::string& ns);
+  void empty_later(const std::string& ns);
   void empty(const std::string& ns);
   void finish_if_empty(const std::string& ns);
   bool is_ending(const std::string& ns) const;

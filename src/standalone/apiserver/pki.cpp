@@ -110,13 +110,16 @@ Expected<KeyPair> make_pair(const Request& request, const KeyPair* issuer) {
   X509* signer = issuer ? issuer_cert.get() : cert.get();
   X509_set_issuer_name(cert.get(), X509_get_subject_name(signer));
   bool authority = request.usage.empty();
-  add_extension(cert.get(), signer, NID_basic_constraints, authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
-  add_extension(cert.get(), signer, NID_key_usage, authority ? "critical,keyCertSign" : "critical,digitalSignature");
+  add_extension(cert.get(), signer, NID_basic_constraints,
+                authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
+  add_extension(cert.get(), signer, NID_key_usage,
+                authority ? "critical,keyCertSign" : "critical,digitalSignature");
   add_extension(cert.get(), signer, NID_subject_key_identifier, "hash");
   if (!authority) add_extension(cert.get(), signer, NID_authority_key_identifier, "keyid");
   if (!authority) add_extension(cert.get(), signer, NID_ext_key_usage, request.usage);
   if (!request.alt_names.empty()) add_extension(cert.get(), signer, NID_subject_alt_name, request.alt_names);
-  if (!X509_sign(cert.get(), issuer ? issuer_key.get() : key.get(), EVP_sha256())) return openssl_error("sign");
+  if (!X509_sign(cert.get(), issuer ? issuer_key.get() : key.get(), EVP_sha256()))
+    return openssl_error("sign");
   return KeyPair{to_pem(cert.get()), to_pem(key.get())};
 }
 
@@ -158,7 +161,8 @@ Expected<KeyPair> Authority::issue_server(const std::vector<std::string>& names)
   return make_pair({.common_name = "kube-apiserver", .usage = "serverAuth", .alt_names = alt_names}, &pair_);
 }
 
-Expected<KeyPair> Authority::issue_client(const std::string& user, const std::vector<std::string>& groups) const {
+Expected<KeyPair> Authority::issue_client(const std::string& user,
+                                          const std::vector<std::string>& groups) const {
   return make_pair({.common_name = user, .organizations = groups, .usage = "clientAuth"}, &pair_);
 }
 

@@ -160,7 +160,8 @@ class Exec : public std::enable_shared_from_this<Exec> {
       co_await asio::async_write(*in_, asio::buffer(rest), as_tuple(use_awaitable));
     } else if (message[0] == kResize && tty_ && in_) {
       resize(rest);
-    } else if (static_cast<unsigned char>(message[0]) == kClose && rest == std::string_view("\0", 1) && !tty_) {
+    } else if (static_cast<unsigned char>(message[0]) == kClose && rest == std::string_view("\0", 1) &&
+               !tty_) {
       in_.reset();
     }
   }

@@ -49,7 +49,8 @@ bool may_write(const Store& store, const Target& target, const std::string& cont
     const auto* statuses = kube::at_path(pod->value, list);
     if (!statuses || !statuses->is_array()) continue;
     for (const auto& status : statuses->get_array()) {
-      if (kube::string_at(status, "name") == container) return kube::at_path(status, "state.running") != nullptr;
+      if (kube::string_at(status, "name") == container)
+        return kube::at_path(status, "state.running") != nullptr;
     }
   }
   return false;
@@ -78,7 +79,8 @@ struct Opened {
 ApiResult<Opened> open_log(const Store& store, PodRuntime& runtime, const ApiRequest& request,
                            const Target& target) {
   auto pod = store.get("/pods", target.ns, target.name);
-  if (!pod) return std::unexpected(object_failure(ErrorCode::not_found, *target.kind, target.name, "not found"));
+  if (!pod)
+    return std::unexpected(object_failure(ErrorCode::not_found, *target.kind, target.name, "not found"));
   Opened out;
   WEFT_TRY(out.options, parse_options(request));
   WEFT_TRY(out.container, choose_container(pod->value, request.param("container")));
@@ -111,12 +113,14 @@ ApiResult<std::string> choose_container(const json::value& pod, const std::strin
   }
   if (count == 1) return names;
   const auto* annotations = kube::at_path(pod, "metadata.annotations");
-  const auto* chosen = annotations ? kube::member(*annotations, "kubectl.kubernetes.io/default-container") : nullptr;
+  const auto* chosen =
+      annotations ? kube::member(*annotations, "kubectl.kubernetes.io/default-container") : nullptr;
   if (chosen && chosen->is_string() && !chosen->get_string().empty()) {
     return choose_container(pod, std::string(chosen->get_string()));
   }
-  return fail(ErrorCode::bad_request, fmt::format("a container name must be specified for pod {}, choose one of: [{}]",
-                                                  pod_name, names));
+  return fail(
+      ErrorCode::bad_request,
+      fmt::format("a container name must be specified for pod {}, choose one of: [{}]", pod_name, names));
 }
 
 awaitable<void> serve_pod_log(boost::asio::io_context& io, const Store& store, PodRuntime& runtime,

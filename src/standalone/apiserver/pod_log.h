@@ -13,8 +13,9 @@ namespace weft::standalone {
 
 /// GET pods/NAME/log with the options of PodLogOptions: container, previous, follow, tailLines, sinceSeconds,
 /// sinceTime, timestamps, limitBytes. Following ends with the container. `refusal` as in ApiHandler::stream.
-boost::asio::awaitable<void> serve_pod_log(boost::asio::io_context& io, const Store& store, PodRuntime& runtime,
-                                           const ApiRequest& request, const Target& target, BodyStream& body,
+boost::asio::awaitable<void> serve_pod_log(boost::asio::io_context& io, const Store& store,
+                                           PodRuntime& runtime, const ApiRequest& request,
+                                           const Target& target, BodyStream& body,
                                            std::optional<ApiResponse>& refusal);
 
 /// The container a request is about: the one it names, else the pod's only one, or the one that annotation

@@ -58,8 +58,9 @@ ApiResult<void> complete_metadata(const Write& write, json::value& object) {
   if (name.empty() && !write.name.empty()) metadata["name"] = write.name;
   if (name.empty() && write.name.empty() && !generate.empty()) metadata["name"] = generated_name(generate);
   if (!write.name.empty() && !name.empty() && name != write.name) {
-    return fail(ErrorCode::bad_request, fmt::format("the name of the object ({}) does not match the name on the URL ({})",
-                                                    name, write.name));
+    return fail(
+        ErrorCode::bad_request,
+        fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, write.name));
   }
   metadata["uid"] = new_uid();
   metadata["creationTimestamp"] = kube::now_time();
@@ -70,8 +71,9 @@ ApiResult<void> complete_metadata(const Write& write, json::value& object) {
 ApiResult<void> check_identity(const Write& write, const json::value& old, const json::value& next) {
   auto name = text_at(next, "metadata.name");
   if (!name.empty() && name != write.name) {
-    return fail(ErrorCode::bad_request, fmt::format("the name of the object ({}) does not match the name on the URL ({})",
-                                                    name, write.name));
+    return fail(
+        ErrorCode::bad_request,
+        fmt::format("the name of the object ({}) does not match the name on the URL ({})", name, write.name));
   }
   auto ns = text_at(next, "metadata.namespace");
   if (!ns.empty() && ns != write.ns) {
@@ -80,10 +82,10 @@ ApiResult<void> check_identity(const Write& write, const json::value& old, const
   }
   auto uid = text_at(next, "metadata.uid");
   if (!uid.empty() && uid != kube::string_at(old, "metadata.uid")) {
-    return std::unexpected(object_failure(
-        ErrorCode::conflict, *write.kind, write.name,
-        fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}", uid,
-                    kube::string_at(old, "metadata.uid"))));
+    return std::unexpected(
+        object_failure(ErrorCode::conflict, *write.kind, write.name,
+                       fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}",
+                                   uid, kube::string_at(old, "metadata.uid"))));
   }
   auto version = text_at(next, "metadata.resourceVersion");
   if (!version.empty() && version != kube::string_at(old, "metadata.resourceVersion")) {
@@ -100,11 +102,13 @@ std::string resource_name(const ServedKind& kind) {
   return kind.info.group.empty() ? kind.info.plural : kind.info.plural + "." + kind.info.group;
 }
 
-ApiFailure object_failure(ErrorCode code, const ServedKind& kind, const std::string& name, const std::string& what) {
+ApiFailure object_failure(ErrorCode code, const ServedKind& kind, const std::string& name,
+                          const std::string& what) {
   std::string message;
   switch (code) {
     case ErrorCode::conflict:
-      message = fmt::format("Operation cannot be fulfilled on {} \"{}\": {}", resource_name(kind), name, what);
+      message =
+          fmt::format("Operation cannot be fulfilled on {} \"{}\": {}", resource_name(kind), name, what);
       break;
     case ErrorCode::forbidden:
       message = fmt::format("{} \"{}\" is forbidden: {}", resource_name(kind), name, what);
@@ -145,7 +149,8 @@ ObjectPtr Registry::in_version(const ServedKind& kind, const ObjectPtr& stored) 
   return object;
 }
 
-ApiResult<ObjectPtr> Registry::get(const ServedKind& kind, const std::string& ns, const std::string& name) const {
+ApiResult<ObjectPtr> Registry::get(const ServedKind& kind, const std::string& ns,
+                                   const std::string& name) const {
   auto stored = store_.get(kind.store_key(), ns, name);
   if (!stored) return std::unexpected(object_failure(ErrorCode::not_found, kind, name, "not found"));
   return in_version(kind, stored);
@@ -155,8 +160,9 @@ ApiResult<void> Registry::check_namespace(const Write& write) const {
   if (!write.kind->info.namespaced) return {};
   auto found = store_.get("/namespaces", "", write.ns);
   if (!found) {
-    return std::unexpected(ApiFailure({ErrorCode::not_found, fmt::format("namespaces \"{}\" not found", write.ns)},
-                                      {.name = write.ns, .kind = "namespaces"}));
+    return std::unexpected(
+        ApiFailure({ErrorCode::not_found, fmt::format("namespaces \"{}\" not found", write.ns)},
+                   {.name = write.ns, .kind = "namespaces"}));
   }
   if (!kube::at_path(found->value, "metadata.deletionTimestamp")) return {};
   auto failure = object_failure(
@@ -277,7 +283,8 @@ ApiResult<Written> Registry::remove(const Write& write, const DeleteOptions& opt
   if (deletion.erase) return erase(write, stored);
   if (deletion.next.is_null()) return Written{.object = in_version(kind, stored)};
   if (write.dry_run) return not_stored(std::move(deletion.next), stored->version, false);
-  WEFT_TRY(auto after, store_.update(kind.store_key(), std::move(deletion.next.get_object()), stored->version));
+  WEFT_TRY(auto after,
+           store_.update(kind.store_key(), std::move(deletion.next.get_object()), stored->version));
   return Written{.object = in_version(kind, after)};
 }
 

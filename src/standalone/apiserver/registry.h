@@ -70,7 +70,8 @@ class Registry {
 /// "services" or "deployments.apps", as messages name a resource.
 std::string resource_name(const ServedKind& kind);
 /// A failure about one object, with its details: `services "x" not found`.
-ApiFailure object_failure(ErrorCode code, const ServedKind& kind, const std::string& name, const std::string& what);
+ApiFailure object_failure(ErrorCode code, const ServedKind& kind, const std::string& name,
+                          const std::string& what);
 /// `Service "x" is invalid: …` with a cause an error.
 ApiFailure invalid_failure(const ServedKind& kind, const std::string& name, FieldErrors errors);
 /// A random identifier (RFC 9562, version 4).

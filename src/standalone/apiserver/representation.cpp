@@ -31,7 +31,8 @@ ApiResult<Representation> Representation::choose(const ServedKindPtr& kind, cons
   auto accept = parse_accept(request.accept);
   if (!accept.acceptable || accept.form == Accept::Form::discovery) {
     return fail(ErrorCode::not_acceptable,
-                "only the following media types are accepted: application/json, also as a Table, PartialObjectMetadata "
+                "only the following media types are accepted: application/json, also as a Table, "
+                "PartialObjectMetadata "
                 "or PartialObjectMetadataList of meta.k8s.io/v1");
   }
   Representation out;
@@ -54,8 +55,8 @@ std::string Representation::text_of(const ObjectPtr& object, bool with_columns) 
   switch (form_) {
     case Accept::Form::table: {
       ListHead head{.version = object->version};
-      return json::serialize(make_table(kind_->info, kind_->columns, {&object->value}, list_metadata(head), include_,
-                                        kube::now_point(), with_columns));
+      return json::serialize(make_table(kind_->info, kind_->columns, {&object->value}, list_metadata(head),
+                                        include_, kube::now_point(), with_columns));
     }
     case Accept::Form::partial_metadata:
     case Accept::Form::partial_metadata_list:
@@ -80,10 +81,10 @@ ApiResponse Representation::list(const std::vector<ObjectPtr>& objects, const Li
         make_table(kind_->info, kind_->columns, values, list_metadata(head), include_, kube::now_point()));
   }
   bool partial = form_ == Accept::Form::partial_metadata || form_ == Accept::Form::partial_metadata_list;
-  std::string body = fmt::format(R"({{"kind":"{}","apiVersion":"{}","metadata":{},"items":[)",
-                                 partial ? "PartialObjectMetadataList" : kind_->list_kind,
-                                 partial ? kMetaVersion : kind_->info.api_version(),
-                                 json::serialize(list_metadata(head)));
+  std::string body =
+      fmt::format(R"({{"kind":"{}","apiVersion":"{}","metadata":{},"items":[)",
+                  partial ? "PartialObjectMetadataList" : kind_->list_kind,
+                  partial ? kMetaVersion : kind_->info.api_version(), json::serialize(list_metadata(head)));
   bool first = true;
   for (const auto& object : objects) {
     if (!first) body += ',';
@@ -103,7 +104,10 @@ std::string Representation::bookmark(uint64_t version, bool initial_events_end) 
   if (initial_events_end) metadata["annotations"] = {{"k8s.io/initial-events-end", "true"}};
   json::object object{{"kind", kind_->info.kind}, {"apiVersion", kind_->info.api_version()}};
   if (form_ == Accept::Form::table) {
-    object = {{"kind", "Table"}, {"apiVersion", kMetaVersion}, {"columnDefinitions", nullptr}, {"rows", json::array()}};
+    object = {{"kind", "Table"},
+              {"apiVersion", kMetaVersion},
+              {"columnDefinitions", nullptr},
+              {"rows", json::array()}};
   } else if (form_ != Accept::Form::plain) {
     object = {{"kind", "PartialObjectMetadata"}, {"apiVersion", kMetaVersion}};
   } else if (!kind_->custom) {

@@ -83,7 +83,9 @@ std::optional<Accept::Form> form_of(std::string_view range) {
 }  // namespace
 
 Expected<void> parse_target(std::string_view target, ApiRequest& out) {
-  auto bad = [&] { return fail(ErrorCode::bad_request, fmt::format("malformed request target \"{}\"", target)); };
+  auto bad = [&] {
+    return fail(ErrorCode::bad_request, fmt::format("malformed request target \"{}\"", target));
+  };
   if (!target.starts_with('/')) return bad();
   auto mark = target.find('?');
   auto path = target.substr(1, mark == std::string_view::npos ? mark : mark - 1);
@@ -92,8 +94,8 @@ Expected<void> parse_target(std::string_view target, ApiRequest& out) {
   if (path.empty()) return {};
   bool ok = split(path, '/', [&](std::string_view segment) {
     auto plain = unescape(segment, false);
-    if (!plain || plain->empty() || *plain == "." || *plain == ".." || plain->find('/') != std::string::npos ||
-        plain->find('\0') != std::string::npos) {
+    if (!plain || plain->empty() || *plain == "." || *plain == ".." ||
+        plain->find('/') != std::string::npos || plain->find('\0') != std::string::npos) {
       return false;
     }
     out.path.push_back(std::move(*plain));

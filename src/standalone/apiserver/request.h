@@ -33,7 +33,8 @@ struct ApiRequest {
   }
 };
 
-/// Takes "/api/v1/pods?watch=true" apart. bad_request on a malformed escape, "..", or an empty segment in the middle.
+/// Takes "/api/v1/pods?watch=true" apart. bad_request on a malformed escape, "..", or an empty segment in the
+/// middle.
 Expected<void> parse_target(std::string_view target, ApiRequest& out);
 
 /// What an Accept header prefers of what the server can send.

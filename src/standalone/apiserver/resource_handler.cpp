@@ -30,12 +30,14 @@ ApiResult<Continue> read_token(const std::string& text) {
   auto value = json::parse(*plain, error);
   const auto* version = error ? nullptr : kube::member(value, "v");
   if (!version || !version->is_number()) return bad();
-  Continue out{.version = version->to_number<uint64_t>(error), .after = std::string(kube::string_at(value, "after"))};
+  Continue out{.version = version->to_number<uint64_t>(error),
+               .after = std::string(kube::string_at(value, "after"))};
   if (error || out.after.empty()) return bad();
   return out;
 }
 
-ApiResponse answer(const Representation& as, const Written& written, const std::vector<std::string>& warnings) {
+ApiResponse answer(const Representation& as, const Written& written,
+                   const std::vector<std::string>& warnings) {
   auto response = as.object(written.object, written.created ? 201 : 200);
   add_warnings(response, warnings);
   return response;
@@ -55,8 +57,8 @@ ApiResponse deleted_status(const Target& target, const Object& object) {
 
 /// The kinds whose last state a DELETE answers.
 bool answers_object(const ServedKind& kind) {
-  return kind.info.group.empty() &&
-         (kind.info.plural == "pods" || kind.info.plural == "services" || kind.info.plural == "serviceaccounts");
+  return kind.info.group.empty() && (kind.info.plural == "pods" || kind.info.plural == "services" ||
+                                     kind.info.plural == "serviceaccounts");
 }
 
 std::vector<std::string> warnings_of(const Target& target) {
@@ -65,7 +67,8 @@ std::vector<std::string> warnings_of(const Target& target) {
 }
 
 std::unexpected<ApiFailure> no_such_subresource() {
-  return std::unexpected(ApiFailure({ErrorCode::not_found, "the server could not find the requested resource"}));
+  return std::unexpected(
+      ApiFailure({ErrorCode::not_found, "the server could not find the requested resource"}));
 }
 
 }  // namespace
@@ -113,7 +116,8 @@ ApiResult<ApiResponse> ResourceHandler::handle(const ApiRequest& request, const 
   if (verb == "patch") return patch(request, target);
   if (verb == "delete") return remove(request, target);
   if (verb == "deletecollection") return remove_collection(request, target);
-  return fail(ErrorCode::method_not_allowed, "the server does not allow this method on the requested resource");
+  return fail(ErrorCode::method_not_allowed,
+              "the server does not allow this method on the requested resource");
 }
 
 ApiResult<ApiResponse> ResourceHandler::get(const ApiRequest& request, const Target& target) {
@@ -177,7 +181,8 @@ ApiResult<ApiResponse> ResourceHandler::create(const ApiRequest& request, const 
   auto warnings = warnings_of(target);
   auto type = media_type(request);
   WEFT_TRY(auto object, parse_body(request, type));
-  WEFT_CHECK(clean_object(*target.kind, object, validation, type.ends_with("json") ? request.body : "", warnings));
+  WEFT_CHECK(
+      clean_object(*target.kind, object, validation, type.ends_with("json") ? request.body : "", warnings));
   WEFT_TRY(auto written, registry_.create(write, std::move(object)));
   return answer(as, written, warnings);
 }
@@ -189,7 +194,8 @@ ApiResult<ApiResponse> ResourceHandler::update(const ApiRequest& request, const 
   auto warnings = warnings_of(target);
   auto type = media_type(request);
   WEFT_TRY(auto object, parse_body(request, type));
-  WEFT_CHECK(clean_object(*target.kind, object, validation, type.ends_with("json") ? request.body : "", warnings));
+  WEFT_CHECK(
+      clean_object(*target.kind, object, validation, type.ends_with("json") ? request.body : "", warnings));
   if (target.kind->custom && kube::string_at(object, "metadata.resourceVersion").empty()) {
     return std::unexpected(invalid_failure(
         *target.kind, target.name,
@@ -211,7 +217,8 @@ ApiResult<ApiResponse> ResourceHandler::patch(const ApiRequest& request, const T
   if (!apply) {
     auto mutate = [&](const json::value& old, bool&) -> ApiResult<json::value> {
       WEFT_TRY(auto next, apply_patch(*target.kind, old, body, type));
-      WEFT_CHECK(clean_object(*target.kind, next, validation, type.ends_with("json") ? request.body : "", warnings));
+      WEFT_CHECK(
+          clean_object(*target.kind, next, validation, type.ends_with("json") ? request.body : "", warnings));
       return next;
     };
     WEFT_TRY(auto written, registry_.update(write, mutate));
@@ -219,7 +226,8 @@ ApiResult<ApiResponse> ResourceHandler::patch(const ApiRequest& request, const T
   }
   if (request.param("fieldManager").empty()) {
     return fail(ErrorCode::invalid,
-                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch");
+                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for "
+                "apply patch");
   }
   WEFT_CHECK(clean_object(*target.kind, body, validation, "", warnings));
   bool exists = store_.get(target.kind->store_key(), target.ns, target.name) != nullptr;
@@ -270,7 +278,8 @@ ApiResult<ApiResponse> ResourceHandler::scale(const ApiRequest& request, const T
   WEFT_TRY(auto stored, registry_.get(*target.kind, target.ns, target.name));
   if (verb == "get") return json_response(scale_of(*target.kind, stored->value));
   if (verb != "update" && verb != "patch") {
-    return fail(ErrorCode::method_not_allowed, "the server does not allow this method on the requested resource");
+    return fail(ErrorCode::method_not_allowed,
+                "the server does not allow this method on the requested resource");
   }
   WEFT_TRY(auto write, write_of(request, target));
   std::string type(media_type(request));
@@ -308,9 +317,12 @@ ApiResult<ApiResponse> ResourceHandler::bind(const ApiRequest& request, const Ta
     return next;
   };
   WEFT_CHECK(registry_.update(write, mutate));
-  return json_response(
-      json::object{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", json::object()}, {"status", "Success"}, {"code", 201}},
-      201);
+  return json_response(json::object{{"kind", "Status"},
+                                    {"apiVersion", "v1"},
+                                    {"metadata", json::object()},
+                                    {"status", "Success"},
+                                    {"code", 201}},
+                       201);
 }
 
 ApiResult<ApiResponse> ResourceHandler::evict(const ApiRequest& request, const Target& target) {
@@ -322,9 +334,12 @@ ApiResult<ApiResponse> ResourceHandler::evict(const ApiRequest& request, const T
   Target pod = target;
   pod.subresource.clear();
   WEFT_CHECK(remove(inner, pod));
-  return json_response(
-      json::object{{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", json::object()}, {"status", "Success"}, {"code", 201}},
-      201);
+  return json_response(json::object{{"kind", "Status"},
+                                    {"apiVersion", "v1"},
+                                    {"metadata", json::object()},
+                                    {"status", "Success"},
+                                    {"code", 201}},
+                       201);
 }
 
 ApiResult<ApiResponse> ResourceHandler::finalize(const ApiRequest& request, const Target& target) {
@@ -333,7 +348,8 @@ ApiResult<ApiResponse> ResourceHandler::finalize(const ApiRequest& request, cons
   const auto* finalizers = kube::at_path(body, "spec.finalizers");
   auto mutate = [&](const json::value& old, bool&) -> ApiResult<json::value> {
     json::value next = old;
-    kube::object_at(next.get_object(), "spec")["finalizers"] = finalizers ? *finalizers : json::value(json::array());
+    kube::object_at(next.get_object(), "spec")["finalizers"] =
+        finalizers ? *finalizers : json::value(json::array());
     return next;
   };
   WEFT_TRY(auto written, registry_.update(write, mutate));

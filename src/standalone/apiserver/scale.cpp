@@ -9,7 +9,9 @@ namespace weft::standalone {
 namespace {
 
 /// ".spec.replicas" → "spec.replicas"
-std::string_view path_of(const std::string& path) { return std::string_view(path).substr(path.starts_with('.')); }
+std::string_view path_of(const std::string& path) {
+  return std::string_view(path).substr(path.starts_with('.'));
+}
 
 int64_t number_at(const json::value& object, const std::string& path) {
   const auto* value = kube::at_path(object, path_of(path));
@@ -44,17 +46,19 @@ json::object scale_of(const ServedKind& kind, const json::value& object) {
           {"status", std::move(status)}};
 }
 
-ApiResult<json::value> with_scale(const ServedKind& kind, const json::value& object, const json::value& scale) {
+ApiResult<json::value> with_scale(const ServedKind& kind, const json::value& object,
+                                  const json::value& scale) {
   const auto* replicas = kube::at_path(scale, "spec.replicas");
   if (replicas && (!replicas->is_int64() || replicas->get_int64() < 0)) {
-    return std::unexpected(invalid_failure(
-        kind, std::string(kube::string_at(object, "metadata.name")),
-        {invalid("spec.replicas", *replicas, "must be greater than or equal to 0")}));
+    return std::unexpected(
+        invalid_failure(kind, std::string(kube::string_at(object, "metadata.name")),
+                        {invalid("spec.replicas", *replicas, "must be greater than or equal to 0")}));
   }
   json::value next = object;
   std::string path(path_of(kind.scale->spec_replicas));
   auto dot = path.rfind('.');
-  auto& parent = dot == std::string::npos ? next.get_object() : kube::object_at(next.get_object(), path.substr(0, dot));
+  auto& parent =
+      dot == std::string::npos ? next.get_object() : kube::object_at(next.get_object(), path.substr(0, dot));
   parent[path.substr(dot == std::string::npos ? 0 : dot + 1)] = replicas ? *replicas : json::value(0);
   auto version = kube::string_at(scale, "metadata.resourceVersion");
   if (!version.empty()) kube::object_at(next.get_object(), "metadata")["resourceVersion"] = version;

@@ -48,11 +48,12 @@ constexpr auto kSelectable = std::to_array<Selectable>({
 bool can_select(const ServedKind& kind, std::string_view field) {
   if (field == "metadata.name" || (field == "metadata.namespace" && kind.info.namespaced)) return true;
   auto resource = kind.store_key();
-  return std::ranges::any_of(kSelectable, [&](const Selectable& one) {
-           return one.resource == resource && one.field == field;
-         }) ||
-         std::ranges::any_of(kind.selectable_fields,
-                             [&](std::string_view path) { return path.size() > 1 && path.substr(1) == field; });
+  return std::ranges::any_of(
+             kSelectable,
+             [&](const Selectable& one) { return one.resource == resource && one.field == field; }) ||
+         std::ranges::any_of(kind.selectable_fields, [&](std::string_view path) {
+           return path.size() > 1 && path.substr(1) == field;
+         });
 }
 
 }  // namespace

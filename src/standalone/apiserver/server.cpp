@@ -60,7 +60,8 @@ struct ApiServer::Impl {
   Expected<void> create(const char* group, const char* plural, const char* ns, json::object object) {
     auto kind = kinds.find(group, "v1", plural);
     if (store.get(kind->store_key(), ns, kube::string_at(object, "metadata.name"))) return {};
-    auto written = registry.create({.kind = kind, .ns = ns, .name = {}, .manager = "weft-apiserver"}, std::move(object));
+    auto written =
+        registry.create({.kind = kind, .ns = ns, .name = {}, .manager = "weft-apiserver"}, std::move(object));
     if (!written) return std::unexpected(written.error().error);
     return {};
   }
@@ -79,22 +80,24 @@ struct ApiServer::Impl {
     WEFT_CHECK(create("networking.k8s.io", "servicecidrs", "",
                       {{"metadata", {{"name", "kubernetes"}}}, {"spec", {{"cidrs", std::move(cidrs)}}}}));
     auto first = addresses[0], family = families[0];
-    return create("", "services", "default",
-                  {{"metadata",
-                    {{"name", "kubernetes"}, {"labels", {{"component", "apiserver"}, {"provider", "kubernetes"}}}}},
-                   {"spec",
-                    {{"clusterIP", first},
-                     {"clusterIPs", json::array{first}},
-                     {"ipFamilies", json::array{family}},
-                     {"ipFamilyPolicy", "SingleStack"},
-                     {"ports", json::array{{{"name", "https"}, {"port", 443}, {"targetPort", 6443}}}}}}});
+    return create(
+        "", "services", "default",
+        {{"metadata",
+          {{"name", "kubernetes"}, {"labels", {{"component", "apiserver"}, {"provider", "kubernetes"}}}}},
+         {"spec",
+          {{"clusterIP", first},
+           {"clusterIPs", json::array{first}},
+           {"ipFamilies", json::array{family}},
+           {"ipFamilyPolicy", "SingleStack"},
+           {"ports", json::array{{{"name", "https"}, {"port", 443}, {"targetPort", 6443}}}}}}});
   }
 
   void sweep_events() {
     auto limit = kube::now_point() - kEventsLive;
     for (const auto& event : store.list("/events", "")) {
       auto last = kube::string_at(event->value, "lastTimestamp");
-      auto when = kube::parse_time(last.empty() ? kube::string_at(event->value, "metadata.creationTimestamp") : last);
+      auto when =
+          kube::parse_time(last.empty() ? kube::string_at(event->value, "metadata.creationTimestamp") : last);
       if (!when || *when > limit) continue;
       (void)registry.remove({.kind = kinds.find_stored("/events"),
                              .ns = std::string(kube::string_at(event->value, "metadata.namespace")),
@@ -113,8 +116,9 @@ struct ApiServer::Impl {
   }
 
   Expected<void> serve() {
-    WEFT_TRY(auto pair, authority.issue_server({"127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default",
-                                                "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}));
+    WEFT_TRY(auto pair,
+             authority.issue_server({"127.0.0.1", "::1", "localhost", "kubernetes", "kubernetes.default",
+                                     "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"}));
     WEFT_CHECK(http.listen(std::move(options.sockets), pair, authority.cert_pem()));
     asio::co_spawn(io, keep_sweeping(), asio::detached);
     thread = std::thread([this] { run(); });

@@ -19,8 +19,8 @@ struct ApiServerOptions {
   PodRuntime* pods = nullptr;  ///< for exec and logs; outlives the server
 };
 
-/// The embedded API server, on a thread of its own. It can start processes as root by way of pods: nobody gets
-/// in without a certificate of its authority.
+/// The embedded API server, on a thread of its own. It can start processes as root by way of pods: nobody
+/// gets in without a certificate of its authority.
 class ApiServer {
  public:
   /// Loads the state and serves. Fails when the state cannot be read: it is never replaced by an empty one.

@@ -43,7 +43,7 @@ int http_status(ErrorCode code) { return row_of(code).http; }
 json::object make_status(const ApiFailure& failure) {
   const auto& [error, details] = failure;
   const auto& row = row_of(error.code);
-  json::object out{{"kind", "Status"},   {"apiVersion", "v1"},         {"metadata", json::object()},
+  json::object out{{"kind", "Status"},    {"apiVersion", "v1"},       {"metadata", json::object()},
                    {"status", "Failure"}, {"message", error.message}, {"reason", row.reason}};
   json::object more;
   if (!details.name.empty()) more["name"] = details.name;

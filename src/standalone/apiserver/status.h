@@ -21,7 +21,8 @@ struct StatusDetails {
 struct ApiFailure {
   Error error;
   StatusDetails details;
-  ApiFailure(Error why, StatusDetails more = {})  // NOLINT(google-explicit-constructor): so that Errors pass up
+  ApiFailure(Error why,
+             StatusDetails more = {})  // NOLINT(google-explicit-constructor): so that Errors pass up
       : error(std::move(why)), details(std::move(more)) {}
 };
 template <class T>

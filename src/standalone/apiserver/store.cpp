@@ -19,11 +19,15 @@ std::unexpected<Error> Store::too_old(uint64_t version) const {
   return fail(ErrorCode::gone, fmt::format("too old resource version: {} ({})", version, version_));
 }
 
-std::string Store::key_of(std::string_view ns, std::string_view name) { return fmt::format("{}/{}", ns, name); }
+std::string Store::key_of(std::string_view ns, std::string_view name) {
+  return fmt::format("{}/{}", ns, name);
+}
 
-void Store::restore(const std::string& resource, const std::string& key, json::value value, uint64_t version) {
+void Store::restore(const std::string& resource, const std::string& key, json::value value,
+                    uint64_t version) {
   auto text = json::serialize(value);
-  resources_[resource].objects[key] = std::make_shared<const Object>(Object{version, std::move(value), std::move(text)});
+  resources_[resource].objects[key] =
+      std::make_shared<const Object>(Object{version, std::move(value), std::move(text)});
 }
 
 void Store::restore_version(uint64_t version) {
@@ -68,7 +72,8 @@ Expected<ObjectPtr> Store::create(const std::string& resource, json::object obje
   json::value value(std::move(object));
   auto name = kube::string_at(value, "metadata.name");
   auto ns = kube::string_at(value, "metadata.namespace");
-  if (get(resource, ns, name)) return fail(ErrorCode::already_exists, fmt::format("\"{}\" already exists", name));
+  if (get(resource, ns, name))
+    return fail(ErrorCode::already_exists, fmt::format("\"{}\" already exists", name));
   return commit(resource, key_of(ns, name), nullptr, std::move(value.get_object()), false);
 }
 
@@ -79,8 +84,9 @@ Expected<ObjectPtr> Store::update(const std::string& resource, json::object obje
   auto before = get(resource, ns, name);
   if (!before) return fail(ErrorCode::not_found, fmt::format("\"{}\" not found", name));
   if (before->version != expected) {
-    return fail(ErrorCode::conflict,
-                "the object has been modified; please apply your changes to the latest version and try again");
+    return fail(
+        ErrorCode::conflict,
+        "the object has been modified; please apply your changes to the latest version and try again");
   }
   return commit(resource, key_of(ns, name), std::move(before), std::move(value.get_object()), false);
 }
@@ -140,7 +146,8 @@ void Store::tell() {
   telling_ = false;
 }
 
-Expected<std::vector<Change>> Store::since(const std::string& resource, uint64_t version, size_t limit) const {
+Expected<std::vector<Change>> Store::since(const std::string& resource, uint64_t version,
+                                           size_t limit) const {
   std::vector<Change> out;
   auto found = resources_.find(resource);
   if (found == resources_.end()) return out;
@@ -152,7 +159,8 @@ Expected<std::vector<Change>> Store::since(const std::string& resource, uint64_t
 }
 
 Expected<std::vector<ObjectPtr>> Store::list_at(const std::string& resource, std::string_view ns,
-                                                const std::string& after, size_t limit, uint64_t version) const {
+                                                const std::string& after, size_t limit,
+                                                uint64_t version) const {
   WEFT_TRY(auto changes, since(resource, version));
   auto now = list(resource, ns, after);
   std::map<std::string, ObjectPtr> then;

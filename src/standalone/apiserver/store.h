@@ -15,7 +15,8 @@
 
 namespace weft::standalone {
 
-/// One stored version of an object. Immutable and shared by the store, its history and every watcher that still has to send it.
+/// One stored version of an object. Immutable and shared by the store, its history and every watcher that
+/// still has to send it.
 struct Object {
   uint64_t version = 0;  ///< resourceVersion, also in metadata
   json::value value;
@@ -43,9 +44,9 @@ class Journal {
   virtual Expected<void> commit(const std::vector<Row>& rows, uint64_t version) = 0;
 };
 
-/// All objects of all resources, with one version counter and a bounded history for watches. A resource is named by
-/// "group/plural" ("/pods", "apps/deployments"): all served versions of a kind share its storage. Not thread-safe: it belongs to
-/// the server's thread.
+/// All objects of all resources, with one version counter and a bounded history for watches. A resource is
+/// named by "group/plural" ("/pods", "apps/deployments"): all served versions of a kind share its storage.
+/// Not thread-safe: it belongs to the server's thread.
 class Store {
  public:
   /// How many changes of one resource are kept; a watch from before them is told 410 Expired.
@@ -64,25 +65,29 @@ class Store {
   std::vector<ObjectPtr> list(const std::string& resource, std::string_view ns, const std::string& after = {},
                               size_t limit = 0) const;
   /// The same as it was at `version`; gone when the history does not reach back that far.
-  Expected<std::vector<ObjectPtr>> list_at(const std::string& resource, std::string_view ns, const std::string& after,
-                                           size_t limit, uint64_t version) const;
+  Expected<std::vector<ObjectPtr>> list_at(const std::string& resource, std::string_view ns,
+                                           const std::string& after, size_t limit, uint64_t version) const;
   size_t count(const std::string& resource) const;
   std::vector<std::string> resources() const;
 
-  /// Stores a new object; its metadata has namespace and name. Sets metadata.resourceVersion. already_exists when it is there.
+  /// Stores a new object; its metadata has namespace and name. Sets metadata.resourceVersion. already_exists
+  /// when it is there.
   Expected<ObjectPtr> create(const std::string& resource, json::object object);
-  /// Replaces an object if its stored version is still `expected`; conflict otherwise, not_found when it is gone.
+  /// Replaces an object if its stored version is still `expected`; conflict otherwise, not_found when it is
+  /// gone.
   Expected<ObjectPtr> update(const std::string& resource, json::object object, uint64_t expected);
   /// Removes; the result is the last state, at the version of the deletion.
   Expected<ObjectPtr> remove(const std::string& resource, std::string_view ns, std::string_view name,
                              std::optional<uint64_t> expected = {});
 
-  /// The first changes of a resource after `version`, at most `limit`; gone when the history does not reach back that far.
-  Expected<std::vector<Change>> since(const std::string& resource, uint64_t version, size_t limit = SIZE_MAX) const;
+  /// The first changes of a resource after `version`, at most `limit`; gone when the history does not reach
+  /// back that far.
+  Expected<std::vector<Change>> since(const std::string& resource, uint64_t version,
+                                      size_t limit = SIZE_MAX) const;
 
   using Watcher = std::function<void(const std::string& resource, const Change&)>;
-  /// Called after each change of `resource` ("": of all) in commit order, within the call that made it. A watcher may write to the store
-  /// (its change is told after the one at hand).
+  /// Called after each change of `resource` ("": of all) in commit order, within the call that made it. A
+  /// watcher may write to the store (its change is told after the one at hand).
   int subscribe(const std::string& resource, Watcher watcher);
   void unsubscribe(int id);
 
@@ -99,8 +104,8 @@ class Store {
     Watcher watcher;
   };
 
-  Expected<ObjectPtr> commit(const std::string& resource, const std::string& key, ObjectPtr before, json::object object,
-                             bool remove);
+  Expected<ObjectPtr> commit(const std::string& resource, const std::string& key, ObjectPtr before,
+                             json::object object, bool remove);
   void tell();
   std::unexpected<Error> too_old(uint64_t version) const;
 

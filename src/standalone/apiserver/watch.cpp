@@ -26,9 +26,9 @@ constexpr size_t kBatch = 500;
 class Wakeup {
  public:
   Wakeup(boost::asio::io_context& io, Store& store, const std::string& resource)
-      : store_(store), timer_(io), id_(store.subscribe(resource, [this](const std::string&, const Change&) {
-          timer_.cancel();
-        })) {}
+      : store_(store),
+        timer_(io),
+        id_(store.subscribe(resource, [this](const std::string&, const Change&) { timer_.cancel(); })) {}
   ~Wakeup() { store_.unsubscribe(id_); }
   Wakeup(const Wakeup&) = delete;
   Wakeup& operator=(const Wakeup&) = delete;
@@ -158,30 +158,35 @@ ApiResult<uint64_t> parse_version(const std::string& text) {
   if (text.empty()) return version;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (error == std::errc() && end == text.data() + text.size()) return version;
-  return fail(ErrorCode::bad_request, fmt::format("resourceVersion: Invalid value: \"{}\": it must be a number", text));
+  return fail(ErrorCode::bad_request,
+              fmt::format("resourceVersion: Invalid value: \"{}\": it must be a number", text));
 }
 
 ApiResult<WatchRequest> WatchRequest::parse(const ServedKindPtr& kind, const std::string& ns,
                                             const ApiRequest& request, const Store& store) {
   WEFT_TRY(auto representation, Representation::choose(kind, request));
   WEFT_TRY(auto selection, Selection::parse(*kind, request));
-  WatchRequest out{.kind = kind, .ns = ns, .selection = std::move(selection), .representation = representation};
+  WatchRequest out{
+      .kind = kind, .ns = ns, .selection = std::move(selection), .representation = representation};
   WEFT_TRY(out.from, parse_version(request.param("resourceVersion")));
   out.bookmarks = request.flag("allowWatchBookmarks");
   bool initial = request.flag("sendInitialEvents");
   if (initial && request.param("resourceVersionMatch") != "NotOlderThan") {
     return fail(ErrorCode::invalid,
-                "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+                "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to "
+                "NotOlderThan");
   }
   if (!request.param("resourceVersionMatch").empty() && request.param("sendInitialEvents").empty()) {
     return fail(ErrorCode::invalid,
-                "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is "
+                "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless "
+                "sendInitialEvents is "
                 "provided");
   }
   out.send_current = initial || (out.from == 0 && request.param("sendInitialEvents").empty());
   out.mark_initial_end = initial && out.bookmarks;
   if (out.from > store.version()) {
-    return fail(ErrorCode::timeout, fmt::format("Too large resource version: {}, current: {}", out.from, store.version()));
+    return fail(ErrorCode::timeout,
+                fmt::format("Too large resource version: {}, current: {}", out.from, store.version()));
   }
   if (!out.send_current && out.from == 0) out.from = store.version();
   if (!out.send_current) WEFT_CHECK(store.since(kind->store_key(), out.from, 1));
@@ -190,7 +195,8 @@ ApiResult<WatchRequest> WatchRequest::parse(const ServedKindPtr& kind, const std
   return out;
 }
 
-awaitable<void> serve_watch(boost::asio::io_context& io, Store& store, WatchRequest request, BodyStream& body) {
+awaitable<void> serve_watch(boost::asio::io_context& io, Store& store, WatchRequest request,
+                            BodyStream& body) {
   auto from = request.from;
   Watch watch(io, store, std::move(request), body);
   watch.start_at(from);

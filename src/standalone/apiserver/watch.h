@@ -23,8 +23,8 @@ struct WatchRequest {
 
   /// From the query of a watch. Fails before anything is sent: a version that is no number, gone, or in the
   /// future.
-  static ApiResult<WatchRequest> parse(const ServedKindPtr& kind, const std::string& ns, const ApiRequest& request,
-                                       const Store& store);
+  static ApiResult<WatchRequest> parse(const ServedKindPtr& kind, const std::string& ns,
+                                       const ApiRequest& request, const Store& store);
 };
 
 /// Sends events until the client goes or the time is over. It keeps no queue of its own: it reads on in the

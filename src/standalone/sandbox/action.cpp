@@ -16,8 +16,8 @@
 #include <boost/asio/write.hpp>
 #include <functional>
 
+#include "base/netns.h"
 #include "standalone/sandbox/grpc_health.h"
-#include "standalone/sandbox/netns.h"
 #include "standalone/sandbox/spawn.h"
 
 namespace weft::standalone::sandbox {

@@ -9,8 +9,8 @@
 #include <set>
 
 #include "base/mounts.h"
+#include "base/netns.h"
 #include "standalone/sandbox/cgroup.h"
-#include "standalone/sandbox/netns.h"
 
 namespace weft::standalone {
 

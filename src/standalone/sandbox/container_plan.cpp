@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "standalone/sandbox/netns.h"
+#include "base/netns.h"
 
 namespace weft::standalone::sandbox {
 

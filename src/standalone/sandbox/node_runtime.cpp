@@ -6,8 +6,8 @@
 #include <boost/asio/post.hpp>
 #include <filesystem>
 
+#include "base/netns.h"
 #include "standalone/sandbox/cgroup.h"
-#include "standalone/sandbox/netns.h"
 
 namespace weft::standalone::sandbox {
 
@@ -24,7 +24,7 @@ bool has_ended(const kube::Pod& pod) {
 
 }  // namespace
 
-NodeRuntime::NodeRuntime(kube::Client& client, NodeContext node, PodNetwork::Cni cni, ConfigOf config,
+NodeRuntime::NodeRuntime(kube::Client& client, NodeContext node, CniCalls cni, ConfigOf config,
                          ContainerRegistry& registry, StatusWriter& statuses)
     : client_(client),
       node_(std::move(node)),
@@ -32,7 +32,7 @@ NodeRuntime::NodeRuntime(kube::Client& client, NodeContext node, PodNetwork::Cni
       registry_(registry),
       statuses_(statuses),
       events_(client, "kubelet", node_.name),
-      network_(std::make_unique<PodNetwork>(client.io(), std::move(cni))) {}
+      network_(std::make_unique<PodNetwork>(client.io(), std::move(cni), node_.cni_socket)) {}
 
 NodeRuntime::~NodeRuntime() = default;
 
@@ -101,7 +101,7 @@ void NodeRuntime::finished(const kube::Pod& pod) {
   asio::post(io(), [this, uid = pod.metadata.uid] { runners_.erase(uid); });
 }
 
-void remove_leftovers(const NodeContext& node, const PodNetwork::Cni& cni) {
+void remove_leftovers(const NodeContext& node, const CniCalls& cni) {
   if (auto ended = destroy_cgroup(node.cgroup + "/pods", kCgroupTimeoutMs); !ended)
     spdlog::warn("{}", ended.error().message);
   std::error_code error;
@@ -110,7 +110,7 @@ void remove_leftovers(const NodeContext& node, const PodNetwork::Cni& cni) {
     pod.uid = entry.path().filename();
     pod.netns = pod_netns_name(node.cluster, pod.uid);
     // With the agent away the address stays taken until the agent's own look at the API finds it free.
-    if (auto removed = cni.remove(pod); !removed)
+    if (auto removed = cni.remove(node.cni_socket, pod); !removed)
       spdlog::debug("leftover pod {}: {}", pod.uid, removed.error().message);
     if (auto removed = remove_netns(pod.netns); !removed) spdlog::warn("{}", removed.error().message);
     std::error_code ignored;

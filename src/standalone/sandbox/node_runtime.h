@@ -16,7 +16,7 @@ namespace weft::standalone::sandbox {
 class NodeRuntime : public PodHost {
  public:
   using ConfigOf = std::function<ConfigSource(const std::string& ns)>;
-  NodeRuntime(kube::Client& client, NodeContext node, PodNetwork::Cni cni, ConfigOf config,
+  NodeRuntime(kube::Client& client, NodeContext node, CniCalls cni, ConfigOf config,
               ContainerRegistry& registry, StatusWriter& statuses);
   ~NodeRuntime() override;
 
@@ -52,6 +52,6 @@ class NodeRuntime : public PodHost {
 
 /// Removes every pod of an earlier run of the cluster from this node, the agent's side included: a pod's
 /// processes never outlive the program that ran them. Blocks.
-void remove_leftovers(const NodeContext& node, const PodNetwork::Cni& cni);
+void remove_leftovers(const NodeContext& node, const CniCalls& cni);
 
 }  // namespace weft::standalone::sandbox

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "standalone/sandbox/cni_calls.h"
 #include "standalone/sandbox/env.h"
 #include "standalone/sandbox/exec.h"
 #include "standalone/sandbox/pod_files.h"
@@ -21,18 +22,12 @@ struct NodeContext {
   std::string netns;      ///< path
   std::string cgroup;     ///< pods/UID/CONTAINER goes below it
   std::string state_dir;  ///< pods/UID goes below it
+  std::string cni_socket;
   std::vector<std::string> addresses;
   std::map<std::string, std::string> images;
   ClusterDns dns;
   ResolvConf resolv_conf;
   std::string program;  ///< our own binary
-};
-
-/// A pod as its network needs it.
-struct PodIdentity {
-  std::string ns, name, uid;
-  std::string netns;  ///< name in /run/netns
-  std::map<std::string, std::string> sysctls;
 };
 
 /// What a pod's runner asks of the world around it. Everything happens on one event loop.

@@ -5,7 +5,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 
-#include "standalone/sandbox/netns.h"
+#include "base/netns.h"
 
 namespace weft::standalone::sandbox {
 
@@ -18,13 +18,16 @@ constexpr size_t kThreads = 4;
 }  // namespace
 
 struct PodNetwork::Impl {
-  Impl(asio::io_context& i, Cni c) : io(i), cni(std::move(c)), pool(kThreads) {}
+  Impl(asio::io_context& i, CniCalls c, std::string s)
+      : io(i), cni(std::move(c)), socket(std::move(s)), pool(kThreads) {}
   asio::io_context& io;
-  Cni cni;
+  CniCalls cni;
+  std::string socket;
   asio::thread_pool pool;
 };
 
-PodNetwork::PodNetwork(asio::io_context& io, Cni cni) : impl_(std::make_unique<Impl>(io, std::move(cni))) {}
+PodNetwork::PodNetwork(asio::io_context& io, CniCalls cni, std::string socket)
+    : impl_(std::make_unique<Impl>(io, std::move(cni), std::move(socket))) {}
 
 PodNetwork::~PodNetwork() {
   impl_->pool.stop();
@@ -35,7 +38,7 @@ void PodNetwork::attach(const PodIdentity& pod, PodHost::Attached done) {
   asio::post(impl_->pool, [impl = impl_.get(), pod, done = std::move(done)]() mutable {
     Expected<void> made;
     if (::access(netns_path(pod.netns).c_str(), F_OK) != 0) made = create_netns(pod.netns, pod.sysctls);
-    auto result = made ? impl->cni.add(pod) : std::unexpected(made.error());
+    auto result = made ? impl->cni.add(impl->socket, pod) : std::unexpected(made.error());
     asio::post(impl->io,
                [done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
   });
@@ -43,7 +46,7 @@ void PodNetwork::attach(const PodIdentity& pod, PodHost::Attached done) {
 
 void PodNetwork::detach(const PodIdentity& pod, PodHost::Detached done) {
   asio::post(impl_->pool, [impl = impl_.get(), pod, done = std::move(done)]() mutable {
-    auto result = impl->cni.remove(pod);
+    auto result = impl->cni.remove(impl->socket, pod);
     if (result) result = remove_netns(pod.netns);
     asio::post(impl->io,
                [done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });

@@ -14,12 +14,8 @@ namespace weft::standalone::sandbox {
 /// is done on a few threads, so that many pods start side by side; results come back on the event loop.
 class PodNetwork {
  public:
-  /// The two calls to the agent; they block, from any thread. ADD gives the pod's addresses.
-  struct Cni {
-    std::function<Expected<std::vector<std::string>>(const PodIdentity& pod)> add;
-    std::function<Expected<void>(const PodIdentity& pod)> remove;
-  };
-  PodNetwork(boost::asio::io_context& io, Cni cni);
+  /// `socket`: of the node's agent.
+  PodNetwork(boost::asio::io_context& io, CniCalls cni, std::string socket);
   /// Waits for calls that are under way; their results are dropped.
   ~PodNetwork();
   void attach(const PodIdentity& pod, PodHost::Attached done);
@@ -29,8 +25,5 @@ class PodNetwork {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-/// The calls to the agent that listens on `socket`.
-PodNetwork::Cni agent_cni(const std::string& socket);
 
 }  // namespace weft::standalone::sandbox

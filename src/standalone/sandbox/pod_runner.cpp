@@ -9,12 +9,12 @@
 #include <fstream>
 #include <ranges>
 
+#include "base/netns.h"
 #include "kube/time.h"
 #include "standalone/sandbox/cgroup.h"
 #include "standalone/sandbox/container_plan.h"
 #include "standalone/sandbox/container_runner.h"
 #include "standalone/sandbox/image.h"
-#include "standalone/sandbox/netns.h"
 #include "standalone/sandbox/volumes.h"
 
 namespace weft::standalone::sandbox {

@@ -12,10 +12,10 @@
 #include <iterator>
 #include <thread>
 
+#include "base/netns.h"
 #include "kube/client/informer.h"
 #include "kube/config.h"
 #include "standalone/sandbox/cgroup.h"
-#include "standalone/sandbox/netns.h"
 #include "standalone/sandbox/node_registration.h"
 #include "standalone/sandbox/node_runtime.h"
 #include "standalone/sandbox/scheduler.h"
@@ -39,6 +39,7 @@ NodeContext context_of(const SandboxOptions& options, const SandboxNode& node) {
   context.netns = netns_path(node.netns);
   context.cgroup = node.cgroup;
   context.state_dir = node.state_dir;
+  context.cni_socket = node.cni_socket;
   context.addresses = node.addresses;
   context.images = options.images;
   context.dns = {options.dns_addresses, options.cluster_domain};
@@ -98,11 +99,10 @@ Sandbox::Impl::Loop::Loop(Impl& i, asio::io_context& io, kube::ClientConfig conf
         [this, ns](const std::string& name) { return secrets.get(kube::object_key(ns, name)); }};
   };
   for (const auto& node : impl.options.nodes) {
-    auto cni = agent_cni(node.cni_socket);
     auto context = context_of(impl.options, node);
-    remove_leftovers(context, cni);
-    runtimes[node.name] = std::make_unique<NodeRuntime>(client, std::move(context), std::move(cni), config_of,
-                                                        impl.registry, statuses);
+    remove_leftovers(context, impl.options.cni);
+    runtimes[node.name] = std::make_unique<NodeRuntime>(client, std::move(context), impl.options.cni,
+                                                        config_of, impl.registry, statuses);
   }
   watch_pods();
   watch_config();

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "kube/client/kubeconfig.h"
 #include "standalone/apiserver/pod_runtime.h"
+#include "standalone/sandbox/cni_calls.h"
 
 namespace weft::standalone {
 
@@ -26,6 +27,7 @@ struct SandboxNode {
 struct SandboxOptions {
   std::string cluster;
   std::vector<SandboxNode> nodes;
+  CniCalls cni;
   std::map<std::string, std::string> images;  ///< image name to program of the host
   std::vector<std::string> dns_addresses;     ///< name servers of pods with ClusterFirst
   std::string cluster_domain = "cluster.local";

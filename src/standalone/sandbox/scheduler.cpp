@@ -151,6 +151,13 @@ asio::awaitable<Expected<void>> Scheduler::State::post_binding(const kube::Pod& 
        {{"name", pod.metadata.name}, {"namespace", pod.metadata.namespace_}, {"uid", pod.metadata.uid}}},
       {"target", {{"apiVersion", "v1"}, {"kind", "Node"}, {"name", node}}}};
   auto done = co_await client.request("POST", path, std::move(body));
+  auto code = done ? ErrorCode::internal : done.error().code;
+  if (code == ErrorCode::not_found || code == ErrorCode::method_not_allowed) {
+    // The pod is gone, or this server has no such subresource; the next answer tells.
+    json::object patch{{"metadata", {{"uid", pod.metadata.uid}}}, {"spec", {{"nodeName", node}}}};
+    done = co_await client.merge_patch(kube::resource_of<kube::Pod>(), pod.metadata.namespace_,
+                                       pod.metadata.name, std::move(patch));
+  }
   if (!done) co_return std::unexpected(done.error());
   co_return Expected<void>{};
 }

@@ -13,10 +13,10 @@
 #include <vector>
 
 #include "base/mounts.h"
+#include "base/netns.h"
 #include "kube/codec.h"
 #include "standalone/sandbox/cgroup.h"
 #include "standalone/sandbox/cleanup.h"
-#include "standalone/sandbox/netns.h"
 #include "standalone/sandbox/pod_host.h"
 #include "standalone/sandbox/pod_runner.h"
 

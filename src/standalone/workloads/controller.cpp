@@ -5,11 +5,11 @@
 #include <boost/asio/detached.hpp>
 
 #include "base/log.h"
+#include "kube/client/work_queue.h"
 #include "kube/codec.h"
 #include "standalone/workloads/daemonset_plan.h"
 #include "standalone/workloads/deployment_plan.h"
 #include "standalone/workloads/engine.h"
-#include "standalone/workloads/key_queue.h"
 #include "standalone/workloads/replicaset_plan.h"
 #include "standalone/workloads/statefulset_plan.h"
 
@@ -33,7 +33,7 @@ struct WorkloadControllers::Impl : std::enable_shared_from_this<Impl> {
   asio::awaitable<Expected<kube::Deployment>> note_revision(const kube::Deployment& deployment,
                                                             std::string revision);
 
-  using Queue = std::shared_ptr<KeyQueue>;
+  using Queue = std::shared_ptr<kube::WorkQueue>;
   Queue queue(Done (Impl::*work)(std::string));
   void add_owner(const kube::OwnerReference& owner, const std::string& ns);
   void on_pod(const PodPtr& before, const PodPtr& after);
@@ -75,7 +75,7 @@ Done WorkloadControllers::Impl::sync_replica_set(std::string key) {
   if (!set) co_return true;
   auto selector = selector_of(*set);
   if (!selector || selector->empty()) co_return true;
-  Actor actor{set->metadata, "apps/v1", "ReplicaSet", "replicaset-controller"};
+  Actor actor{set->metadata, kube::resource_of<kube::ReplicaSet>(), engine.replica_set_events};
   // Asked before the pods are read: what comes in between must not look as if it had been there.
   const bool seen_all = engine.expectations.satisfied(set->metadata.uid);
   auto claims = claim<kube::Pod>(set->metadata, *selector, engine.candidates(set->metadata));
@@ -116,7 +116,7 @@ asio::awaitable<bool> WorkloadControllers::Impl::create_replica_set(
   const std::string ns = set.metadata.namespace_, name = set.metadata.name;
   auto created = co_await engine.client.create(resource, ns, kube::encode(set));
   if (created) co_return true;
-  Actor actor{deployment->metadata, "apps/v1", "Deployment", "deployment-controller"};
+  Actor actor{deployment->metadata, kube::resource_of<kube::Deployment>(), engine.deployment_events};
   if (created.error().code != ErrorCode::already_exists) {
     engine.tell(actor, {"Warning", "ReplicaSetCreateError",
                         "Failed to create new replica set \"" + name + "\": " + created.error().message});
@@ -150,7 +150,7 @@ Done WorkloadControllers::Impl::sync_deployment(std::string key) {
   if (!deployment) co_return true;
   auto selector = selector_of(*deployment);
   if (!selector || selector->empty()) co_return true;
-  Actor actor{deployment->metadata, "apps/v1", "Deployment", "deployment-controller"};
+  Actor actor{deployment->metadata, kube::resource_of<kube::Deployment>(), engine.deployment_events};
   ReplicaSetList candidates = engine.replica_sets.by_index(kByController, deployment->metadata.uid);
   for (auto& set : engine.replica_sets.by_index(kOrphans, deployment->metadata.namespace_))
     candidates.push_back(set);
@@ -192,7 +192,7 @@ Done WorkloadControllers::Impl::sync_stateful_set(std::string key) {
   if (!set) co_return true;
   auto selector = selector_of(*set);
   if (!selector || selector->empty()) co_return true;
-  Actor actor{set->metadata, "apps/v1", "StatefulSet", "statefulset-controller"};
+  Actor actor{set->metadata, kube::resource_of<kube::StatefulSet>(), engine.stateful_set_events};
   const bool seen_all = engine.expectations.satisfied(set->metadata.uid);
   PodList candidates = engine.candidates(set->metadata);
   std::erase_if(candidates,
@@ -227,7 +227,7 @@ Done WorkloadControllers::Impl::sync_daemon_set(std::string key) {
   if (!set) co_return true;
   auto selector = selector_of(*set);
   if (!selector || selector->empty()) co_return true;
-  Actor actor{set->metadata, "apps/v1", "DaemonSet", "daemonset-controller"};
+  Actor actor{set->metadata, kube::resource_of<kube::DaemonSet>(), engine.daemon_set_events};
   // Asked before the pods are read: what comes in between must not look as if it had been there.
   const bool seen_all = engine.expectations.satisfied(set->metadata.uid);
   auto claims = claim<kube::Pod>(set->metadata, *selector, engine.candidates(set->metadata));
@@ -324,12 +324,12 @@ void WorkloadControllers::Impl::on_replica_set(const ReplicaSetPtr& before, cons
 }
 
 WorkloadControllers::Impl::Queue WorkloadControllers::Impl::queue(Done (Impl::*work)(std::string)) {
-  return std::make_shared<KeyQueue>(engine.client.io(),
-                                    [weak = weak_from_this(), work](std::string key) -> Done {
-                                      auto self = weak.lock();
-                                      if (!self) co_return true;
-                                      co_return co_await ((*self).*work)(std::move(key));
-                                    });
+  return std::make_shared<kube::WorkQueue>(engine.client.io(),
+                                           [weak = weak_from_this(), work](std::string key) -> Done {
+                                             auto self = weak.lock();
+                                             if (!self) co_return true;
+                                             co_return co_await ((*self).*work)(std::move(key));
+                                           });
 }
 
 void WorkloadControllers::Impl::wire() {

@@ -26,7 +26,7 @@ int64_t number_of(const kube::StringMap& annotations, const char* key) {
 }
 
 std::string template_hash(const kube::Deployment& deployment) {
-  auto encoded = kube::encode(deployment);
+  const json::value encoded = kube::encode(deployment);
   const json::value* tmpl = kube::at_path(encoded, "spec.template");
   return short_hash(tmpl ? *tmpl : json::value(), deployment.status.collisionCount.value_or(0));
 }

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <chrono>
 
 #include "base/log.h"
@@ -70,6 +68,10 @@ Engine::Engine(kube::Client& client_in)
       revisions(client),
       pods(client),
       nodes(client),
+      deployment_events(client, "deployment-controller"),
+      replica_set_events(client, "replicaset-controller"),
+      stateful_set_events(client, "statefulset-controller"),
+      daemon_set_events(client, "daemonset-controller"),
       random_(std::random_device{}()) {
   index_by_owner(pods);
   index_by_owner(replica_sets);
@@ -175,30 +177,10 @@ asio::awaitable<Expected<void>> Engine::apply(const RevisionPlan& plan, const Re
   co_return Expected<void>{};
 }
 
-namespace {
-asio::awaitable<void> send_event(kube::Client& client, std::string ns, json::object event) {
-  auto sent = co_await client.create(kube::resource_of<kube::Event>(), ns, std::move(event));
-  if (!sent) spdlog::debug("event in {}: {}", ns, sent.error().message);
-}
-}  // namespace
-
 void Engine::tell(const Actor& actor, const Note& note) {
-  kube::Event event;
-  event.metadata.namespace_ = actor.meta.namespace_;
-  event.metadata.name = fmt::format("{}.{:08x}{:08x}", actor.meta.name, random_(), random_());
-  event.involvedObject.kind = actor.kind;
-  event.involvedObject.apiVersion = actor.api_version;
-  event.involvedObject.namespace_ = actor.meta.namespace_;
-  event.involvedObject.name = actor.meta.name;
-  event.involvedObject.uid = actor.meta.uid;
-  event.involvedObject.resourceVersion = actor.meta.resourceVersion;
-  event.type = note.type;
-  event.reason = note.reason;
-  event.message = note.message;
-  event.source.component = event.reportingComponent = actor.component;
-  event.firstTimestamp = event.lastTimestamp = format_time(wall_clock());
-  event.count = 1;
-  asio::co_spawn(client.io(), send_event(client, actor.meta.namespace_, kube::encode(event)), asio::detached);
+  using Type = kube::EventRecorder::Type;
+  actor.events.record(kube::reference_to(actor.resource, actor.meta),
+                      note.type == "Normal" ? Type::normal : Type::warning, note.reason, note.message);
 }
 
 }  // namespace weft::standalone

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "kube/client/client.h"
+#include "kube/client/events.h"
 #include "kube/client/informer.h"
 #include "kube/config.h"
 #include "kube/node.h"
@@ -34,12 +35,11 @@ class Expectations {
   std::unordered_map<std::string, Entry> waiting_;
 };
 
-/// Who acts, for the events and owner references of one object.
+/// Who acts: the object whose controller it is.
 struct Actor {
   const kube::ObjectMeta& meta;
-  std::string api_version;
-  std::string kind;
-  std::string component;  ///< "replicaset-controller"
+  const kube::ResourceInfo& resource;
+  kube::EventRecorder& events;
 };
 
 class Engine {
@@ -71,6 +71,7 @@ class Engine {
   kube::Informer<kube::ControllerRevision> revisions;
   kube::Informer<kube::Pod> pods;
   kube::Informer<kube::Node> nodes;
+  kube::EventRecorder deployment_events, replica_set_events, stateful_set_events, daemon_set_events;
   Expectations expectations;
 
  private:
@@ -90,7 +91,7 @@ asio::awaitable<bool> Engine::take(Actor actor, const Claims<T>& claims) {
   bool ok = true;
   for (const auto& object : claims.adopt) {
     auto owners = object->metadata.ownerReferences;
-    owners.push_back(controller_reference(actor.api_version, actor.kind, actor.meta));
+    owners.push_back(controller_reference(actor.resource.api_version(), actor.resource.kind, actor.meta));
     ok &= co_await patch_owner(kube::resource_of<T>(), object->metadata, std::move(owners));
   }
   for (const auto& object : claims.release) {

@@ -6,12 +6,10 @@
 
 namespace weft::standalone {
 
-RevisionPlan plan_revision(const json::object& owner_json, const kube::ObjectMeta& owner,
+RevisionPlan plan_revision(const json::value& encoded_owner, const kube::ObjectMeta& owner,
                            std::string_view owner_kind, const kube::StringMap& labels,
                            const RevisionList& revisions, int collisions) {
-  const json::value* found = kube::at_path(json::value(owner_json), "spec.template")
-                                 ? &owner_json.at("spec").at("template")
-                                 : nullptr;
+  const json::value* found = kube::at_path(encoded_owner, "spec.template");
   json::object tmpl = found && found->is_object() ? found->as_object() : json::object{};
   tmpl["$patch"] = "replace";
   json::value data = json::object{{"spec", json::object{{"template", tmpl}}}};

@@ -18,8 +18,8 @@ struct RevisionPlan {
   bool renumber = false;  ///< it exists, with a lower number than others: the template went back
 };
 
-/// `owner_json`: the encoded StatefulSet or DaemonSet.
-RevisionPlan plan_revision(const json::object& owner_json, const kube::ObjectMeta& owner,
+/// `encoded_owner`: the StatefulSet or DaemonSet as JSON.
+RevisionPlan plan_revision(const json::value& encoded_owner, const kube::ObjectMeta& owner,
                            std::string_view owner_kind, const kube::StringMap& labels,
                            const RevisionList& revisions, int collisions);
 

@@ -72,7 +72,7 @@ class Step {
   const kube::StatefulSet& set_;
   const RevisionList& revisions_;
   const PlanContext& context_;
-  const json::object json_;
+  const json::value json_;
   int start_ = 0, replicas_ = 0;
   bool ordered_ = true;
   std::map<int, PodPtr> pods_;
@@ -85,7 +85,7 @@ kube::PodTemplateSpec Step::template_of(const std::string& revision) const {
     auto it = std::ranges::find(revisions_, revision, [](const RevisionPtr& r) { return r->metadata.name; });
     const json::value* tmpl = it == revisions_.end() ? nullptr : kube::at_path((*it)->data, "spec.template");
     if (tmpl && tmpl->is_object()) {
-      json::object old = json_;
+      json::object old = json_.as_object();
       json::object copy = tmpl->as_object();
       copy.erase("$patch");
       old["spec"].as_object()["template"] = std::move(copy);
