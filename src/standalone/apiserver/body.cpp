@@ -6,6 +6,7 @@
 
 #include "kube/yaml.h"
 #include "standalone/apimachinery/fields.h"
+#include "standalone/apimachinery/protobuf.h"
 
 namespace weft::standalone {
 namespace {
@@ -96,9 +97,13 @@ ApiResult<json::value> parse_body(const ApiRequest& request, std::string_view ty
     return fail(ErrorCode::bad_request, "the request has no body; an object is expected");
   if (type.ends_with("json")) return parse_json(request.body);
   if (type.ends_with("yaml")) return parse_one_yaml(request.body);
+  if (type == "application/vnd.kubernetes.protobuf") {
+    WEFT_TRY(auto object, decode_protobuf(request.body));
+    return object;
+  }
   return fail(ErrorCode::unsupported_media_type,
               fmt::format("the body of the request was in an unknown format - accepted media types include: "
-                          "application/json, application/yaml (it is {})",
+                          "application/json, application/yaml, application/vnd.kubernetes.protobuf (it is {})",
                           type));
 }
 

@@ -11,8 +11,8 @@
 /// Bodies of requests: from bytes to objects.
 namespace weft::standalone {
 
-/// A body as JSON. `kind` is for messages. unsupported_media_type for anything but JSON and YAML (protobuf
-/// bodies are not read), bad_request for a body that is neither, or none.
+/// A body as JSON. `kind` is for messages. unsupported_media_type for anything but JSON, YAML and
+/// Kubernetes' protobuf, bad_request for a body that is malformed, or none.
 ApiResult<json::value> parse_body(const ApiRequest& request, std::string_view media_type);
 
 /// Content-Type without its parameters; application/json when there is none.

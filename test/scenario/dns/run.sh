@@ -14,7 +14,7 @@ dashed=$(kubectl get pod web-a -o jsonpath='{.status.podIP}' | tr . -)
 
 check "resolv.conf names the cluster's DNS address" expect "^nameserver 10.96.0.10" in_client cat /etc/resolv.conf
 check "and the search path" expect '^search default.svc.cluster.local svc.cluster.local cluster.local' in_client cat /etc/resolv.conf
-check "A of a Service" expect "web.default.svc.cluster.local. *5 *IN *A *$ip4" ask web.default.svc.cluster.local
+check "A of a Service" expect "web.default.svc.cluster.local.[[:space:]]+5[[:space:]]+IN[[:space:]]+A[[:space:]]+$ip4" ask web.default.svc.cluster.local
 check "AAAA of a Service" expect "AAAA\s+$ip6" ask web.default.svc.cluster.local AAAA
 check "over TCP" expect "\sA\s+$ip4" ask +tcp web.default.svc.cluster.local
 check "over the v6 address" expect "\sA\s+$ip4" ask @fd00:96::a web.default.svc.cluster.local

@@ -37,7 +37,7 @@ controller_killed() {
 check "endpoints follow after kill -9 of the controller" controller_killed
 container_killed() {
   local pod=$1 restarts
-  kubectl exec "$pod" -- sh -c 'kill -9 1' >/dev/null 2>&1
+  kubectl exec "$pod" -- sh -c 'kill 1' >/dev/null 2>&1
   eventually 15 sh -c "[ \"\$(kubectl get pod $pod -o jsonpath='{.status.containerStatuses[0].restartCount}')\" = 1 ]"
 }
 check "a container that dies is started again" container_killed "$(pod_of app=flaky)"
