@@ -46,10 +46,9 @@ Expected<void> run(const Flags& flags) {
   WEFT_TRY(auto socket, standalone::listen_on("127.0.0.1", flags.port));
   options.sockets.push_back(std::move(socket));
   WEFT_TRY(auto server, standalone::ApiServer::start(std::move(options)));
-  WEFT_TRY(auto admin, server->authority().issue_client("admin", {standalone::kAdminGroup}));
+  WEFT_TRY(auto admin, server->client_config("admin", {standalone::kAdminGroup}, flags.port));
+  WEFT_CHECK(standalone::write_private_file(flags.kubeconfig, kube::write_kubeconfig(admin, "weft")));
   auto url = fmt::format("https://127.0.0.1:{}", flags.port);
-  auto text = standalone::write_kubeconfig("weft", url, server->authority().cert_pem(), admin);
-  WEFT_CHECK(standalone::write_private_file(flags.kubeconfig, text));
   spdlog::info("serving on {}; export KUBECONFIG={}", url, flags.kubeconfig);
   int signal = 0;
   sigwait(&signals, &signal);

@@ -193,10 +193,8 @@ struct Cluster::Impl {
 
   Expected<void> write_access(const std::string& file, const std::string& user, const char* group, uid_t uid,
                               gid_t gid) {
-    WEFT_TRY(auto keys, server->authority().issue_client(user, {group}));
-    auto context = file == "admin" ? "weft-" + options.name : user;
-    auto text = write_kubeconfig(context, fmt::format("https://127.0.0.1:{}", port),
-                                 server->authority().cert_pem(), keys);
+    WEFT_TRY(auto config, server->client_config(user, {group}, port));
+    auto text = kube::write_kubeconfig(config, file == "admin" ? "weft-" + options.name : user);
     auto path = layout.kubeconfig(file);
     WEFT_CHECK(write_private_file(path, text));
     if (::chown(path.c_str(), uid, gid) != 0) return fail_errno(path, errno);

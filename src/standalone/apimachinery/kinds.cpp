@@ -98,6 +98,7 @@ void validate_common(FieldErrors& errors, const kube::ResourceInfo& kind, const 
     if (decoded_old) check_metadata_update(errors, *decoded, *decoded_old);
   }
   check_metadata(errors, *decoded, kind.namespaced, rules ? rules->name_rule : dns_subdomain);
+  if (rules && rules->kind != "CustomResourceDefinition") check_qualified_finalizers(errors, *decoded);
 }
 
 }  // namespace

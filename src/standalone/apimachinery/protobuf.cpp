@@ -115,7 +115,8 @@ class Reader {
  private:
   std::optional<Wire> fixed(Wire out, size_t size) {
     if (rest_.size() < size) return std::nullopt;
-    for (size_t i = 0; i < size; ++i) out.integer |= static_cast<uint64_t>(static_cast<uint8_t>(rest_[i])) << (8 * i);
+    for (size_t i = 0; i < size; ++i)
+      out.integer |= static_cast<uint64_t>(static_cast<uint8_t>(rest_[i])) << (8 * i);
     rest_.remove_prefix(size);
     return out;
   }

@@ -3,7 +3,8 @@
 
 #include "standalone/apimachinery/protobuf.h"
 
-/// Whatever the bytes, the answer is JSON or an error; with the envelope in front, so that messages are reached.
+/// Whatever the bytes, the answer is JSON or an error; with the envelope in front, so that messages are
+/// reached.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view bytes(reinterpret_cast<const char*>(data), size);
   (void)weft::standalone::decode_protobuf(bytes);

@@ -62,6 +62,8 @@ double quantity_value(std::string_view text);
 /// All rules of metadata but its immutability.
 void check_metadata(FieldErrors& errors, const kube::ObjectMeta& metadata, bool namespaced,
                     NameRule name_rule);
+/// What the built-in kinds ask of finalizers besides; CustomResourceDefinitions and custom resources do not.
+void check_qualified_finalizers(FieldErrors& errors, const kube::ObjectMeta& metadata);
 void check_metadata_update(FieldErrors& errors, const kube::ObjectMeta& metadata,
                            const kube::ObjectMeta& old);
 

@@ -48,12 +48,8 @@ void check_finalizers(FieldErrors& errors, const std::vector<std::string>& final
   for (const auto& finalizer : finalizers) {
     orphan |= finalizer == "orphan";
     foreground |= finalizer == "foregroundDeletion";
-    bool standard = finalizer == "kubernetes" || finalizer == "orphan" || finalizer == "foregroundDeletion";
     if (auto problem = kube::label_key_problem(finalizer)) {
       errors.push_back(invalid(path, finalizer, *problem));
-    } else if (!standard && finalizer.find('/') == std::string::npos) {
-      errors.push_back(
-          invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified"));
     }
   }
   if (orphan && foreground) {
@@ -63,6 +59,15 @@ void check_finalizers(FieldErrors& errors, const std::vector<std::string>& final
 }
 
 }  // namespace
+
+void check_qualified_finalizers(FieldErrors& errors, const kube::ObjectMeta& metadata) {
+  for (const auto& finalizer : metadata.finalizers) {
+    bool standard = finalizer == "kubernetes" || finalizer == "orphan" || finalizer == "foregroundDeletion";
+    if (standard || finalizer.find('/') != std::string::npos) continue;
+    errors.push_back(invalid("metadata.finalizers", finalizer,
+                             "name is neither a standard finalizer name nor is it fully qualified"));
+  }
+}
 
 void check_metadata(FieldErrors& errors, const kube::ObjectMeta& metadata, bool namespaced,
                     NameRule name_rule) {

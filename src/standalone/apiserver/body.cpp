@@ -101,10 +101,11 @@ ApiResult<json::value> parse_body(const ApiRequest& request, std::string_view ty
     WEFT_TRY(auto object, decode_protobuf(request.body));
     return object;
   }
-  return fail(ErrorCode::unsupported_media_type,
-              fmt::format("the body of the request was in an unknown format - accepted media types include: "
-                          "application/json, application/yaml, application/vnd.kubernetes.protobuf (it is {})",
-                          type));
+  return fail(
+      ErrorCode::unsupported_media_type,
+      fmt::format("the body of the request was in an unknown format - accepted media types include: "
+                  "application/json, application/yaml, application/vnd.kubernetes.protobuf (it is {})",
+                  type));
 }
 
 ApiResult<FieldValidation> field_validation(const ApiRequest& request) {

@@ -201,7 +201,7 @@ awaitable<void> HttpServer::serve(asio::ip::tcp::socket socket) {
     identify(stream.native_handle(), request);
     bool keep_alive = head.keep_alive();
     if (auto parsed = parse_target(head.target(), request); !parsed) {
-      if (!co_await send_response(stream, handler_.error(parsed.error()), keep_alive)) break;
+      if (!co_await send_response(stream, handler_.error(parsed.error()), keep_alive) || !keep_alive) break;
       continue;
     }
     auto kind = handler_.kind_of(request);

@@ -93,7 +93,8 @@ Expected<KeyPair> make_pair(const Request& request, const KeyPair* issuer) {
   if (!key || !cert) return openssl_error("make a key");
   unsigned char serial[8];
   RAND_bytes(serial, sizeof serial);
-  serial[0] &= 0x7f;
+  // Positive and without leading zeros: X.690, 8.3.2 allows one encoding only.
+  serial[0] = (serial[0] & 0x7f) | 0x40;
   ASN1_INTEGER* number = X509_get_serialNumber(cert.get());
   ASN1_STRING_set(number, serial, sizeof serial);
   X509_set_version(cert.get(), X509_VERSION_3);

@@ -14,7 +14,6 @@
 #include <filesystem>
 #include <thread>
 
-#include "kube/base64.h"
 #include "kube/time.h"
 #include "standalone/apiserver/api.h"
 #include "standalone/apiserver/crd_lifecycle.h"
@@ -172,6 +171,19 @@ Expected<std::unique_ptr<ApiServer>> ApiServer::start(ApiServerOptions options) 
 
 const Authority& ApiServer::authority() const { return impl_->authority; }
 
+Expected<kube::ClientConfig> ApiServer::client_config(const std::string& user,
+                                                      const std::vector<std::string>& groups,
+                                                      uint16_t port) const {
+  WEFT_TRY(auto keys, impl_->authority.issue_client(user, groups));
+  kube::ClientConfig out;
+  out.host = "127.0.0.1";
+  out.port = port;
+  out.ca_pem = impl_->authority.cert_pem();
+  out.cert_pem = std::move(keys.cert_pem);
+  out.key_pem = std::move(keys.key_pem);
+  return out;
+}
+
 Expected<Fd> listen_on(const std::string& address, uint16_t port) {
   auto ip = IpAddr::parse(address);
   if (!ip) return fail(ErrorCode::invalid, address + ": not an IP address");
@@ -197,17 +209,6 @@ Expected<Fd> listen_on(const std::string& address, uint16_t port) {
     return fail_errno(fmt::format("listen on {} port {}", address, port), errno);
   }
   return fd;
-}
-
-std::string write_kubeconfig(const std::string& name, const std::string& server, const std::string& ca_pem,
-                             const KeyPair& client) {
-  return fmt::format(
-      "apiVersion: v1\nkind: Config\ncurrent-context: {0}\n"
-      "clusters:\n- name: {0}\n  cluster:\n    server: {1}\n    certificate-authority-data: {2}\n"
-      "contexts:\n- name: {0}\n  context:\n    cluster: {0}\n    user: {0}\n"
-      "users:\n- name: {0}\n  user:\n    client-certificate-data: {3}\n    client-key-data: {4}\n",
-      name, server, kube::encode_base64(ca_pem), kube::encode_base64(client.cert_pem),
-      kube::encode_base64(client.key_pem));
 }
 
 }  // namespace weft::standalone

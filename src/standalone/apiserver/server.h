@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "kube/client/kubeconfig.h"
 #include "standalone/apimachinery/service_allocator.h"
 #include "standalone/apiserver/pki.h"
 #include "standalone/apiserver/pod_runtime.h"
@@ -31,6 +32,9 @@ class ApiServer {
   ApiServer& operator=(const ApiServer&) = delete;
 
   const Authority& authority() const;
+  /// How a client of these groups (see authorizer.h) reaches the server at 127.0.0.1:PORT.
+  Expected<kube::ClientConfig> client_config(const std::string& user, const std::vector<std::string>& groups,
+                                             uint16_t port) const;
 
  private:
   struct Impl;
@@ -40,9 +44,5 @@ class ApiServer {
 
 /// A listening TCP socket of the calling thread's network namespace. `port` 0: any free one.
 Expected<Fd> listen_on(const std::string& address, uint16_t port);
-
-/// A kubeconfig with one cluster, user and context NAME, the certificates in it.
-std::string write_kubeconfig(const std::string& name, const std::string& server, const std::string& ca_pem,
-                             const KeyPair& client);
 
 }  // namespace weft::standalone
