@@ -17,6 +17,8 @@ discovery.v1: EndpointSlice
 networking.v1: Ingress IngressClass IPAddress NetworkPolicy ServiceCIDR
 autoscaling.v1: Scale
 policy.v1: Eviction
+authentication.v1: SelfSubjectReview
+authorization.v1: SelfSubjectAccessReview
 meta.v1: DeleteOptions"""
 SPECIAL = {"resource.Quantity", "meta.v1.Time", "meta.v1.MicroTime", "intstr.IntOrString", "meta.v1.FieldsV1",
            "runtime.RawExtension"}
@@ -82,7 +84,8 @@ def read_proto(folder, messages):
 def main():
     api, machinery = module("k8s.io/api"), module("k8s.io/apimachinery")
     messages = {}
-    for group in ("core", "apps", "batch", "coordination", "discovery", "networking", "autoscaling", "policy"):
+    for group in ("core", "apps", "batch", "coordination", "discovery", "networking", "autoscaling", "policy",
+                  "authentication", "authorization"):
         read_proto(f"{api}/{group}/v1", messages)
     for folder in ("apis/meta/v1", "runtime", "util/intstr", "api/resource"):
         read_proto(f"{machinery}/pkg/{folder}", messages)
