@@ -107,6 +107,21 @@ Expected<std::optional<Link>> Netlink::find_link(const std::string& name) {
   return describe(link.get());
 }
 
+Expected<std::optional<Link>> Netlink::find_link(const IpAddr& address) {
+  nl_cache* raw = nullptr;
+  WEFT_CHECK(checked(rtnl_addr_alloc_cache(socket_.get(), &raw), "list addresses"));
+  CachePtr cache(raw);
+  for (auto* object = nl_cache_get_first(raw); object; object = nl_cache_get_next(object)) {
+    auto* one = reinterpret_cast<rtnl_addr*>(object);
+    if (from_nl(rtnl_addr_get_local(one)).addr != address) continue;
+    rtnl_link* link = nullptr;
+    WEFT_CHECK(checked(rtnl_link_get_kernel(socket_.get(), rtnl_addr_get_ifindex(one), nullptr, &link),
+                       "find link with address " + address.str()));
+    return describe(LinkPtr(link).get());
+  }
+  return std::nullopt;
+}
+
 Expected<std::vector<Link>> Netlink::links() {
   nl_cache* raw = nullptr;
   WEFT_CHECK(checked(rtnl_link_alloc_cache(socket_.get(), AF_UNSPEC, &raw), "list links"));
@@ -181,6 +196,29 @@ Expected<void> Netlink::replace_route(const Route& route) {
   rtnl_route_add_nexthop(out.get(), hop);
   return checked(rtnl_route_add(socket_.get(), out.get(), NLM_F_CREATE | NLM_F_REPLACE),
                  fmt::format("route {} by link {}", destination.str(), route.link));
+}
+
+Expected<std::vector<IpPrefix>> Netlink::destinations(int link) {
+  nl_cache* raw = nullptr;
+  WEFT_CHECK(checked(rtnl_route_alloc_cache(socket_.get(), AF_UNSPEC, 0, &raw), "list routes"));
+  CachePtr cache(raw);
+  std::vector<IpPrefix> out;
+  for (auto* object = nl_cache_get_first(raw); object; object = nl_cache_get_next(object)) {
+    auto* route = reinterpret_cast<rtnl_route*>(object);
+    if (rtnl_route_get_table(route) != RT_TABLE_MAIN || rtnl_route_get_type(route) != RTN_UNICAST) continue;
+    if (rtnl_route_get_nnexthops(route) != 1) continue;
+    if (rtnl_route_nh_get_ifindex(rtnl_route_nexthop_n(route, 0)) != link) continue;
+    auto family = rtnl_route_get_family(route);
+    if (family != AF_INET && family != AF_INET6) continue;
+    auto* destination = rtnl_route_get_dst(route);
+    // A default route's destination is an address without bytes.
+    if (nl_addr_get_len(destination) == 0) {
+      out.push_back({family == AF_INET ? IpAddr() : IpAddr::v6({}), 0});
+    } else {
+      out.push_back(from_nl(destination));
+    }
+  }
+  return out;
 }
 
 Expected<void> Netlink::replace_neighbour(int index, const IpAddr& ip, const MacAddr& mac) {

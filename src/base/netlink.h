@@ -49,6 +49,8 @@ class Netlink {
   /// A veth pair: `here` in this namespace, `peer` in the one that `peer_netns` (a descriptor) is.
   Expected<void> add_veth(const VethEnd& here, const VethEnd& peer, int peer_netns);
   Expected<std::optional<Link>> find_link(const std::string& name);
+  /// The one that has the address.
+  Expected<std::optional<Link>> find_link(const IpAddr& address);
   Expected<std::vector<Link>> links();
   /// One that is gone already is good.
   Expected<void> delete_link(int index);
@@ -58,6 +60,8 @@ class Netlink {
   Expected<void> add_address(int index, const IpPrefix& address);
   Expected<std::vector<IpPrefix>> addresses(int index);
   Expected<void> replace_route(const Route& route);
+  /// Destinations of the main table's unicast routes by this link.
+  Expected<std::vector<IpPrefix>> destinations(int link);
   /// A permanent neighbour entry: no ARP or neighbour discovery for `ip`.
   Expected<void> replace_neighbour(int index, const IpAddr& ip, const MacAddr& mac);
 

@@ -15,6 +15,8 @@
 #include <filesystem>
 #include <mutex>
 
+#include "base/sysctl.h"
+
 namespace weft {
 
 namespace fs = std::filesystem;
@@ -51,19 +53,14 @@ Expected<void> loopback_up() {
   return {};
 }
 
-Expected<void> write_sysctl(const std::string& name, const std::string& value) {
-  std::string path = name;
-  std::ranges::replace(path, '.', '/');
-  Fd fd(::open(("/proc/sys/" + path).c_str(), O_WRONLY | O_CLOEXEC));
-  if (!fd || ::write(fd.get(), value.data(), value.size()) < 0)
-    return fail_errno(fmt::format("sysctl {}={}", name, value), errno);
-  return {};
-}
-
 Expected<void> furnish(const std::string& name, const std::map<std::string, std::string>& sysctls) {
   if (::unshare(CLONE_NEWNET) != 0) return fail_errno("new network namespace", errno);
   WEFT_CHECK(loopback_up());
-  for (const auto& [key, value] : sysctls) WEFT_CHECK(write_sysctl(key, value));
+  for (const auto& [key, value] : sysctls) {
+    auto name = key;
+    std::ranges::replace(name, '.', '/');
+    WEFT_CHECK(write_sysctl(name, value));
+  }
   auto path = netns_path(name);
   if (::mount("/proc/thread-self/ns/net", path.c_str(), "none", MS_BIND, nullptr) != 0)
     return fail_errno("name network namespace " + path, errno);

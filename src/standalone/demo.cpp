@@ -14,7 +14,8 @@ namespace {
 using kube::string_at;
 using Strings = std::set<std::string>;
 
-const std::string kNamespace = "shop";
+/// Where the frontends are: the customers of the shop, in a namespace of their own.
+const std::string kNamespace = "default";
 constexpr int kRequests = 20;
 
 std::string join(const Strings& strings) { return fmt::format("{}", fmt::join(strings, " ")); }
@@ -60,9 +61,9 @@ class Shop {
 
   asio::awaitable<Expected<void>> find_client() {
     WEFT_CO_TRY(auto pods,
-                co_await client_.request("GET", "/api/v1/namespaces/shop/pods?labelSelector=app%3Dfrontend"));
+                co_await client_.request("GET", "/api/v1/namespaces/default/pods?labelSelector=app%3Dfrontend"));
     each_at(pods, "items", [&](const json::value& pod) { frontend_ = string_at(pod, "metadata.name"); });
-    if (frontend_.empty()) co_return fail(ErrorCode::not_found, "shop: no frontend pod to call from");
+    if (frontend_.empty()) co_return fail(ErrorCode::not_found, "default: no frontend pod to call from");
     co_return Expected<void>{};
   }
 
@@ -72,8 +73,8 @@ class Shop {
     Walk walk{fmt::format("{} -> http://backend.shop/  (ClusterIP, {} requests)", frontend_, kRequests), {}};
     auto addresses = strings_at(service, "spec.clusterIPs");
     add(walk, "name -> address", join(addresses), resolve("backend.shop"));
-    add(walk, "Service -> EndpointSlice", fmt::format("ready: {}", join(endpoints.addresses)),
-        endpoints.addresses.empty() ? "none" : fmt::format("ready: {}", join(endpoints.addresses)));
+    WEFT_CO_TRY(auto selected, co_await get_pod_addresses("backend"));
+    add(walk, "Service -> EndpointSlice", join(selected), join(endpoints.addresses));
     Strings peers, pods;
     for (int i = 0; i < kRequests; ++i) request("http://backend.shop/", peers, pods);
     add(walk, "pods that answered", join(endpoints.pods), join(pods));
@@ -111,6 +112,17 @@ class Shop {
  private:
   asio::awaitable<Expected<json::value>> get_service(std::string name) {
     co_return co_await client_.request("GET", "/api/v1/namespaces/shop/services/" + name);
+  }
+
+  /// The addresses of the pods that the Service's selector is meant to find.
+  asio::awaitable<Expected<Strings>> get_pod_addresses(std::string app) {
+    WEFT_CO_TRY(auto pods,
+                co_await client_.request("GET", "/api/v1/namespaces/shop/pods?labelSelector=app%3D" + app));
+    Strings out;
+    each_at(pods, "items", [&](const json::value& pod) {
+      each_at(pod, "status.podIPs", [&](const json::value& ip) { out.emplace(string_at(ip, "ip")); });
+    });
+    co_return out;
   }
 
   asio::awaitable<Expected<Endpoints>> get_endpoints(std::string service) {
