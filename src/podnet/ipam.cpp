@@ -206,11 +206,12 @@ Expected<void> Ipam::adopt(const std::string& id, const std::vector<IpAddr>& add
   for (auto& pool : pools_) {
     for (const auto& ip : addresses) {
       auto offset = pool.offset_of(ip);
-      if (!offset) continue;
+      if (!offset || pool.find(id)) continue;
       auto [at, added] = pool.used.emplace(*offset, id);
-      if (added || at->second == id) continue;
+      if (added) continue;
+      auto holder = at->second;
       pools_ = std::move(before);
-      return fail(ErrorCode::conflict, fmt::format("{} is both {}'s and {}'s", ip.str(), at->second, id));
+      return fail(ErrorCode::conflict, fmt::format("{} is both {}'s and {}'s", ip.str(), holder, id));
     }
   }
   return commit(std::move(before));

@@ -6,8 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <set>
 
 namespace weft::podnet {
@@ -73,35 +75,92 @@ TEST_F(IpamTest, ABrokenFileIsNotReplaced) {
   }
 }
 
+/// Gives addresses until it is killed, and reports each on `out`.
+[[noreturn]] void give_addresses(Ipam ipam, int round, int out) {
+  for (int i = 0;; ++i) {
+    auto id = std::to_string(round) + "-" + std::to_string(i);
+    auto given = ipam.allocate(id);
+    auto line = (*given)[0].str() + "\n";
+    if (::write(out, line.data(), line.size()) < 0) ::_exit(1);
+    // Others come and go meanwhile, which must free no address but theirs.
+    if (i % 3 == 0) (void)ipam.allocate("passing");
+    if (i % 3 == 1) (void)ipam.release("passing");
+  }
+}
+
 TEST_F(IpamTest, NoAddressIsGivenTwiceWhateverIsKilled) {
-  for (int round = 0; round < 20; ++round) {
+  constexpr int kRounds = 20;
+  std::mt19937 random(1);
+  std::set<std::string> seen;
+  for (int round = 0; round < kRounds; ++round) {
     int ends[2];
     ASSERT_EQ(::pipe(ends), 0);
     pid_t child = ::fork();
-    if (child == 0) {
-      auto ipam = open("10.244.0.0/16");
-      for (int i = 0;; ++i) {
-        auto given = ipam.allocate(std::to_string(round) + "-" + std::to_string(i));
-        auto line = (*given)[0].str() + "\n";
-        if (::write(ends[1], line.data(), line.size()) < 0) ::_exit(1);
-      }
-    }
+    if (child == 0) give_addresses(open("10.244.0.0/16"), round, ends[1]);
     ::close(ends[1]);
-    ::usleep(3000 + 1000 * round);
-    ::kill(child, SIGKILL);
-    char buffer[65536];
-    while (true) {
-      auto got = ::read(ends[0], buffer, sizeof buffer);
-      if (got <= 0) break;
-      std::ofstream(dir + "/given", std::ios::app).write(buffer, got);
+    std::FILE* given = ::fdopen(ends[0], "r");
+    char line[64];
+    for (int i = 0; i < 2; ++i) {
+      ASSERT_TRUE(std::fgets(line, sizeof line, given));
+      EXPECT_TRUE(seen.insert(line).second) << line << " twice";
     }
-    ::close(ends[0]);
+    ::usleep(random() % 10'000);
+    ::kill(child, SIGKILL);
+    while (std::fgets(line, sizeof line, given)) EXPECT_TRUE(seen.insert(line).second) << line << " twice";
+    std::fclose(given);
     ::waitpid(child, nullptr, 0);
   }
-  std::set<std::string> seen;
-  std::ifstream given(dir + "/given");
-  for (std::string line; std::getline(given, line);) EXPECT_TRUE(seen.insert(line).second) << line << " twice";
-  EXPECT_GT(seen.size(), 20U);
+  // All that was given is on record.
+  auto ipam = open("10.244.0.0/16");
+  auto ids = ipam.ids();
+  std::erase(ids, "passing");
+  EXPECT_GE(ids.size(), seen.size());
+  EXPECT_GE(seen.size(), 2U * kRounds);
+}
+
+TEST_F(IpamTest, RefusesRangesWithoutRoomOrOfOneFamilyTwice) {
+  for (const auto& ranges : std::vector<std::vector<std::string>>{
+           {"10.0.0.0/32"}, {"10.0.0.0/31"}, {"fd00::/128"}, {"10.0.0.0/24", "10.0.1.0/24"}}) {
+    std::vector<IpPrefix> prefixes;
+    for (const auto& text : ranges) prefixes.push_back(*IpPrefix::parse(text));
+    auto opened = Ipam::open(dir + "/none.json", prefixes);
+    ASSERT_FALSE(opened) << ranges[0];
+    EXPECT_EQ(opened.error().code, ErrorCode::invalid);
+    EXPECT_THAT(opened.error().message, HasSubstr(ranges[0]));
+  }
+}
+
+TEST_F(IpamTest, AnAddressIsRecordedOnce) {
+  for (const char* used :
+       {R"({"10.244.0.2":"a","10.244.0.3":"a"})", R"({"10.244.0.1":"a"})", R"({"10.244.0.255":"a"})"}) {
+    std::ofstream(dir + "/ipam.json") << R"({"pools":[{"range":"10.244.0.0/24","used":)" << used << "}]}";
+    EXPECT_FALSE(Ipam::open(dir + "/ipam.json", {*IpPrefix::parse("10.244.0.0/24")})) << used;
+  }
+  std::ofstream(dir + "/ipam.json")
+      << R"({"pools":[{"range":"fd00::/48","used":{"fd00::2":"a","fd00:0:0:1::2":"b"}}]})";
+  EXPECT_FALSE(Ipam::open(dir + "/ipam.json", {*IpPrefix::parse("fd00::/48")})) << "beyond what is given";
+}
+
+TEST_F(IpamTest, ANodeMayGetASecondFamily) {
+  auto one = Ipam::open(dir + "/ipam.json", {*IpPrefix::parse("10.244.0.0/24")});
+  auto had = (*one->allocate("a"))[0];
+  auto both = open();
+  EXPECT_FALSE(both.find("a"));
+  auto now = *both.allocate("a");
+  EXPECT_EQ(now[0], had);
+  EXPECT_EQ(now[1].str(), "fd00:244::2");
+  EXPECT_EQ(open().ids().size(), 1U);
+}
+
+TEST_F(IpamTest, AdoptsWhatAPodHas) {
+  auto ipam = open();
+  std::vector<IpAddr> has{*IpAddr::parse("10.244.0.9"), *IpAddr::parse("192.0.2.1"),
+                          *IpAddr::parse("fd00:244::9")};
+  ASSERT_TRUE(ipam.adopt("a", has));
+  EXPECT_EQ((*open().find("a"))[0], has[0]);
+  EXPECT_EQ((*open().find("a"))[1], has[2]);
+  EXPECT_EQ(ipam.adopt("b", has).error().code, ErrorCode::conflict);
+  EXPECT_FALSE(ipam.find("b"));
 }
 
 }  // namespace
