@@ -23,6 +23,7 @@ struct Link {
   std::string alias;
   MacAddr mac{};
   int mtu = 0;
+  bool up = false;
 };
 
 /// One end of a veth pair to be made.

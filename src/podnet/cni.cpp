@@ -1,6 +1,7 @@
 #include "podnet/cni.h"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -71,10 +72,13 @@ CniResult<std::map<std::string, std::string>> parse_args(std::string_view text) 
 json::object to_json(const CniRequest& request) {
   json::object args;
   for (const auto& [key, value] : request.args) args[key] = value;
-  json::array valid(request.valid.begin(), request.valid.end());
-  return {{"command", request.command}, {"containerID", request.container_id},
-          {"netns", request.netns},     {"ifname", request.interface},
-          {"args", std::move(args)},    {"valid", std::move(valid)}};
+  json::object out{{"command", request.command},
+                   {"containerID", request.container_id},
+                   {"netns", request.netns},
+                   {"ifname", request.interface},
+                   {"args", std::move(args)}};
+  if (request.valid) out["valid"] = json::array(request.valid->begin(), request.valid->end());
+  return out;
 }
 
 CniResult<CniRequest> parse_request(std::string_view text) {
@@ -87,17 +91,19 @@ CniResult<CniRequest> parse_request(std::string_view text) {
                  .netns = string("netns"),
                  .interface = string("ifname"),
                  .args = {},
-                 .valid = {}};
+                 .valid = std::nullopt};
   if (const auto* args = kube::member(value, "args"); args && args->is_object()) {
     for (const auto& [key, arg] : args->get_object()) {
       if (!arg.is_string()) return decode_error(fmt::format("args: {}: not a string", std::string_view(key)));
       out.args[std::string(key)] = std::string(arg.get_string());
     }
   }
-  if (const auto* valid = kube::member(value, "valid"); valid && valid->is_array()) {
+  if (const auto* valid = kube::member(value, "valid")) {
+    if (!valid->is_array()) return decode_error("valid: not a list of strings");
+    out.valid.emplace();
     for (const auto& id : valid->get_array()) {
       if (!id.is_string()) return decode_error("valid: not a list of strings");
-      out.valid.emplace_back(id.get_string());
+      out.valid->emplace_back(id.get_string());
     }
   }
   if (auto checked = check(out); !checked) return std::unexpected(checked.error());
@@ -111,19 +117,57 @@ json::object to_json(const CniError& error, std::string_view version) {
 }
 
 json::object to_json(const CniAttachment& attachment) {
+  constexpr int kPodInterface = 1;  // in `interfaces`
   json::array ips, routes;
   for (const auto& ip : attachment.addresses) {
     auto gateway = gateway_of(ip).str();
-    ips.push_back({{"address", IpPrefix{ip, ip.bits()}.str()}, {"gateway", gateway}, {"interface", 0}});
+    ips.push_back(
+        {{"address", IpPrefix{ip, ip.bits()}.str()}, {"gateway", gateway}, {"interface", kPodInterface}});
     routes.push_back({{"dst", ip.is_v4() ? "0.0.0.0/0" : "::/0"}, {"gw", gateway}});
   }
-  return {
-      {"cniVersion", kCniVersion},
-      {"interfaces",
-       json::array{{{"name", attachment.interface}, {"mac", attachment.mac}, {"sandbox", attachment.netns}}}},
-      {"ips", std::move(ips)},
-      {"routes", std::move(routes)},
-      {"dns", json::object()}};
+  json::object node_end{{"name", attachment.node_interface}, {"mac", attachment.node_mac}};
+  json::object pod_end{
+      {"name", attachment.interface}, {"mac", attachment.mac}, {"sandbox", attachment.netns}};
+  return {{"cniVersion", kCniVersion},
+          {"interfaces", json::array{std::move(node_end), std::move(pod_end)}},
+          {"ips", std::move(ips)},
+          {"routes", std::move(routes)},
+          {"dns", json::object()}};
+}
+
+CniResult<CniConfig> parse_config(std::string_view text) {
+  boost::system::error_code bad;
+  auto value = json::parse(text, bad);
+  if (bad || !value.is_object()) return decode_error("the network configuration is no JSON object");
+  CniConfig out{.version = std::string(kube::string_at(value, "cniVersion"))};
+  if (std::ranges::find(kCniVersions, out.version) == std::end(kCniVersions)) {
+    return std::unexpected(CniError{CniError::kIncompatibleVersion,
+                                    fmt::format("cniVersion \"{}\" is not supported", out.version),
+                                    fmt::format("supported are {}", fmt::join(kCniVersions, ", "))});
+  }
+  auto invalid = [](std::string message) {
+    return std::unexpected(CniError{CniError::kInvalidConfig, std::move(message), {}});
+  };
+  if (const auto* socket = kube::member(value, "socket")) {
+    if (!socket->is_string() || !socket->get_string().starts_with('/'))
+      return invalid("socket: no absolute path");
+    out.socket = std::string(socket->get_string());
+  }
+  if (const auto* valid = kube::member(value, "cni.dev/valid-attachments")) {
+    if (!valid->is_array()) return invalid("cni.dev/valid-attachments: not a list");
+    out.valid.emplace();
+    for (const auto& one : valid->get_array()) {
+      out.valid->emplace_back(kube::string_at(one, "containerID"));
+      if (!valid_container_id(out.valid->back()))
+        return invalid("cni.dev/valid-attachments: containerID: no id");
+    }
+  }
+  return out;
+}
+
+json::object supported_versions() {
+  return {{"cniVersion", kCniVersion},
+          {"supportedVersions", json::array(std::begin(kCniVersions), std::end(kCniVersions))}};
 }
 
 void convert_result(json::object& result, std::string_view version) {

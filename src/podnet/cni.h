@@ -2,6 +2,7 @@
 
 #include <expected>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,8 @@
 namespace weft::podnet {
 
 inline constexpr const char* kCniVersion = "1.1.0";
+inline constexpr const char* kCniVersions[] = {"0.3.1", "0.4.0", "1.0.0", "1.1.0"};
+inline constexpr const char* kDefaultSocket = "/run/weft/cni.sock";
 
 /// One call of a runtime.
 struct CniRequest {
@@ -22,7 +25,7 @@ struct CniRequest {
   std::string netns;  ///< path
   std::string interface;
   std::map<std::string, std::string> args;  ///< CNI_ARGS: K8S_POD_NAMESPACE, K8S_POD_NAME, K8S_POD_UID …
-  std::vector<std::string> valid;           ///< GC: container ids that still exist
+  std::optional<std::vector<std::string>> valid;  ///< GC: container ids that still exist
 };
 
 /// Section 5, "Error": the codes that Weft gives.
@@ -49,6 +52,14 @@ using CniResult = std::expected<T, CniError>;
 struct CniAttachment {
   std::string interface, mac, netns;
   std::vector<IpAddr> addresses;
+  std::string node_interface, node_mac;  ///< the node's end
+};
+
+/// What the plugin reads of the network configuration on its standard input.
+struct CniConfig {
+  std::string version;                            ///< one of kCniVersions
+  std::string socket = kDefaultSocket;            ///< the agent's ("socket")
+  std::optional<std::vector<std::string>> valid;  ///< container ids of "cni.dev/valid-attachments"
 };
 
 /// A request as the agent's socket takes it, and back. Unknown members are left out; what is wrong is kDecode
@@ -61,6 +72,11 @@ json::object to_json(const CniError& error, std::string_view version = kCniVersi
 json::object to_json(const CniAttachment& attachment);
 /// The same as an older version has it.
 void convert_result(json::object& result, std::string_view version);
+
+/// kIncompatibleVersion for a version that is not among kCniVersions.
+CniResult<CniConfig> parse_config(std::string_view text);
+/// The answer to VERSION.
+json::object supported_versions();
 
 /// "K8S_POD_NAME=a;IgnoreUnknown=1"
 CniResult<std::map<std::string, std::string>> parse_args(std::string_view text);

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "podnet/cni.h"
 #include "podnet/ipam.h"
+#include "podnet/pod_link.h"
 
 namespace weft::podnet {
 
@@ -13,12 +16,13 @@ namespace weft::podnet {
 class Node {
  public:
   struct Options {
-    std::string state_dir;               ///< for ipam.json; made if absent
-    std::vector<IpPrefix> pod_cidrs;     ///< at most one a family; the first is the pods' primary one
-    std::vector<IpAddr> node_addresses;  ///< the node's own
-    std::string uplink = "eth0";         ///< its MTU becomes the pods'
+    std::string state_dir;            ///< for ipam.json; made if absent
+    std::vector<IpPrefix> pod_cidrs;  ///< at most one a family; the first is the pods' primary one
+    std::vector<IpAddr>
+        node_addresses;  ///< the node's own; the MTU of the link that has one becomes the pods'
   };
-  /// Gives back the addresses of pods that the kernel no longer has.
+  /// Makes this namespace forward, gives back the addresses of pods that the kernel no longer has, and takes
+  /// those it has into the record if that was lost. `conflict` while another process has the state.
   static Expected<Node> open(Options options);
 
   /// Any command of the specification but VERSION. The result is empty for all but ADD.
@@ -28,11 +32,15 @@ class Node {
   CniResult<void> remove(const std::string& id);
 
  private:
-  Node(Options options, Ipam ipam) : options_(std::move(options)), ipam_(std::move(ipam)) {}
+  Node(Options options, Fd lock, Ipam ipam)
+      : options_(std::move(options)), lock_(std::move(lock)), ipam_(std::move(ipam)) {}
+  PodLink link_of(const CniRequest& request, std::vector<IpAddr> addresses) const;
+  CniResult<void> remove(const CniRequest& request);
   CniResult<void> check(const CniRequest& request);
-  CniResult<void> collect(const std::vector<std::string>& valid);
+  CniResult<void> collect(const std::optional<std::vector<std::string>>& valid);
 
   Options options_;
+  Fd lock_;
   Ipam ipam_;
 };
 

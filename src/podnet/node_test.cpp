@@ -43,7 +43,8 @@ Fd bound_socket(const std::string& address, uint16_t port, bool listen) {
   storage.ss_family = ip.is_v4() ? AF_INET : AF_INET6;
   Fd fd(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | (listen ? 0 : SOCK_NONBLOCK), 0));
   if (listen) {
-    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0 || ::listen(fd.get(), 8) != 0) return {};
+    if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&storage), length) != 0 || ::listen(fd.get(), 8) != 0)
+      return {};
     return fd;
   }
   ::connect(fd.get(), reinterpret_cast<sockaddr*>(&storage), length);
@@ -61,14 +62,16 @@ class NodeTest : public testing::Test {
     name = "wt-podnet-" + std::to_string(::getpid());
     char folder[] = "/tmp/wt-podnet-XXXXXX";
     dir = ::mkdtemp(folder);
-    ASSERT_TRUE(create_netns(name + "-node", {{"net.ipv4.ip_forward", "1"}, {"net.ipv6.conf.all.forwarding", "1"}}));
+    ASSERT_TRUE(
+        create_netns(name + "-node", {{"net.ipv4.ip_forward", "1"}, {"net.ipv6.conf.all.forwarding", "1"}}));
     auto entered = InNetns::enter(netns_path(name + "-node"));
     ASSERT_TRUE(entered);
     inside.emplace(std::move(*entered));
     // The node's own addresses, as an uplink would have them.
     auto netlink = Netlink::open();
     auto lo = *netlink->find_link("lo");
-    for (const char* text : {"172.30.0.2/32", "fd00:172::2/128"}) ASSERT_TRUE(netlink->add_address(lo->index, *IpPrefix::parse(text)));
+    for (const char* text : {"172.30.0.2/32", "fd00:172::2/128"})
+      ASSERT_TRUE(netlink->add_address(lo->index, *IpPrefix::parse(text)));
     open();
   }
   void TearDown() override {
@@ -77,14 +80,20 @@ class NodeTest : public testing::Test {
     std::filesystem::remove_all(dir);
   }
   void open() {
-    auto opened = Node::open({.state_dir = dir,
-                              .pod_cidrs = {*IpPrefix::parse("10.244.0.0/24"), *IpPrefix::parse("fd00:244::/64")},
-                              .node_addresses = {*IpAddr::parse("172.30.0.2"), *IpAddr::parse("fd00:172::2")}});
+    auto opened =
+        Node::open({.state_dir = dir,
+                    .pod_cidrs = {*IpPrefix::parse("10.244.0.0/24"), *IpPrefix::parse("fd00:244::/64")},
+                    .node_addresses = {*IpAddr::parse("172.30.0.2"), *IpAddr::parse("fd00:172::2")}});
     ASSERT_TRUE(opened) << opened.error().message;
     node.emplace(std::move(*opened));
   }
   CniRequest request(const std::string& command, const std::string& pod) {
-    return {.command = command, .container_id = pod, .netns = netns_path(name + "-" + pod), .interface = "eth0", .args = {}, .valid = {}};
+    return {.command = command,
+            .container_id = pod,
+            .netns = netns_path(name + "-" + pod),
+            .interface = "eth0",
+            .args = {},
+            .valid = {}};
   }
   std::vector<IpAddr> add(const std::string& pod) {
     if (!list_netns(name + "-" + pod).size()) EXPECT_TRUE(create_netns(name + "-" + pod, {}));
@@ -94,7 +103,9 @@ class NodeTest : public testing::Test {
   }
   /// Whether a TCP connection from one namespace ("": the node) reaches a listener in another.
   bool reaches(const std::string& from, const std::string& to, const std::string& address) {
-    auto enter = [&](const std::string& pod) { return InNetns::enter(netns_path(name + "-" + (pod.empty() ? "node" : pod))); };
+    auto enter = [&](const std::string& pod) {
+      return InNetns::enter(netns_path(name + "-" + (pod.empty() ? "node" : pod)));
+    };
     Fd listener, client;
     {
       auto there = enter(to);
@@ -147,7 +158,8 @@ TEST_F(NodeTest, ARestartKeepsWhatTheKernelHasAndFreesTheRest) {
   node.reset();
   open();
   EXPECT_EQ(add("a"), a);
-  Ipam ipam = *Ipam::open(dir + "/ipam.json", {*IpPrefix::parse("10.244.0.0/24"), *IpPrefix::parse("fd00:244::/64")});
+  Ipam ipam =
+      *Ipam::open(dir + "/ipam.json", {*IpPrefix::parse("10.244.0.0/24"), *IpPrefix::parse("fd00:244::/64")});
   EXPECT_EQ(ipam.ids(), std::vector<std::string>{"a"});
 }
 
@@ -155,7 +167,10 @@ TEST_F(NodeTest, WhatFailsLeavesNothing) {
   auto failed = node->add(request("ADD", "nowhere"));
   ASSERT_FALSE(failed);
   EXPECT_THAT(failed.error().message, HasSubstr("nowhere"));
-  EXPECT_TRUE(Ipam::open(dir + "/ipam.json", {*IpPrefix::parse("10.244.0.0/24"), *IpPrefix::parse("fd00:244::/64")})->ids().empty());
+  EXPECT_TRUE(
+      Ipam::open(dir + "/ipam.json", {*IpPrefix::parse("10.244.0.0/24"), *IpPrefix::parse("fd00:244::/64")})
+          ->ids()
+          .empty());
 }
 
 TEST_F(NodeTest, CollectsWhatTheRuntimeHasForgotten) {

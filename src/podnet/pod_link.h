@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,18 +25,27 @@ struct PodLink {
 
 /// The name of the node's end.
 std::string host_link_name(const std::string& id);
+/// The MAC address of every node's end.
+MacAddr host_mac();
 /// The pod's gateways, the same everywhere.
 IpAddr gateway_of(const IpAddr& pod);
 MacAddr pod_mac(const std::string& id);
 
 /// Connects, in the calling thread's namespace; `node` is a Netlink of it. Doing it again repairs what is not
-/// right.
+/// right. A pod has one such link: `already_exists` when it has one under another name.
 Expected<void> connect_pod(Netlink& node, const PodLink& pod);
 /// A pod that is not connected is good.
 Expected<void> disconnect_pod(Netlink& node, const std::string& id);
-/// What is wrong with a connected pod's link, for CNI CHECK.
+/// What is wrong with a connected pod's link, for CNI CHECK: links, addresses and routes at both ends.
 Expected<void> check_pod(Netlink& node, const PodLink& pod);
-/// The ids of all that is connected to this node.
-Expected<std::vector<std::string>> connected_pods(Netlink& node);
+/// The name that the pod's end has in the namespace at `netns`; nothing when there is none, or no namespace.
+std::optional<std::string> pod_interface(const std::string& netns, const std::string& id);
+
+/// A pod as the node's own links and routes know it.
+struct ConnectedPod {
+  std::string id;
+  std::vector<IpAddr> addresses;
+};
+Expected<std::vector<ConnectedPod>> connected_pods(Netlink& node);
 
 }  // namespace weft::podnet
