@@ -4,22 +4,22 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
 
-cmake --preset fuzz >/dev/null || exit 2
-mapfile -t targets < <(ninja -C build/fuzz -t targets all | sed -n 's/^\(weft_.*_fuzz\): phony$/\1/p')
-ninja -k 0 -C build/fuzz "${targets[@]}" >build/fuzz/build.log 2>&1 || grep -A 15 -m 3 FAILED build/fuzz/build.log
+cmake --preset asan >/dev/null || exit 2
+mapfile -t targets < <(ninja -C build/asan -t targets all | sed -n 's/^\(weft_.*_fuzz\): phony$/\1/p')
+ninja -k 0 -C build/asan "${targets[@]}" >build/asan/build.log 2>&1 || grep -A 15 -m 3 FAILED build/asan/build.log
 status=0
 for target in "${targets[@]}"; do
   seeds=test/fuzz/$target
-  found=build/fuzz/corpus/$target
+  found=build/asan/corpus/$target
   mkdir -p "$found"
   [ -d "$seeds" ] || seeds=
   # shellcheck disable=SC2086
-  if "build/fuzz/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="build/fuzz/$target-" \
-      "$found" $seeds >"build/fuzz/$target.log" 2>&1; then
+  if "build/asan/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="build/asan/$target-" \
+      "$found" $seeds >"build/asan/$target.log" 2>&1; then
     echo "ok $target ($(grep -c . <<<"$(ls "$found")") inputs)"
   else
     echo "not ok $target"
-    tail -n 30 "build/fuzz/$target.log"
+    tail -n 30 "build/asan/$target.log"
     status=1
   fi
 done

@@ -87,9 +87,11 @@ if wanted fuzz; then
 fi
 
 if wanted scenario || wanted kubectl || wanted clientgo; then
-  say "weft itself"
-  { [ -f build/build.ninja ] || cmake --preset release; } >"$out/release-configure.log" &&
-    ninja -C build weft >"$out/release-build.log" 2>&1 || broken "build of weft"
+  say "weft itself, with the same sanitizers"
+  cmake --preset asan >"$out/weft-configure.log" && ninja -C build/asan weft >"$out/weft-build.log" 2>&1 || broken "build of weft"
+  export WEFT=$PWD/build/asan/weft
+  # Leaks are the unit tests' business: processes that gave up their privileges cannot look at their own memory.
+  export ASAN_OPTIONS=detect_leaks=0
   say "kubectl, from its module"
   mkdir -p build/tools
   (cd test/go && go build -o ../../build/tools/kubectl ./kubectl) >"$out/kubectl-build.log" 2>&1 || broken "build of kubectl"

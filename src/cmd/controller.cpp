@@ -12,6 +12,7 @@
 #include <random>
 
 #include "base/log.h"
+#include "base/seccomp.h"
 #include "cmd/commands.h"
 #include "endpoints/controller.h"
 #include "kube/client/client.h"
@@ -63,6 +64,7 @@ awaitable<void> shut_down(asio::io_context& io, kube::LeaderElection& election,
 }
 
 Expected<void> run(const Flags& flags, int& exit_code) {
+  WEFT_CHECK(give_up_system_calls());
   WEFT_TRY(auto config, kube::find_config(flags.kubeconfig));
   asio::io_context io(1);
   kube::Client client(io, std::move(config));

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "base/log.h"
+#include "base/seccomp.h"
 #include "cmd/commands.h"
 #include "dns/resolv_conf.h"
 #include "dns/server.h"
@@ -62,6 +63,7 @@ void follow(kube::Informer<T>& informer, dns::SharedZone& zone, const std::funct
 }
 
 Expected<void> run(const Flags& flags) {
+  WEFT_CHECK(give_up_system_calls());
   WEFT_TRY(auto zone_settings, zone_options(flags));
   WEFT_TRY(auto settings, server_options(flags));
   WEFT_TRY(auto config, kube::find_config(flags.kubeconfig));

@@ -127,7 +127,7 @@ void GarbageCollector::release_dependents(const std::string& uid) {
   auto at = dependents_.find(uid);
   if (at == dependents_.end()) return;
   auto ids = at->second;
-  for (const auto& id : ids) check_owners(id);
+  for (const auto& id : ids) later(id, &GarbageCollector::check_owners);
 }
 
 void GarbageCollector::carry_out_finalizers(const Id& id) {
@@ -176,33 +176,37 @@ bool GarbageCollector::dependents_block(const std::string& uid) {
 }
 
 void GarbageCollector::drop_finalizer(const Id& id, std::string_view finalizer) {
-  auto written =
-      registry_.update(write_for(id), [&](const json::value& old, bool&) -> ApiResult<json::value> {
-        json::value next = old;
-        erase_from(next, "finalizers",
-                   [&](const json::value& element) { return element == json::value(finalizer); });
-        return next;
-      });
+  auto write = write_for(id);
+  if (!write.kind) return;
+  auto written = registry_.update(write, [&](const json::value& old, bool&) -> ApiResult<json::value> {
+    json::value next = old;
+    erase_from(next, "finalizers",
+               [&](const json::value& element) { return element == json::value(finalizer); });
+    return next;
+  });
   if (!written)
     spdlog::warn("finalizer {} of {} {}/{}: {}", finalizer, id.resource, id.ns, id.name,
                  written.error().error.message);
 }
 
 void GarbageCollector::drop_owner(const Id& id, const std::string& uid) {
-  auto written =
-      registry_.update(write_for(id), [&](const json::value& old, bool&) -> ApiResult<json::value> {
-        json::value next = old;
-        erase_from(next, "ownerReferences",
-                   [&](const json::value& element) { return kube::string_at(element, "uid") == uid; });
-        return next;
-      });
+  auto write = write_for(id);
+  if (!write.kind) return;
+  auto written = registry_.update(write, [&](const json::value& old, bool&) -> ApiResult<json::value> {
+    json::value next = old;
+    erase_from(next, "ownerReferences",
+               [&](const json::value& element) { return kube::string_at(element, "uid") == uid; });
+    return next;
+  });
   if (!written)
     spdlog::warn("owner of {} {}/{}: {}", id.resource, id.ns, id.name, written.error().error.message);
 }
 
 void GarbageCollector::remove(const Id& id, const std::string& uid, const char* propagation) {
+  auto write = write_for(id);
+  if (!write.kind) return;
   auto written = registry_.remove(
-      write_for(id), {.grace_seconds = {}, .uid = uid, .resource_version = {}, .propagation = propagation});
+      write, {.grace_seconds = {}, .uid = uid, .resource_version = {}, .propagation = propagation});
   if (!written && written.error().error.code != ErrorCode::not_found) {
     spdlog::warn("{} {}/{} has no owner any more: {}", id.resource, id.ns, id.name,
                  written.error().error.message);

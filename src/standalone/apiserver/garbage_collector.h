@@ -40,6 +40,7 @@ class GarbageCollector {
   void drop_finalizer(const Id& id, std::string_view finalizer);
   void drop_owner(const Id& id, const std::string& uid);
   void remove(const Id& id, const std::string& uid, const char* propagation);
+  /// Its kind is null when no CustomResourceDefinition serves it any more: then it is left alone.
   Write write_for(const Id& id) const;
   static std::vector<Owner> owners_of(const ObjectPtr& object);
 

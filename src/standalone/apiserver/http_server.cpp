@@ -223,7 +223,9 @@ awaitable<void> HttpServer::serve(asio::ip::tcp::socket socket) {
       if (!co_await send_response(stream, *refusal, keep_alive) || !keep_alive) break;
       continue;
     }
-    if (!co_await send_response(stream, handler_.handle(request), keep_alive) || !keep_alive) break;
+    auto answer = handler_.handle(request);
+    if (request.method == "HEAD") answer.body.clear();
+    if (!co_await send_response(stream, answer, keep_alive) || !keep_alive) break;
   }
   lowest.expires_after(1s);
   co_await stream.async_shutdown(as_tuple(use_awaitable));

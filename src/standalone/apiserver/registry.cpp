@@ -251,21 +251,19 @@ ApiResult<Written> Registry::update(const Write& write, const Mutate& mutate) {
 ApiResult<Written> Registry::store_update(const Write& write, const ObjectPtr& stored, json::value next) {
   const auto& kind = *write.kind;
   next.get_object()["apiVersion"] = kind.storage_version;
-  if (is_deleted_for_good(kind, next)) {
-    // The last finalizer is gone: what is told is the object without it.
-    WEFT_TRY(auto last, store_.update(kind.store_key(), std::move(next.get_object()), stored->version));
-    return erase(write, last);
-  }
+  // The last finalizer is gone.
+  if (is_deleted_for_good(kind, next)) return erase(write, stored, std::move(next));
   WEFT_TRY(auto after, store_.update(kind.store_key(), std::move(next.get_object()), stored->version));
   return Written{.object = in_version(kind, after)};
 }
 
-ApiResult<Written> Registry::erase(const Write& write, const ObjectPtr& stored) {
+ApiResult<Written> Registry::erase(const Write& write, const ObjectPtr& stored, json::value last) {
   const auto& kind = *write.kind;
   if (write.dry_run) return Written{.object = in_version(kind, stored), .gone = true};
-  WEFT_TRY(auto last, store_.remove(kind.store_key(), write.ns, write.name, stored->version));
-  if (is_service(kind)) services_.release(last->value);
-  return Written{.object = in_version(kind, last), .gone = true};
+  WEFT_TRY(auto gone,
+           store_.remove(kind.store_key(), write.ns, write.name, stored->version, std::move(last)));
+  if (is_service(kind)) services_.release(gone->value);
+  return Written{.object = in_version(kind, gone), .gone = true};
 }
 
 ApiResult<Written> Registry::remove(const Write& write, const DeleteOptions& options) {
@@ -280,7 +278,7 @@ ApiResult<Written> Registry::remove(const Write& write, const DeleteOptions& opt
         object_failure(ErrorCode::forbidden, kind, write.name, "this namespace may not be deleted"));
   }
   auto deletion = plan_deletion(kind, stored->value, options, kube::now_point());
-  if (deletion.erase) return erase(write, stored);
+  if (deletion.erase) return erase(write, stored, nullptr);
   if (deletion.next.is_null()) return Written{.object = in_version(kind, stored)};
   if (write.dry_run) return not_stored(std::move(deletion.next), stored->version, false);
   WEFT_TRY(auto after,

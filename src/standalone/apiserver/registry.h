@@ -61,7 +61,8 @@ class Registry {
  private:
   ApiResult<void> check_namespace(const Write& write) const;
   ApiResult<Written> store_update(const Write& write, const ObjectPtr& stored, json::value next);
-  ApiResult<Written> erase(const Write& write, const ObjectPtr& stored);
+  /// `last`: the state to tell, null for the stored one.
+  ApiResult<Written> erase(const Write& write, const ObjectPtr& stored, json::value last);
 
   Store& store_;
   ServiceAllocator& services_;

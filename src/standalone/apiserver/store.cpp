@@ -92,14 +92,14 @@ Expected<ObjectPtr> Store::update(const std::string& resource, json::object obje
 }
 
 Expected<ObjectPtr> Store::remove(const std::string& resource, std::string_view ns, std::string_view name,
-                                  std::optional<uint64_t> expected) {
+                                  uint64_t expected, json::value last) {
   auto before = get(resource, ns, name);
   if (!before) return fail(ErrorCode::not_found, fmt::format("\"{}\" not found", name));
-  if (expected && before->version != *expected) {
+  if (expected && before->version != expected) {
     return fail(ErrorCode::conflict, "the object has been modified; get it again before deleting it");
   }
-  json::object last = before->value.get_object();
-  return commit(resource, key_of(ns, name), std::move(before), std::move(last), true);
+  if (!last.is_object()) last = before->value;
+  return commit(resource, key_of(ns, name), std::move(before), std::move(last.get_object()), true);
 }
 
 Expected<ObjectPtr> Store::commit(const std::string& resource, const std::string& key, ObjectPtr before,

@@ -50,7 +50,7 @@ class Journal {
 class Store {
  public:
   /// How many changes of one resource are kept; a watch from before them is told 410 Expired.
-  static constexpr size_t kHistory = 20000;
+  static constexpr size_t kHistory = 10000;
 
   /// Where writes go from now on.
   void set_journal(std::unique_ptr<Journal> journal) { journal_ = std::move(journal); }
@@ -76,9 +76,11 @@ class Store {
   /// Replaces an object if its stored version is still `expected`; conflict otherwise, not_found when it is
   /// gone.
   Expected<ObjectPtr> update(const std::string& resource, json::object object, uint64_t expected);
-  /// Removes; the result is the last state, at the version of the deletion.
+  /// Removes if the stored version is still `expected` (0: whatever it is); conflict or not_found otherwise.
+  /// The result is the last state, at the version of the deletion: the stored one, or `last` if that is
+  /// given.
   Expected<ObjectPtr> remove(const std::string& resource, std::string_view ns, std::string_view name,
-                             std::optional<uint64_t> expected = {});
+                             uint64_t expected = 0, json::value last = nullptr);
 
   /// The first changes of a resource after `version`, at most `limit`; gone when the history does not reach
   /// back that far.
