@@ -2,9 +2,10 @@
 """Writes src/standalone/apimachinery/protobuf_tables.cpp: the numbers of the fields of Kubernetes' messages.
 
 Reads generated.proto and types.go of the modules k8s.io/api and k8s.io/apimachinery of test/go/go.mod:
-the former for numbers and types, the latter for which fields are pointers (an empty one counts) and which are
-inlined in JSON. Run it in the repository's root after raising the modules' versions.
+the former for numbers and types, the latter for the fields' names in JSON, which of them JSON has also when they are
+empty, and which are inlined. Run it in the repository's root after raising the modules' versions.
 """
+import glob
 import json
 import re
 import subprocess
@@ -36,9 +37,9 @@ def short(package):
     return ".".join(parts[-2:]) if re.fullmatch(r"v\d+", parts[-1]) else parts[-1]
 
 
-def read_go(folder, fields):
-    """(struct, number) -> "inline", "pointer" or "value" """
-    import glob
+def read_go(folder):
+    """(struct, number) -> (type, name in JSON, options of the json tag)"""
+    fields = {}
     for path in glob.glob(folder + "/*.go"):
         struct = None
         for line in open(path, encoding="utf-8"):
@@ -46,17 +47,27 @@ def read_go(folder, fields):
                 struct = match[1]
             elif line.startswith("}"):
                 struct = None
-            match = struct and re.match(r"\s+(?:(\w+) +)?([*\[\]\w.]+)\s+`json:\"([^\"]*)\".*protobuf:\"\w+,(\d+)", line)
+            match = struct and re.match(r"\s+(?:\w+\s+)?(\S+)\s+`json:\"([^\",]*)([^\"]*)\".*protobuf:\"\w+,(\d+)", line)
             if match:
-                kind = "inline" if match[3] == ",inline" else "pointer" if match[2].startswith("*") else "value"
-                fields[(struct, int(match[4]))] = kind
+                fields[(struct, int(match[4]))] = (match[1], match[2], match[3].split(","))
+    return fields
+
+
+def form_of(kind, label, go_type, options):
+    """The character before the type, as protobuf_tables.h has it."""
+    if label == "repeated":
+        return "["
+    if "inline" in options:
+        return "<"
+    # Go's omitempty never leaves a struct out.
+    left_out = "omitzero" in options or ("omitempty" in options and "." not in kind)
+    return "*" if go_type.startswith("*") or not left_out else ""
 
 
 def read_proto(folder, messages):
     text = open(folder + "/generated.proto", encoding="utf-8").read()
     package = re.search(r"^package (.*);", text, re.M)[1]
-    go = {}
-    read_go(folder, go)
+    go = read_go(folder)
 
     def resolve(name):
         if name in SCALARS:
@@ -71,13 +82,17 @@ def read_proto(folder, messages):
     for name, body in re.findall(r"^message (\w+) \{\n(.*?)^\}", text, re.M | re.S):
         fields = []
         for label, kind, field, number in re.findall(r"^  (?:(optional|repeated) )?(map<.*?>|[\w.]+) (\w+) = (\d+);", body, re.M):
-            number = int(number)
-            how = go.get((name, number), "value")
+            # Special types, and messages that stand for lists in Go (ExtraValue), have no such fields.
+            go_type, json_name, options = go.get((name, int(number)), (None, None, None))
+            if go_type is None:
+                fields = None
+                break
             if kind.startswith("map<"):
                 kind = "{" + resolve(kind[4:-1].split(",")[1].strip())
             else:
-                kind = ("[" if label == "repeated" else "<" if how == "inline" else "*" if how == "pointer" else "") + resolve(kind)
-            fields.append((number, field, kind))
+                kind = resolve(kind)
+                kind = form_of(kind, label, go_type, options) + kind
+            fields.append((int(number), json_name or field, kind))
         messages[short(package) + "." + name] = fields
 
 
@@ -99,6 +114,8 @@ def main():
         if name in wanted or name in SPECIAL:
             continue
         wanted.add(name)
+        # A map of lists, which no other message has, stands only in answers.
+        messages[name] = [field for field in messages[name] if not field[2].endswith(".ExtraValue")]
         queue += [kind.lstrip("*[{<") for _, _, kind in messages[name] if "." in kind]
 
     with open("src/standalone/apimachinery/protobuf_tables.cpp", "w", encoding="utf-8") as out:
