@@ -15,6 +15,7 @@
 
 namespace weft::standalone {
 
+using namespace std::chrono_literals;
 using Done = asio::awaitable<bool>;
 
 struct WorkloadControllers::Impl : std::enable_shared_from_this<Impl> {
@@ -51,6 +52,9 @@ struct WorkloadControllers::Impl : std::enable_shared_from_this<Impl> {
 
 namespace {
 
+/// How long an owner waits for its own changes before it looks what became of them.
+constexpr std::chrono::seconds kHeldBack = 5s;
+
 template <class T>
 Expected<kube::Selector> selector_of(const T& object) {
   return kube::Selector::from(object.spec.selector.value_or(kube::LabelSelector{}));
@@ -86,7 +90,7 @@ Done WorkloadControllers::Impl::sync_replica_set(std::string key) {
   auto plan = plan_replica_set(*set, claims.owned, context, failures.contains(uid) ? failures[uid] : "");
   if (!seen_all) {
     hold_back(plan);
-    replica_set_queue->add_after(key, std::chrono::seconds(5));
+    replica_set_queue->add_after(key, co_await engine.find_missing(set->metadata) ? 0s : kHeldBack);
   }
   look_again(replica_set_queue, key, plan.look_again, context.now);
   bool ok = true;
@@ -205,7 +209,7 @@ Done WorkloadControllers::Impl::sync_stateful_set(std::string key) {
   auto plan = plan_stateful_set(*set, claims.owned, revisions, context);
   if (!seen_all) {
     hold_back(plan);
-    stateful_set_queue->add_after(key, std::chrono::seconds(5));
+    stateful_set_queue->add_after(key, co_await engine.find_missing(set->metadata) ? 0s : kHeldBack);
   }
   look_again(stateful_set_queue, key, plan.look_again, context.now);
   bool ok = true;
@@ -241,7 +245,7 @@ Done WorkloadControllers::Impl::sync_daemon_set(std::string key) {
   auto plan = plan_daemon_set(*set, nodes, claims.owned, revisions, context);
   if (!seen_all) {
     hold_back(plan);
-    daemon_set_queue->add_after(key, std::chrono::seconds(5));
+    daemon_set_queue->add_after(key, co_await engine.find_missing(set->metadata) ? 0s : kHeldBack);
   }
   look_again(daemon_set_queue, key, plan.look_again, context.now);
   bool ok = true;
@@ -286,7 +290,7 @@ void WorkloadControllers::Impl::on_pod(const PodPtr& before, const PodPtr& after
     const auto* owner = version ? controller_of(version->metadata) : nullptr;
     if (!owner) continue;
     if (after) engine.expectations.seen(owner->uid, kube::object_key(pod.metadata));
-    if (!after || after->metadata.deletionTimestamp)
+    if (!after || after->metadata.deletionTimestamp || after->metadata.uid != version->metadata.uid)
       engine.expectations.seen(owner->uid, version->metadata.uid);
     add_owner(*owner, ns);
   }

@@ -65,15 +65,27 @@ class Controllers : public testing::Test, public kube::test::Fixture {
       put(kPods, pod);
     }
   }
-  /// Lets nodes work until `done`; at no moment may there be more than `most` pods.
+  /// Lets nodes work until `done`; false when there are more than `most` pods at any moment, or it takes
+  /// longer.
   bool settle(const std::function<bool()>& done, size_t most = 1000, int seconds = 20) {
-    return run_until(
+    bool too_many = false;
+    bool ended = run_until(
         [&] {
           work();
-          EXPECT_LE(count(kPods), most);
-          return done();
+          too_many = too_many || count(kPods) > most;
+          return too_many || done();
         },
         seconds);
+    EXPECT_FALSE(too_many) << count(kPods) << " pods, at most " << most << " are allowed" << recent_writes();
+    EXPECT_TRUE(ended) << "not done in " << seconds << " s with " << count(kPods) << " pods"
+                       << recent_writes();
+    return ended && !too_many;
+  }
+  std::string recent_writes() const {
+    std::string out = "; the last writes:";
+    for (size_t i = api.writes.size() - std::min<size_t>(api.writes.size(), 40); i < api.writes.size(); ++i)
+      out += "\n  " + api.writes[i];
+    return out;
   }
   /// Nothing is written any more.
   void expect_quiet() {

@@ -65,6 +65,15 @@ class Rollout {
     for (const Entry& entry : old_) sum += replicas_of(entry.now);
     return sum;
   }
+  /// Pods that may exist: a set that was made smaller has those of its status until it has deleted them.
+  int existing() const {
+    auto most = [](const Entry& entry) {
+      return std::max(replicas_of(entry.now), entry.now.status.replicas);
+    };
+    int sum = has_present() ? most(present_[0]) : 0;
+    for (const Entry& entry : old_) sum += most(entry);
+    return sum;
+  }
   void ensure_present();
   void scale(Entry& entry, int replicas);
   bool scaled_by_user() const;
@@ -170,7 +179,7 @@ void Rollout::roll() {
   if (size > desired()) {
     target = desired();
   } else if (size < desired()) {
-    int room = desired() + limits_.max_surge - total();
+    int room = desired() + limits_.max_surge - existing();
     target = size + std::clamp(room, 0, desired() - size);
   }
   annotate(present);

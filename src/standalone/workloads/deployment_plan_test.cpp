@@ -154,6 +154,23 @@ TEST(Deployment, RollsWithinItsLimits) {
   }
 }
 
+TEST(Deployment, MakesNoNewPodInPlaceOfAnOldOneThatIsStillThere) {
+  World world;
+  world.deployment.spec.strategy.rollingUpdate.emplace();
+  world.deployment.spec.strategy.rollingUpdate->maxSurge = {1};
+  world.deployment.spec.strategy.rollingUpdate->maxUnavailable = {1};
+  world.settle();
+  world.image("v2");
+  world.step();  // one new pod
+  world.step();  // one old pod is to go: its set has four of them until it has deleted it
+  EXPECT_EQ(world.sizes(), "v1:3 v2:1");
+  world.step();
+  EXPECT_EQ(world.sizes(), "v1:3 v2:1") << "five pods are there and five are allowed";
+  for (auto& [name, set] : world.sets) set.status.replicas = *set.spec.replicas;
+  world.step();
+  EXPECT_EQ(world.sizes(), "v1:3 v2:2");
+}
+
 TEST(Deployment, IsNotCompleteBeforeTheNewTemplateHasBegun) {
   World world;
   world.settle();

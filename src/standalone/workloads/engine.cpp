@@ -11,6 +11,7 @@ namespace weft::standalone {
 namespace {
 
 constexpr auto kExpectationLife = std::chrono::seconds(30);
+constexpr auto kOverdue = std::chrono::seconds(4);
 
 template <class T>
 void index_by_owner(kube::Informer<T>& informer) {
@@ -39,24 +40,34 @@ Seconds wall_clock() {
 
 void Expectations::creating(const std::string& owner, const std::string& pod_key) {
   auto& entry = waiting_[owner];
-  entry.things.insert(pod_key);
+  entry.created.insert(pod_key);
   entry.since = std::chrono::steady_clock::now();
 }
 
 void Expectations::deleting(const std::string& owner, const std::string& pod_uid) {
-  creating(owner, pod_uid);
+  auto& entry = waiting_[owner];
+  entry.deleted.insert(pod_uid);
+  entry.since = std::chrono::steady_clock::now();
 }
 
 void Expectations::seen(const std::string& owner, const std::string& what) {
   auto it = waiting_.find(owner);
   if (it == waiting_.end()) return;
-  it->second.things.erase(what);
-  if (it->second.things.empty()) waiting_.erase(it);
+  auto& entry = it->second;
+  entry.created.erase(what);
+  entry.deleted.erase(what);
+  if (entry.created.empty() && entry.deleted.empty()) waiting_.erase(it);
 }
 
 bool Expectations::satisfied(const std::string& owner) const {
   auto it = waiting_.find(owner);
   return it == waiting_.end() || it->second.since + kExpectationLife < std::chrono::steady_clock::now();
+}
+
+std::vector<std::string> Expectations::overdue(const std::string& owner) const {
+  auto it = waiting_.find(owner);
+  if (it == waiting_.end() || it->second.since + kOverdue > std::chrono::steady_clock::now()) return {};
+  return {it->second.created.begin(), it->second.created.end()};
 }
 
 Engine::Engine(kube::Client& client_in)
@@ -122,11 +133,10 @@ asio::awaitable<Expected<void>> Engine::remove(const kube::ResourceInfo& resourc
                                                const kube::ObjectMeta& meta) {
   json::object options{{"preconditions", json::object{{"uid", meta.uid}}}};
   auto removed = co_await client.remove(resource, meta.namespace_, meta.name, std::move(options));
-  // Gone, or another of that name: what was to be removed is no more.
-  if (!removed && removed.error().code != ErrorCode::not_found &&
-      removed.error().code != ErrorCode::conflict) {
+  // A conflict may mean that another has this name now, but also only that somebody else was writing: whoever
+  // asks looks again.
+  if (!removed && removed.error().code != ErrorCode::not_found)
     co_return std::unexpected(std::move(removed).error());
-  }
   co_return Expected<void>{};
 }
 
@@ -155,11 +165,21 @@ asio::awaitable<Expected<void>> Engine::apply(Actor actor, const PodChanges& cha
       continue;
     }
     expectations.seen(owner, pod->metadata.uid);
-    tell(actor, {"Warning", "FailedDelete", fmt::format("Error deleting: {}", removed.error().message)});
+    if (removed.error().code != ErrorCode::conflict)
+      tell(actor, {"Warning", "FailedDelete", fmt::format("Error deleting: {}", removed.error().message)});
     co_return std::unexpected(std::move(removed).error());
   }
   for (const Note& note : changes.notes) tell(actor, note);
   co_return Expected<void>{};
+}
+
+asio::awaitable<bool> Engine::find_missing(const kube::ObjectMeta& owner) {
+  const std::string uid = owner.uid, ns = owner.namespace_;
+  for (const auto& key : expectations.overdue(uid)) {
+    auto found = co_await client.get(kube::resource_of<kube::Pod>(), ns, key.substr(key.find('/') + 1));
+    if (!found && found.error().code == ErrorCode::not_found) expectations.seen(uid, key);
+  }
+  co_return expectations.satisfied(uid);
 }
 
 asio::awaitable<Expected<void>> Engine::apply(const RevisionPlan& plan, const RevisionList& remove_list) {

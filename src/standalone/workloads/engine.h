@@ -26,10 +26,12 @@ class Expectations {
   void forget(const std::string& owner) { waiting_.erase(owner); }
   /// Also after half a minute without news, so that a lost event cannot stop an owner for ever.
   bool satisfied(const std::string& owner) const;
+  /// Pods whose creation has not come back for a few seconds.
+  std::vector<std::string> overdue(const std::string& owner) const;
 
  private:
   struct Entry {
-    std::set<std::string> things;
+    std::set<std::string> created, deleted;
     std::chrono::steady_clock::time_point since;
   };
   std::unordered_map<std::string, Entry> waiting_;
@@ -55,6 +57,9 @@ class Engine {
   asio::awaitable<bool> take(Actor actor, const Claims<T>& claims);
   /// Creates and deletes pods and tells about it; the error of the first that failed.
   asio::awaitable<Expected<void>> apply(Actor actor, const PodChanges& changes);
+  /// Asks the server about pods that should have come long ago: one that was deleted while the watch was cut
+  /// never comes. True when the owner need not wait any more.
+  asio::awaitable<bool> find_missing(const kube::ObjectMeta& owner);
   /// Keeps revisions as planned.
   asio::awaitable<Expected<void>> apply(const RevisionPlan& plan, const RevisionList& remove);
   /// Writes `object`'s status; a conflict or a vanished object is false, and the watch tells more.
