@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 
 #include "base/fd.h"
+#include "base/mounts.h"
 #include "standalone/sandbox/container_spec.h"
 #include "standalone/sandbox/init_mounts.h"
 
@@ -28,6 +30,9 @@ constexpr int kTargetFd = 5;
 /// command.
 constexpr int kStartFailed = 128;
 constexpr int kCommandFailed = 127;
+/// How the kernel tells sandbox-init of a container without a PID namespace that whoever started it is gone.
+/// No container is stopped with it.
+const int kParentGone = SIGRTMAX;
 
 Expected<ContainerSpec> read_spec() {
   std::string text;
@@ -96,11 +101,12 @@ Expected<void> become_user(const ContainerSpec& spec) {
 }
 
 Expected<void> run_program(const ContainerSpec& spec, const std::string& program) {
-  if (spec.enter || !spec.own_pids) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::setsid();
   if (spec.tty) ::ioctl(0, TIOCSCTTY, 0);
   if (::chdir(spec.cwd.c_str()) != 0) return fail_errno("working directory " + spec.cwd, errno);
   WEFT_CHECK(become_user(spec));
+  // After the change of user, which takes it back.
+  if (spec.enter || !spec.own_pids) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::vector<char*> argv, env;
   for (const auto& arg : spec.argv) argv.push_back(const_cast<char*>(arg.c_str()));
   for (const auto& variable : spec.env) env.push_back(const_cast<char*>(variable.c_str()));
@@ -116,12 +122,31 @@ Expected<void> run_program(const ContainerSpec& spec, const std::string& program
 
 int exit_code_of(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
 
+/// Makes the end of whoever started us the end of all our processes, also where no PID namespace does that:
+/// the result is this cgroup's kill switch.
+Expected<Fd> tie_cgroup_to_parent() {
+  WEFT_TRY(auto root, cgroup2_root());
+  std::ifstream file("/proc/self/cgroup");
+  std::string own;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("0::")) own = line.substr(3);
+  }
+  Fd fd(::open((root + own + "/cgroup.kill").c_str(), O_WRONLY | O_CLOEXEC));
+  if (!fd) return fail_errno("open cgroup.kill of " + own, errno);
+  ::prctl(PR_SET_PDEATHSIG, kParentGone);
+  return fd;
+}
+
 /// Hands signals on to the program and buries every orphan, until the program itself has ended.
-int look_after(pid_t program, const sigset_t& all) {
+int look_after(pid_t program, const sigset_t& all, const Fd& cgroup_kill) {
   while (true) {
     siginfo_t info{};
     int signal = ::sigwaitinfo(&all, &info);
     if (signal < 0) continue;
+    if (signal == kParentGone && cgroup_kill) {
+      [[maybe_unused]] auto n = ::write(cgroup_kill.get(), "1", 1);
+      continue;
+    }
     if (signal != SIGCHLD) {
       ::kill(program, signal);
       continue;
@@ -149,8 +174,14 @@ int run_sandbox_init() {
   ::fcntl(kStartedFd, F_SETFD, FD_CLOEXEC);
   auto spec = read_spec();
   if (!spec) return report(spec.error());
+  Fd cgroup_kill;
+  if (!spec->enter && !spec->own_pids) {
+    auto tied = tie_cgroup_to_parent();
+    if (!tied) return report(tied.error());
+    cgroup_kill = std::move(*tied);
+  }
   if (auto entered = enter_namespaces(*spec); !entered) return report(entered.error(), spec->enter);
-  ::close(kTargetFd);
+  if (spec->enter) ::close(kTargetFd);
   auto program = find_program(*spec);
   if (!program) return report(program.error(), spec->enter);
 
@@ -166,7 +197,7 @@ int run_sandbox_init() {
   ::close(0);
   ::close(1);
   ::close(2);
-  return look_after(pid, all);
+  return look_after(pid, all, cgroup_kill);
 }
 
 }  // namespace weft::standalone::sandbox

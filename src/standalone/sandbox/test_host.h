@@ -27,12 +27,13 @@ namespace weft::standalone::sandbox {
 /// namespace.
 class TestHost : public PodHost {
  public:
-  TestHost() {
+  /// `state_dir`: an empty folder, removed at the end; "": a new one.
+  explicit TestHost(std::string state_dir = {}) {
     node_.cluster = "wt-sandbox-" + std::to_string(::getpid());
     node_.name = "node-1";
     node_.cgroup = *cgroup2_root() + "/weft-" + node_.cluster + "/node-1";
     char dir[] = "/tmp/wt-sandbox-XXXXXX";
-    node_.state_dir = ::mkdtemp(dir);
+    node_.state_dir = state_dir.empty() ? ::mkdtemp(dir) : std::move(state_dir);
     node_.addresses = {"172.30.0.2"};
     node_.dns = {{"10.96.0.10"}, "cluster.local"};
     node_.program = "/proc/self/exe";
