@@ -225,13 +225,16 @@ awaitable<ActionResult> run_command(const kube::ExecAction& exec, const ActionTa
   if (!process) co_return ActionResult{false, process.error().message};
   auto executor = co_await asio::this_coro::executor;
   asio::posix::stream_descriptor ended(executor, ::dup(process->pidfd.get()));
-  Deadline deadline(executor, timeout, [pidfd = process->pidfd.get()] {
+  asio::posix::stream_descriptor out(executor, process->out.release());
+  // What it left running in the background may hold the pipe open for ever.
+  Deadline deadline(executor, timeout, [pidfd = process->pidfd.get(), &out] {
     ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0);
+    error_code ignored;
+    out.cancel(ignored);
   });
   // Output beyond what the pipe holds makes the command wait, so it is read while it runs.
   std::string output;
   std::array<char, 4096> buffer;
-  asio::posix::stream_descriptor out(executor, process->out.release());
   while (true) {
     auto [error, n] = co_await out.async_read_some(asio::buffer(buffer), kAwait);
     if (error) break;

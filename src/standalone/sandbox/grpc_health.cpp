@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 namespace weft::standalone::sandbox {
@@ -27,12 +28,19 @@ struct GrpcHealthCheck::State {
   nghttp2_session* session = nullptr;
   std::string request;
   size_t sent = 0;
+  std::string to_send;
   std::string response;
   std::string grpc_status, grpc_message, http_status;
   std::string failure;
   bool done = false;
 
   ~State() { nghttp2_session_del(session); }
+
+  void gather() {
+    const uint8_t* data = nullptr;
+    for (ssize_t n; (n = nghttp2_session_mem_send(session, &data)) > 0;)
+      to_send.append(reinterpret_cast<const char*>(data), static_cast<size_t>(n));
+  }
 
   static ssize_t read_body(nghttp2_session*, int32_t, uint8_t* out, size_t room, uint32_t* flags,
                            nghttp2_data_source* source, void*) {
@@ -103,16 +111,15 @@ GrpcHealthCheck::GrpcHealthCheck(const std::string& service, const std::string& 
 GrpcHealthCheck::~GrpcHealthCheck() = default;
 
 std::string GrpcHealthCheck::to_send() {
-  std::string out;
-  const uint8_t* data = nullptr;
-  for (ssize_t n; (n = nghttp2_session_mem_send(state_->session, &data)) > 0;)
-    out.append(reinterpret_cast<const char*>(data), static_cast<size_t>(n));
-  return out;
+  state_->gather();
+  return std::exchange(state_->to_send, {});
 }
 
 void GrpcHealthCheck::received(std::string_view bytes) {
   auto n =
       nghttp2_session_mem_recv(state_->session, reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size());
+  // nghttp2 only knows that it is done when it has taken leave.
+  state_->gather();
   if (n >= 0 && nghttp2_session_want_read(state_->session) != 0) return;
   // A peer that speaks something else is told so by nghttp2, which then wants to hear no more.
   if (!state_->done) state_->failure = n < 0 ? nghttp2_strerror(static_cast<int>(n)) : "not an HTTP/2 server";

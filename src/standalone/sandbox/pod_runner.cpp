@@ -488,12 +488,13 @@ PodView PodRunner::Impl::view() const {
 void PodRunner::Impl::publish() {
   if (ended || orphan) return;
   published = compute_status(*pod, view(), published, kube::now_time());
-  host.publish(*pod, published);
   std::vector<ContainerRegistry::Entry> entries;
   for (const auto* list : {&main, &init}) {
     for (const auto& container : *list) entries.push_back(container->registry_entry());
   }
+  // Before the status: who reads there that a container runs may exec into it.
   host.registry().set(identity.ns + "/" + identity.name, std::move(entries));
+  host.publish(*pod, published);
 }
 
 std::string pod_netns_name(const std::string& cluster, const std::string& uid) {

@@ -1,5 +1,6 @@
 #include "standalone/sandbox/pod_runner.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <poll.h>
 #include <sys/wait.h>
@@ -152,6 +153,13 @@ TEST_F(PodRunnerTest, CrashIsRestartedOnceAndThenBackedOff) {
   EXPECT_TRUE(host.has_event("BackOff: Back-off restarting failed container c"));
   EXPECT_THAT(host.log("c"), HasSubstr("run"));
   EXPECT_THAT(host.log("c", true), HasSubstr("run")) << "of the run before";
+  auto begun = std::chrono::steady_clock::now();
+  ASSERT_TRUE(host.until([&] { return host.status.containerStatuses[0].restartCount == 2; }, 15s));
+  EXPECT_GT(std::chrono::steady_clock::now() - begun, 8s);
+  ASSERT_TRUE(host.until([&] {
+    const auto& waiting = host.status.containerStatuses[0].state.waiting;
+    return waiting && waiting->message.starts_with("back-off 20s ");
+  }));
 }
 
 TEST_F(PodRunnerTest, CompletedPodSucceeds) {
@@ -271,6 +279,36 @@ TEST_F(PodRunnerTest, ProbesOfEveryKind) {
     "readinessProbe":{"grpc":{"port":8080}},"livenessProbe":{"httpGet":{"path":"/status/200","port":8080}}}]})j"));
   ASSERT_TRUE(host.until([&] { return host.is_ready(); }));
   EXPECT_TRUE(*host.status.containerStatuses[0].started);
+}
+
+/// A pod that serves only once a file is there, and how its readiness is asked for.
+class ReadinessTest : public PodRunnerTest, public testing::WithParamInterface<const char*> {};
+
+TEST_P(ReadinessTest, FollowsTheProbe) {
+  auto program = std::filesystem::read_symlink("/proc/self/exe").string();
+  host.run(
+      host.make_pod(fmt::format(R"j({{"volumes":[{{"name":"v","emptyDir":{{}}}}],"containers":[{{"name":"c",
+    "command":["sh","-c","until [ -e /gate-of-test/open ]; do sleep 0.02; done; exec {} echo"],
+    "volumeMounts":[{{"name":"v","mountPath":"/gate-of-test"}}],
+    "readinessProbe":{{{},"periodSeconds":1}}}}]}})j",
+                                program, GetParam())));
+  ASSERT_TRUE(host.until([&] { return host.has_event("Unhealthy: Readiness probe failed"); }));
+  EXPECT_TRUE(host.status.containerStatuses[0].state.running);
+  EXPECT_FALSE(host.is_ready());
+  ASSERT_EQ(host.exec({"touch", "/gate-of-test/open"}), "0:");
+  ASSERT_TRUE(host.until([&] { return host.is_ready(); }));
+  EXPECT_EQ(host.status.containerStatuses[0].restartCount, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(EachKind, ReadinessTest,
+                         testing::Values(R"("httpGet":{"path":"/healthz","port":8080})",
+                                         R"("tcpSocket":{"port":8080})", R"("grpc":{"port":8080})",
+                                         R"("exec":{"command":["test","-e","/gate-of-test/open"]})"));
+
+TEST_F(PodRunnerTest, ProbeThatLeavesAProcessBehindTimesOut) {
+  host.run(host.make_pod(R"j({"containers":[{"name":"c","command":["sleep","1000"],
+    "readinessProbe":{"exec":{"command":["sh","-c","sleep 1000 & exit 0"]},"periodSeconds":1,"timeoutSeconds":1}}]})j"));
+  ASSERT_TRUE(host.until([&] { return host.has_event("Readiness probe failed: command timed out"); }));
 }
 
 TEST_F(PodRunnerTest, ObjectThatVanishesEndsThePod) {

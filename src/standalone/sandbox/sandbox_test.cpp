@@ -18,6 +18,7 @@ namespace {
 using kube::string_at;
 using testing::Contains;
 using testing::HasSubstr;
+using testing::MatchesRegex;
 
 class SandboxTest : public testing::Test {
  protected:
@@ -121,6 +122,39 @@ TEST_F(SandboxTest, PodFromItsBindingToItsDeletion) {
   EXPECT_EQ(removed, 1);
   EXPECT_TRUE(list_netns("weft-" + cluster + "-p-").empty());
   EXPECT_FALSE(box->runtime().log_path("test", "web", "c", false));
+}
+
+TEST_F(SandboxTest, PodsThatCannotStartSayWhyAndHinderNoOther) {
+  auto unknown = pod("unknown", "cccccccc-0001-3333-4444-555555555555", true);
+  unknown["spec"].as_object()["containers"] =
+      json::array{json::object{{"name", "c"}, {"image", "nginx:1.27"}}};
+  api.put(kPods, unknown);
+  auto late = pod("late", "cccccccc-0002-3333-4444-555555555555", true);
+  late["spec"].as_object()["volumes"] =
+      json::array{json::object{{"name", "v"}, {"configMap", json::object{{"name", "settings"}}}}};
+  api.put(kPods, late);
+  api.put(kPods, pod("web", "cccccccc-0003-3333-4444-555555555555", true));
+  auto told = [&](const std::string& name, const std::string& reason, const std::string& text) {
+    return std::ranges::any_of(api.all("/api/v1/namespaces/test/events"), [&](const json::value& event) {
+      return string_at(event, "involvedObject.name") == name && string_at(event, "reason") == reason &&
+             string_at(event, "message").find(text) != std::string_view::npos;
+    });
+  };
+  ASSERT_TRUE(fixture.run_until([&] {
+    return phase("web") == "Running" && told("unknown", "Failed", "--image nginx=PATH") &&
+           told("late", "FailedMount", "settings");
+  }));
+  auto refused = get(kPods, "unknown");
+  const auto& state = kube::at_path(refused, "status.containerStatuses")->at(0).at("state");
+  EXPECT_THAT(std::string(string_at(state, "waiting.reason")), MatchesRegex("ErrImagePull|ImagePullBackOff"));
+  EXPECT_THAT(std::string(string_at(state, "waiting.message")), HasSubstr("--image nginx=PATH"));
+  EXPECT_EQ(phase("unknown"), "Pending");
+  EXPECT_EQ(phase("late"), "Pending");
+  api.put("/api/v1/namespaces/test/configmaps", {{"apiVersion", "v1"},
+                                                 {"kind", "ConfigMap"},
+                                                 {"metadata", {{"name", "settings"}, {"namespace", "test"}}},
+                                                 {"data", {{"key", "value"}}}});
+  ASSERT_TRUE(fixture.run_until([&] { return phase("late") == "Running"; }));
 }
 
 TEST_F(SandboxTest, PodWithoutNodeIsBound) {
