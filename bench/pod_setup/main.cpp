@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/fd.h"
+#include "base/netlink.h"
 #include "base/netns.h"
 #include "podnet/node.h"
 
@@ -45,11 +46,15 @@ Expected<double> set_up(podnet::Node& node, const std::string& name, const std::
 Expected<int> measure(const std::string& mark, const std::string& dir) {
   WEFT_CHECK(create_netns(mark + "-node", {{"net.ipv4.ip_forward", "1"}}));
   WEFT_TRY(auto inside, InNetns::enter(netns_path(mark + "-node")));
+  // The node's own address, as an uplink would have it.
+  WEFT_TRY(auto netlink, Netlink::open());
+  WEFT_TRY(auto lo, netlink.find_link("lo"));
+  WEFT_CHECK(netlink.add_address(lo->index, *IpPrefix::parse("172.30.0.2/32")));
   WEFT_TRY(
       auto node,
       podnet::Node::open({.state_dir = dir,
                           .pod_cidrs = {*IpPrefix::parse("10.244.0.0/24"), *IpPrefix::parse("fd00:244::/64")},
-                          .node_addresses = {}}));
+                          .node_addresses = {*IpAddr::parse("172.30.0.2")}}));
   std::vector<double> times;
   for (int i = 0; i < kPods; ++i) {
     WEFT_TRY(auto ms, set_up(node, fmt::format("{}-{}", mark, i), fmt::format("p{}", i)));
