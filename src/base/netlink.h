@@ -24,6 +24,7 @@ struct Link {
   MacAddr mac{};
   int mtu = 0;
   bool up = false;
+  bool running = false;  ///< it has a carrier and sends: what is sent before is lost
 };
 
 /// One end of a veth pair to be made.

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <openssl/sha.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -88,6 +89,17 @@ Expected<Link> make_pair(Netlink& node, const PodLink& pod) {
   if (!link) return fail(ErrorCode::system, fmt::format("link {} vanished", name));
   WEFT_CHECK(node.set_alias(link->index, std::string(kAlias) + pod.id));
   return *link;
+}
+
+/// A pod's first packets, and the answers to them, must not be lost.
+Expected<void> wait_until_running(Netlink& node, const std::string& name) {
+  constexpr int kTries = 2000;
+  for (int i = 0; i < kTries; ++i) {
+    WEFT_TRY(auto link, node.find_link(name));
+    if (!link || link->running) return {};
+    ::usleep(100);
+  }
+  return fail(ErrorCode::timeout, fmt::format("link {} does not come up", name));
 }
 
 std::unexpected<Error> missing(const std::string& where, const std::string& what) {
@@ -176,8 +188,11 @@ Expected<void> connect_pod(Netlink& node, const PodLink& pod) {
   if (!link) {
     WEFT_TRY(link, make_pair(node, pod));
   }
+  // The end that comes up second sends at once; the first one only when the kernel has noticed.
+  WEFT_CHECK(node.set_up(link->index));
   WEFT_CHECK(furnish_pod_end(pod));
-  return furnish_node_end(node, pod, link->index);
+  WEFT_CHECK(furnish_node_end(node, pod, link->index));
+  return wait_until_running(node, link->name);
 }
 
 Expected<void> disconnect_pod(Netlink& node, const std::string& id) {
