@@ -23,7 +23,8 @@ struct Builder {
     return *this;
   }
   Builder& question(std::string_view name, uint16_t type = 1, uint16_t klass = 1) {
-    auto wire = Name::parse(name)->wire();
+    auto parsed = Name::parse(name).value();
+    auto wire = parsed.wire();
     bytes.insert(bytes.end(), wire.begin(), wire.end());
     return raw({type >> 8, type & 0xff, klass >> 8, klass & 0xff}).count(0, 1);
   }
