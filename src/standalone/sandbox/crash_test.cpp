@@ -61,7 +61,8 @@ bool wait_for(Condition condition) {
 TEST(Crash, KillsTheProcessesOfEveryPod) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   char name[] = "/tmp/wt-sandbox-XXXXXX";
-  const std::string dir = ::mkdtemp(name);
+  ASSERT_NE(::mkdtemp(name), nullptr);
+  const std::string dir = name;
   pid_t runner = ::fork();
   if (runner == 0) run_pods(dir);
   const std::string cluster = "wt-sandbox-" + std::to_string(runner);

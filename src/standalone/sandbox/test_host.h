@@ -33,7 +33,8 @@ class TestHost : public PodHost {
     node_.name = "node-1";
     node_.cgroup = *cgroup2_root() + "/weft-" + node_.cluster + "/node-1";
     char dir[] = "/tmp/wt-sandbox-XXXXXX";
-    node_.state_dir = state_dir.empty() ? ::mkdtemp(dir) : std::move(state_dir);
+    if (state_dir.empty() && ::mkdtemp(dir)) state_dir = dir;
+    node_.state_dir = std::move(state_dir);
     node_.addresses = {"172.30.0.2"};
     node_.dns = {{"10.96.0.10"}, "cluster.local"};
     node_.program = "/proc/self/exe";
