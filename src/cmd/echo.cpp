@@ -1,6 +1,7 @@
 #include "standalone/sandbox/echo.h"
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
@@ -36,10 +37,11 @@ void add_echo_command(CLI::App& app, int& exit_code) {
   });
 }
 
-void add_sandbox_init_command(CLI::App& app, int& exit_code) {
+void add_sandbox_init_command(CLI::App& app, int& /*exit_code*/) {
   app.add_subcommand("sandbox-init", "The first process of a container; started by weft up alone")
       ->group("")
-      ->callback([&exit_code] { exit_code = run_sandbox_init(); });
+      // It has forked and blocked every signal: nothing of the program's is to run at its end.
+      ->callback([] { ::_exit(run_sandbox_init()); });
 }
 
 }  // namespace weft::cmd

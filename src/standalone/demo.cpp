@@ -60,8 +60,8 @@ class Shop {
   Shop(kube::Client& client, ExecInPod exec) : client_(client), exec_(std::move(exec)) {}
 
   asio::awaitable<Expected<void>> find_client() {
-    WEFT_CO_TRY(auto pods,
-                co_await client_.request("GET", "/api/v1/namespaces/default/pods?labelSelector=app%3Dfrontend"));
+    WEFT_CO_TRY(auto pods, co_await client_.request(
+                               "GET", "/api/v1/namespaces/default/pods?labelSelector=app%3Dfrontend"));
     each_at(pods, "items", [&](const json::value& pod) { frontend_ = string_at(pod, "metadata.name"); });
     if (frontend_.empty()) co_return fail(ErrorCode::not_found, "default: no frontend pod to call from");
     co_return Expected<void>{};

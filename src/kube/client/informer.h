@@ -118,7 +118,7 @@ class Informer : public Reflector {
   }
   void erase(const std::string& key) override { replace(key, nullptr); }
 
-  void replace(const std::string& key, Ptr after) {
+  void replace(const std::string& key, const Ptr& after) {
     Ptr before = get(key);
     if (!before && !after) return;
     for (auto& [name, index] : indexes_) {

@@ -1,4 +1,5 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <cstring>
@@ -10,7 +11,7 @@
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   using namespace weft::standalone::sandbox;
-  if (argc > 1 && std::strcmp(argv[1], "sandbox-init") == 0) return run_sandbox_init();
+  if (argc > 1 && std::strcmp(argv[1], "sandbox-init") == 0) ::_exit(run_sandbox_init());
   if (argc > 1 && std::strcmp(argv[1], "echo") == 0) {
     auto options = echo_options_from_environment();
     return options && run_echo(*options) ? 0 : 2;
