@@ -78,7 +78,7 @@ fi
 
 if wanted threads; then
   say "rooms with threads, with the thread sanitizer"
-  unit_tests tsan weft_dns_test weft_standalone_apiserver_test
+  unit_tests tsan weft_dns_test weft_service_test
 fi
 
 if wanted fuzz; then

@@ -259,14 +259,18 @@ func TestLeaderElection(t *testing.T) {
 	ns := namespace(t, clients)
 	ctx, cancel := context.WithCancel(t.Context())
 	led := make(chan struct{})
+	const retryPeriod = time.Second
 	lock := &resourcelock.LeaseLock{LeaseMeta: metav1.ObjectMeta{Namespace: ns, Name: "leader"},
 		Client: clients.CoordinationV1(), LockConfig: resourcelock.ResourceLockConfig{Identity: "one"}}
+	// The leader renews the moment it leads. A renewal that is cancelled on its way can still reach the server, after
+	// which client-go's release is a conflict: so leadership ends between two renewals.
 	go func() {
 		<-led
+		time.Sleep(retryPeriod / 2)
 		cancel()
 	}()
 	leaderelection.RunOrDie(ctx, leaderelection.LeaderElectionConfig{Lock: lock, ReleaseOnCancel: true,
-		LeaseDuration: 5 * time.Second, RenewDeadline: 3 * time.Second, RetryPeriod: 200 * time.Millisecond,
+		LeaseDuration: 15 * time.Second, RenewDeadline: 10 * time.Second, RetryPeriod: retryPeriod,
 		Callbacks: leaderelection.LeaderCallbacks{
 			OnStartedLeading: func(context.Context) { close(led) }, OnStoppedLeading: func() {}}})
 	lease, err := clients.CoordinationV1().Leases(ns).Get(t.Context(), "leader", metav1.GetOptions{})
