@@ -63,7 +63,8 @@ unit_tests() { # PRESET, then test targets (none: all)
   shift
   cmake --preset "$preset" >"$out/$preset-configure.log" || { broken "configure $preset"; return; }
   local targets=("$@")
-  [ $# -gt 0 ] || mapfile -t targets < <(ninja -C "build/$preset" -t targets all | sed -n 's/^\(weft_.*_test\): phony$/\1/p')
+  [ $# -gt 0 ] || mapfile -t targets < <(ninja -C "build/$preset" -t targets all | sed -n 's/^\(weft_[a-z0-9_]*_test\): CXX_EXECUTABLE_LINKER.*/\1/p')
+  [ "${#targets[@]}" -gt 0 ] || { broken "no test programs in $preset"; return; }
   if ! ninja -k 0 -C "build/$preset" "${targets[@]}" >"$out/$preset-build.log" 2>&1; then
     grep -A 15 -m 3 FAILED "$out/$preset-build.log"
     broken "build of $preset"
