@@ -31,7 +31,7 @@ one_kind() {
   check "$object replace" sh -c "kubectl get $object -o json | jq '.metadata.labels.test=\"replaced\" | del(.metadata.resourceVersion)' | kubectl replace -f -"
 }
 for object in "${kinds[@]}"; do one_kind "$object"; done
-check "edit" env EDITOR="$PWD/edit.sh" kubectl edit configmap/sample
+check "edit" env EDITOR="$PWD/tools/add_value.sh" kubectl edit configmap/sample
 check "the edit has come in" expect '^yes$' kubectl get configmap sample -o 'jsonpath={.data.edited}'
 
 check "wait for a condition" kubectl wait --for=condition=Available deployment/sample --timeout=20s

@@ -128,22 +128,23 @@ TEST_F(Controllers, DeploymentRollsOutScalesAndTells) {
 
 // Caches that are behind and writes that collide must never make one pod too many.
 TEST_F(Controllers, NeverDoublesWithStaleCachesConflictsAndCutWatches) {
+  constexpr int kPatience = 90;  // every refused write and every late event costs a round
   api.watch_delay_ms = 120;
   api.conflict_one_in = 4;
   put(kDeployments, deployment(6));
   controllers.start();
-  ASSERT_TRUE(settle([&] { return rolled_out(6, "v1"); }, 6));
+  ASSERT_TRUE(settle([&] { return rolled_out(6, "v1"); }, 6, kPatience));
   for (int round = 0; round < 3; ++round) {
     for (auto& pod : all<kube::Pod>(kPods)) {
       if (round != 2) api.break_watches(round == 1);
       api.erase(kPods, pod.metadata.name);
       break;
     }
-    ASSERT_TRUE(settle([&] { return rolled_out(6, "v1"); }, 6)) << round;
+    ASSERT_TRUE(settle([&] { return rolled_out(6, "v1"); }, 6, kPatience)) << round;
   }
   put(kDeployments, deployment(6, "v2"));
   api.break_watches(true);
-  ASSERT_TRUE(settle([&] { return rolled_out(6, "v2"); }, 8));
+  ASSERT_TRUE(settle([&] { return rolled_out(6, "v2"); }, 8, kPatience));
   api.conflict_one_in = 0;
   expect_quiet();
   EXPECT_EQ(count(kPods), 6U);
