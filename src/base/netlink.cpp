@@ -10,7 +10,9 @@
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
+#include <netlink/route/link/bridge.h>
 #include <netlink/route/link/veth.h>
+#include <netlink/route/link/vxlan.h>
 #include <netlink/route/neighbour.h>
 #include <netlink/route/route.h>
 
@@ -73,6 +75,58 @@ Link describe(rtnl_link* link) {
   return out;
 }
 
+RoutePtr to_nl(const Route& route) {
+  bool v4 = route.destination ? route.destination->addr.is_v4() : !route.gateway || route.gateway->is_v4();
+  RoutePtr out(rtnl_route_alloc());
+  rtnl_route_set_family(out.get(), v4 ? AF_INET : AF_INET6);
+  rtnl_route_set_table(out.get(), RT_TABLE_MAIN);
+  rtnl_route_set_protocol(out.get(), route.protocol);
+  rtnl_route_set_scope(out.get(), route.gateway || !v4 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
+  IpPrefix any{v4 ? IpAddr() : IpAddr::v6({}), 0};
+  const auto& destination = route.destination ? *route.destination : any;
+  rtnl_route_set_dst(out.get(), to_nl(destination.addr, destination.length).get());
+  if (route.source) rtnl_route_set_pref_src(out.get(), to_nl(*route.source, route.source->bits()).get());
+  auto* hop = rtnl_route_nh_alloc();  // the route owns it from add_nexthop on
+  rtnl_route_nh_set_ifindex(hop, route.link);
+  if (route.gateway) rtnl_route_nh_set_gateway(hop, to_nl(*route.gateway, route.gateway->bits()).get());
+  if (route.on_link) rtnl_route_nh_set_flags(hop, RTNH_F_ONLINK);
+  rtnl_route_add_nexthop(out.get(), hop);
+  return out;
+}
+
+/// Of a route with one hop.
+Route from_nl(rtnl_route* route) {
+  Route out;
+  auto* destination = rtnl_route_get_dst(route);
+  // A default route's destination is an address without bytes.
+  if (nl_addr_get_len(destination) != 0) out.destination = from_nl(destination);
+  if (auto* source = rtnl_route_get_pref_src(route)) out.source = from_nl(source).addr;
+  auto* hop = rtnl_route_nexthop_n(route, 0);
+  if (auto* gateway = rtnl_route_nh_get_gateway(hop)) out.gateway = from_nl(gateway).addr;
+  out.link = rtnl_route_nh_get_ifindex(hop);
+  out.on_link = (rtnl_route_nh_get_flags(hop) & RTNH_F_ONLINK) != 0;
+  out.protocol = rtnl_route_get_protocol(route);
+  return out;
+}
+
+std::string describe(const char* action, const Route& route) {
+  return fmt::format("{} route {} by link {}", action,
+                     route.destination ? route.destination->str() : "default", route.link);
+}
+
+/// An entry of a VXLAN device's forwarding table.
+NeighPtr tunnel_end(int index, const MacAddr& mac, const IpAddr& remote) {
+  NeighPtr out(rtnl_neigh_alloc());
+  rtnl_neigh_set_ifindex(out.get(), index);
+  rtnl_neigh_set_lladdr(out.get(), to_nl(mac).get());
+  // In this order: libnl refuses a destination of another family than the entry's.
+  rtnl_neigh_set_dst(out.get(), to_nl(remote, remote.bits()).get());
+  rtnl_neigh_set_family(out.get(), AF_BRIDGE);
+  rtnl_neigh_set_state(out.get(), NUD_PERMANENT | NUD_NOARP);
+  rtnl_neigh_set_flags(out.get(), NTF_SELF);
+  return out;
+}
+
 void fill(rtnl_link* link, const VethEnd& end) {
   rtnl_link_set_name(link, end.name.c_str());
   rtnl_link_set_addr(link, to_nl(end.mac).get());
@@ -98,6 +152,26 @@ Expected<void> Netlink::add_veth(const VethEnd& here, const VethEnd& peer, int p
   rtnl_link_set_ns_fd(other.get(), peer_netns);
   return checked(rtnl_link_add(socket_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL),
                  fmt::format("make veth pair {} and {}", here.name, peer.name));
+}
+
+Expected<void> Netlink::add_bridge(const std::string& name, const MacAddr& mac) {
+  LinkPtr link(rtnl_link_bridge_alloc());
+  rtnl_link_set_name(link.get(), name.c_str());
+  rtnl_link_set_addr(link.get(), to_nl(mac).get());
+  return checked(rtnl_link_add(socket_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL), "make bridge " + name);
+}
+
+Expected<void> Netlink::add_vxlan(const Vxlan& device) {
+  LinkPtr link(rtnl_link_vxlan_alloc());
+  rtnl_link_set_name(link.get(), device.name.c_str());
+  rtnl_link_set_addr(link.get(), to_nl(device.mac).get());
+  rtnl_link_set_mtu(link.get(), device.mtu);
+  rtnl_link_vxlan_set_id(link.get(), device.vni);
+  rtnl_link_vxlan_set_port(link.get(), device.port);
+  rtnl_link_vxlan_set_local(link.get(), to_nl(device.local, device.local.bits()).get());
+  rtnl_link_vxlan_set_learning(link.get(), 0);
+  return checked(rtnl_link_add(socket_.get(), link.get(), NLM_F_CREATE | NLM_F_EXCL),
+                 "make VXLAN device " + device.name);
 }
 
 Expected<std::optional<Link>> Netlink::find_link(const std::string& name) {
@@ -151,6 +225,19 @@ Expected<void> Netlink::set_up(int index) {
                  fmt::format("set link {} up", index));
 }
 
+Expected<void> Netlink::set_down(int index) {
+  LinkPtr which(rtnl_link_alloc()), change(rtnl_link_alloc());
+  rtnl_link_set_ifindex(which.get(), index);
+  rtnl_link_unset_flags(change.get(), IFF_UP);
+  return checked(rtnl_link_change(socket_.get(), which.get(), change.get(), 0),
+                 fmt::format("set link {} down", index));
+}
+
+Expected<void> Netlink::set_master(int index, int bridge) {
+  return checked(rtnl_link_enslave_ifindex(socket_.get(), bridge, index),
+                 fmt::format("put link {} on bridge {}", index, bridge));
+}
+
 Expected<void> Netlink::set_alias(int index, const std::string& alias) {
   LinkPtr which(rtnl_link_alloc()), change(rtnl_link_alloc());
   rtnl_link_set_ifindex(which.get(), index);
@@ -181,23 +268,28 @@ Expected<std::vector<IpPrefix>> Netlink::addresses(int index) {
 }
 
 Expected<void> Netlink::replace_route(const Route& route) {
-  bool v4 = route.destination ? route.destination->addr.is_v4() : !route.gateway || route.gateway->is_v4();
-  RoutePtr out(rtnl_route_alloc());
-  rtnl_route_set_family(out.get(), v4 ? AF_INET : AF_INET6);
-  rtnl_route_set_table(out.get(), RT_TABLE_MAIN);
-  rtnl_route_set_protocol(out.get(), RTPROT_STATIC);
-  rtnl_route_set_scope(out.get(), route.gateway || !v4 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
-  IpPrefix any{v4 ? IpAddr() : IpAddr::v6({}), 0};
-  const auto& destination = route.destination ? *route.destination : any;
-  rtnl_route_set_dst(out.get(), to_nl(destination.addr, destination.length).get());
-  if (route.source) rtnl_route_set_pref_src(out.get(), to_nl(*route.source, route.source->bits()).get());
-  auto* hop = rtnl_route_nh_alloc();  // the route owns it from add_nexthop on
-  rtnl_route_nh_set_ifindex(hop, route.link);
-  if (route.gateway) rtnl_route_nh_set_gateway(hop, to_nl(*route.gateway, route.gateway->bits()).get());
-  if (route.on_link) rtnl_route_nh_set_flags(hop, RTNH_F_ONLINK);
-  rtnl_route_add_nexthop(out.get(), hop);
-  return checked(rtnl_route_add(socket_.get(), out.get(), NLM_F_CREATE | NLM_F_REPLACE),
-                 fmt::format("route {} by link {}", destination.str(), route.link));
+  return checked(rtnl_route_add(socket_.get(), to_nl(route).get(), NLM_F_CREATE | NLM_F_REPLACE),
+                 describe("set", route));
+}
+
+Expected<void> Netlink::remove_route(const Route& route) {
+  int result = rtnl_route_delete(socket_.get(), to_nl(route).get(), 0);
+  if (result == -NLE_OBJ_NOTFOUND || result == -NLE_NODEV) return {};
+  return checked(result, describe("remove", route));
+}
+
+Expected<std::vector<Route>> Netlink::routes(uint8_t protocol) {
+  nl_cache* raw = nullptr;
+  WEFT_CHECK(checked(rtnl_route_alloc_cache(socket_.get(), AF_UNSPEC, 0, &raw), "list routes"));
+  CachePtr cache(raw);
+  std::vector<Route> out;
+  for (auto* object = nl_cache_get_first(raw); object; object = nl_cache_get_next(object)) {
+    auto* route = reinterpret_cast<rtnl_route*>(object);
+    if (rtnl_route_get_table(route) != RT_TABLE_MAIN || rtnl_route_get_type(route) != RTN_UNICAST) continue;
+    if (rtnl_route_get_protocol(route) != protocol || rtnl_route_get_nnexthops(route) != 1) continue;
+    out.push_back(from_nl(route));
+  }
+  return out;
 }
 
 Expected<std::vector<IpPrefix>> Netlink::destinations(int link) {
@@ -231,6 +323,28 @@ Expected<void> Netlink::replace_neighbour(int index, const IpAddr& ip, const Mac
   rtnl_neigh_set_state(out.get(), NUD_PERMANENT);
   return checked(rtnl_neigh_add(socket_.get(), out.get(), NLM_F_CREATE | NLM_F_REPLACE),
                  fmt::format("neighbour {} on link {}", ip.str(), index));
+}
+
+Expected<void> Netlink::remove_neighbour(int index, const IpAddr& ip) {
+  NeighPtr out(rtnl_neigh_alloc());
+  rtnl_neigh_set_ifindex(out.get(), index);
+  rtnl_neigh_set_dst(out.get(), to_nl(ip, ip.bits()).get());
+  int result = rtnl_neigh_delete(socket_.get(), out.get(), 0);
+  if (result == -NLE_OBJ_NOTFOUND || result == -NLE_NODEV) return {};
+  return checked(result, fmt::format("remove neighbour {} of link {}", ip.str(), index));
+}
+
+Expected<void> Netlink::replace_tunnel_end(int index, const MacAddr& mac, const IpAddr& remote) {
+  auto entry = tunnel_end(index, mac, remote);
+  return checked(rtnl_neigh_add(socket_.get(), entry.get(), NLM_F_CREATE | NLM_F_REPLACE),
+                 fmt::format("tunnel to {} by link {}", remote.str(), index));
+}
+
+Expected<void> Netlink::remove_tunnel_end(int index, const MacAddr& mac, const IpAddr& remote) {
+  auto entry = tunnel_end(index, mac, remote);
+  int result = rtnl_neigh_delete(socket_.get(), entry.get(), 0);
+  if (result == -NLE_OBJ_NOTFOUND || result == -NLE_NODEV) return {};
+  return checked(result, fmt::format("remove tunnel to {} of link {}", remote.str(), index));
 }
 
 }  // namespace weft

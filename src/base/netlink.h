@@ -40,6 +40,21 @@ struct Route {
   std::optional<IpAddr> source;         ///< preferred for packets that start here
   int link = 0;
   bool on_link = false;  ///< the gateway is taken to be on the link although no address says so
+  /// Who set it (rtm_protocol): what one program sets it can find again.
+  uint8_t protocol = kStaticRoute;
+
+  static constexpr uint8_t kStaticRoute = 4;  ///< RTPROT_STATIC
+  bool operator==(const Route&) const = default;
+};
+
+/// A VXLAN device (RFC 7348) that learns nothing: where a MAC address is reached is told by add_tunnel_end.
+struct Vxlan {
+  std::string name;
+  MacAddr mac{};
+  uint32_t vni = 0;
+  uint16_t port = 0;
+  IpAddr local;  ///< of the outer packets
+  int mtu = 0;
 };
 
 /// rtnetlink (rtnetlink(7)) of the network namespace that the calling thread was in at `open`. What is asked
@@ -50,6 +65,8 @@ class Netlink {
 
   /// A veth pair: `here` in this namespace, `peer` in the one that `peer_netns` (a descriptor) is.
   Expected<void> add_veth(const VethEnd& here, const VethEnd& peer, int peer_netns);
+  Expected<void> add_bridge(const std::string& name, const MacAddr& mac);
+  Expected<void> add_vxlan(const Vxlan& device);
   Expected<std::optional<Link>> find_link(const std::string& name);
   /// The one that has the address.
   Expected<std::optional<Link>> find_link(const IpAddr& address);
@@ -57,15 +74,25 @@ class Netlink {
   /// One that is gone already is good.
   Expected<void> delete_link(int index);
   Expected<void> set_up(int index);
+  Expected<void> set_down(int index);
+  Expected<void> set_master(int index, int bridge);
   Expected<void> set_alias(int index, const std::string& alias);
   /// IPv6 addresses are usable at once: duplicate address detection is skipped.
   Expected<void> add_address(int index, const IpPrefix& address);
   Expected<std::vector<IpPrefix>> addresses(int index);
   Expected<void> replace_route(const Route& route);
+  /// One that is gone already is good.
+  Expected<void> remove_route(const Route& route);
+  /// The main table's unicast routes of one hop that `protocol` set.
+  Expected<std::vector<Route>> routes(uint8_t protocol);
   /// Destinations of the main table's unicast routes by this link.
   Expected<std::vector<IpPrefix>> destinations(int link);
   /// A permanent neighbour entry: no ARP or neighbour discovery for `ip`.
   Expected<void> replace_neighbour(int index, const IpAddr& ip, const MacAddr& mac);
+  Expected<void> remove_neighbour(int index, const IpAddr& ip);
+  /// Packets that a VXLAN device sends to `mac` go to `remote`.
+  Expected<void> replace_tunnel_end(int index, const MacAddr& mac, const IpAddr& remote);
+  Expected<void> remove_tunnel_end(int index, const MacAddr& mac, const IpAddr& remote);
 
  private:
   struct Free {

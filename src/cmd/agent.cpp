@@ -1,6 +1,7 @@
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -18,6 +19,7 @@
 #include "kube/service.h"
 #include "podnet/cni_server.h"
 #include "podnet/node.h"
+#include "podnet/peers.h"
 #include "service/engine.h"
 
 namespace weft::cmd {
@@ -32,6 +34,7 @@ struct Flags {
   std::string bpf_dir = "/sys/fs/bpf/weft";
   std::string cgroup;
   std::vector<std::string> pod_cidrs, node_ips;
+  std::string overlay;
 };
 
 /// What the agent has to know of its node before it can serve it.
@@ -65,7 +68,8 @@ class Agent {
         flags_(std::move(flags)),
         client_(io, std::move(config)),
         services_(client_),
-        slices_(client_) {}
+        slices_(client_),
+        nodes_(client_) {}
 
   Expected<void> start() {
     WEFT_TRY(auto network, parse_network(flags_.pod_cidrs, flags_.node_ips));
@@ -79,14 +83,46 @@ class Agent {
 
  private:
   Expected<void> serve_pods(const NodeNetwork& network) {
-    WEFT_TRY(auto node, podnet::Node::open({.state_dir = flags_.state_dir,
-                                            .pod_cidrs = network.pod_cidrs,
-                                            .node_addresses = network.addresses}));
+    WEFT_TRY(auto node,
+             podnet::Node::open({.state_dir = flags_.state_dir,
+                                 .pod_cidrs = network.pod_cidrs,
+                                 .node_addresses = network.addresses,
+                                 .overhead = mode() == podnet::PeerMode::vxlan
+                                                 ? podnet::vxlan_overhead(network.addresses[0].is_v6())
+                                                 : 0}));
     node_.emplace(std::move(node));
     auto handler = [this](const podnet::CniRequest& request) { return node_->handle(request); };
     WEFT_TRY(cni_, podnet::CniServer::listen(io_, flags_.cni_socket, handler));
     spdlog::info("connecting pods of {}; CNI socket {}", network.pod_cidrs[0].str(), flags_.cni_socket);
+    return reach_peers(network);
+  }
+
+  Expected<void> reach_peers(const NodeNetwork& network) {
+    WEFT_TRY(auto peers,
+             podnet::Peers::open({.self = {flags_.node_name, network.addresses}, .mode = mode()}));
+    peers_.emplace(std::move(peers));
+    nodes_.on_change([this](const auto&, const auto&) { update_peers(); });
+    nodes_.on_synced([this] { update_peers(); });
+    asio::co_spawn(io_, nodes_.run(), asio::detached);
     return {};
+  }
+
+  /// Routes are never taken away for nodes that are merely not listed yet.
+  void update_peers() {
+    if (!nodes_.synced()) return;
+    std::vector<kube::Node> nodes;
+    for (const auto& [name, node] : nodes_.items()) nodes.push_back(*node);
+    std::ranges::sort(nodes, {}, [](const kube::Node& node) { return node.metadata.name; });
+    auto plan = podnet::plan_peers(nodes, peers_->options().self, peers_->options().mode);
+    if (plan.problems != peer_problems_) {
+      for (const auto& problem : plan.problems) spdlog::warn("{}; left out", problem);
+      peer_problems_ = plan.problems;
+    }
+    if (auto applied = peers_->apply(plan); !applied) spdlog::error("{}", applied.error().message);
+  }
+
+  podnet::PeerMode mode() const {
+    return flags_.overlay == "vxlan" ? podnet::PeerMode::vxlan : podnet::PeerMode::direct;
   }
 
   /// On a stock cluster the node's addresses and pod CIDRs are given by others.
@@ -151,7 +187,10 @@ class Agent {
   kube::Client client_;
   kube::Informer<kube::Service> services_;
   kube::Informer<kube::EndpointSlice> slices_;
+  kube::Informer<kube::Node> nodes_;
   std::unique_ptr<service::ServiceEngine> engine_;
+  std::optional<podnet::Peers> peers_;
+  std::vector<std::string> peer_problems_;
   std::optional<podnet::Node> node_;
   std::unique_ptr<podnet::CniServer> cni_;
   int synced_ = 0;
@@ -189,6 +228,10 @@ void add_agent_command(CLI::App& app, int& exit_code) {
                     "its processes get Services; default: the whole machine's cgroup v2 hierarchy");
   agent->add_option("--pod-cidr", flags->pod_cidrs,
                     "pods' addresses, one a family; default: the Node's spec.podCIDRs");
+  agent
+      ->add_option("--overlay", flags->overlay,
+                   "vxlan: reach other nodes' pods inside UDP; default: by routes")
+      ->check(CLI::IsMember({"vxlan"}));
   agent->add_option("--node-ip", flags->node_ips, "the node's addresses; default: the Node's InternalIPs");
   agent->callback([flags, &exit_code] {
     if (auto result = run(*flags); !result) {

@@ -15,6 +15,7 @@
 #include "base/seccomp.h"
 #include "cmd/commands.h"
 #include "endpoints/controller.h"
+#include "endpoints/mirror_controller.h"
 #include "kube/client/client.h"
 #include "kube/client/lease.h"
 
@@ -41,22 +42,39 @@ std::string identity() {
   return fmt::format("{}_{:08x}{:08x}", host, random(), random());
 }
 
+/// All that the leader keeps.
+struct Controllers {
+  explicit Controllers(kube::Client& client) : slices(client), mirrored(client) {}
+  void start() {
+    slices.start();
+    mirrored.start();
+  }
+  void stop() {
+    slices.stop();
+    mirrored.stop();
+  }
+  bool idle() const { return slices.idle() && mirrored.idle(); }
+
+  endpoints::Controller slices;
+  endpoints::MirrorController mirrored;
+};
+
 /// Waits for the lease, works, and returns when the lease is lost.
-awaitable<void> lead(kube::LeaderElection& election, endpoints::Controller& controller, bool& leading) {
+awaitable<void> lead(kube::LeaderElection& election, Controllers& controllers, bool& leading) {
   co_await election.acquire();
   leading = true;
-  controller.start();
+  controllers.start();
   auto why = co_await election.hold();
   leading = false;
   spdlog::error("no longer the leader: {}", why.message);
 }
 
 /// Ends in good order: first the work, then the lease, so that the next leader need not wait for it.
-awaitable<void> shut_down(asio::io_context& io, kube::LeaderElection& election,
-                          endpoints::Controller& controller, const bool& leading) {
-  controller.stop();
+awaitable<void> shut_down(asio::io_context& io, kube::LeaderElection& election, Controllers& controllers,
+                          const bool& leading) {
+  controllers.stop();
   asio::steady_timer timer(io);
-  while (!controller.idle()) {
+  while (!controllers.idle()) {
     timer.expires_after(std::chrono::milliseconds(5));
     co_await timer.async_wait(asio::use_awaitable);
   }
@@ -70,7 +88,7 @@ Expected<void> run(const Flags& flags, int& exit_code) {
   kube::Client client(io, std::move(config));
   kube::LeaderElection election(
       client, {.namespace_ = flags.lease_namespace, .name = "weft-controller", .identity = identity()});
-  endpoints::Controller controller(client);
+  Controllers controllers(client);
   bool leading = false;
 
   asio::signal_set signals(io, SIGINT, SIGTERM);
@@ -79,14 +97,14 @@ Expected<void> run(const Flags& flags, int& exit_code) {
     if (error) return;
     patience.expires_after(kPatience);
     patience.async_wait([&io](auto) { io.stop(); });
-    asio::co_spawn(io, shut_down(io, election, controller, leading),
-                   [&io](std::exception_ptr) { io.stop(); });
+    asio::co_spawn(io, shut_down(io, election, controllers, leading),
+                   [&io](const std::exception_ptr&) { io.stop(); });
   });
   if (flags.no_leader_election) {
-    controller.start();
+    controllers.start();
   } else {
     // Whoever has lost the lease must not finish what he is at: the process ends as it stands.
-    asio::co_spawn(io, lead(election, controller, leading), [&](std::exception_ptr) {
+    asio::co_spawn(io, lead(election, controllers, leading), [&](const std::exception_ptr&) {
       exit_code = 2;
       io.stop();
     });

@@ -31,6 +31,7 @@ struct Flags {
   standalone::ClusterOptions cluster;
   std::string manifests;
   std::vector<std::string> images;
+  std::string overlay;
   bool detach = false;
   bool json = false;
 };
@@ -62,7 +63,8 @@ asio::awaitable<void> wait_for_nodes(standalone::Cluster& cluster) {
 asio::awaitable<Expected<void>> come_up(standalone::Cluster& cluster,
                                         std::vector<kube::YamlDocument> manifests, ProgressReport& report) {
   co_await wait_for_nodes(cluster);
-  report.step("node is Ready");
+  auto nodes = cluster.layout().nodes.size();
+  report.step(nodes == 1 ? "node is Ready" : fmt::format("{} nodes are Ready", nodes));
   if (!manifests.empty()) {
     auto count = manifests.size();
     WEFT_CO_CHECK(
@@ -137,6 +139,7 @@ int follow_child(int from) {
 }
 
 int run(Flags& flags) {
+  flags.cluster.vxlan = flags.overlay == "vxlan";
   std::vector<kube::YamlDocument> manifests;
   auto ready = read_images(flags);
   if (ready && !flags.manifests.empty()) {
@@ -184,6 +187,14 @@ void add_up_command(CLI::App& app, int& exit_code) {
   up->add_flag("--detach,-d", flags->detach, "return when it is up; weft down ends it");
   up->add_option("--data", flags->cluster.data_dir, "folder that keeps the objects; default: in memory");
   up->add_option("--image", flags->images, "NAME=PATH: what containers with this image run; may be repeated");
+  up->add_option("--nodes", flags->cluster.nodes, "how many simulated nodes")
+      ->check(CLI::Range(1, standalone::kMaxNodes))
+      ->capture_default_str();
+  up->add_option("--zones", flags->cluster.zones, "a,b,…: zones that the nodes are in, in turns")
+      ->delimiter(',');
+  up->add_option("--overlay", flags->overlay,
+                 "vxlan: pods' packets travel between nodes inside UDP; default: as they are")
+      ->check(CLI::IsMember({"vxlan"}));
   up->add_option("--port", flags->cluster.port,
                  "of the API server on 127.0.0.1; default: the first free one from 6443");
   up->add_option(

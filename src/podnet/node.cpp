@@ -118,7 +118,7 @@ CniResult<CniAttachment> Node::add(const CniRequest& request) {
   auto link = link_of(request, *addresses);
   for (const auto& ip : options_.node_addresses) {
     if (auto uplink = netlink->find_link(ip); uplink && *uplink) {
-      link.mtu = std::min((*uplink)->mtu, kMaxMtu);
+      link.mtu = std::min((*uplink)->mtu - options_.overhead, kMaxMtu);
       break;
     }
   }

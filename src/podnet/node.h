@@ -20,6 +20,8 @@ class Node {
     std::vector<IpPrefix> pod_cidrs;  ///< at most one a family; the first is the pods' primary one
     std::vector<IpAddr>
         node_addresses;  ///< the node's own; the MTU of the link that has one becomes the pods'
+    int overhead =
+        0;  ///< bytes that the way to other nodes adds to a packet: the pods' MTU is smaller by them
   };
   /// Makes this namespace forward, gives back the addresses of pods that the kernel no longer has, and takes
   /// those it has into the record if that was lost. `conflict` while another process has the state.

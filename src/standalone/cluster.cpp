@@ -127,7 +127,7 @@ struct Cluster::Impl {
       return fail(ErrorCode::forbidden,
                   "weft up makes network namespaces and loads eBPF programs: run it with sudo");
     WEFT_TRY(int number, claim_number(options.name));
-    WEFT_TRY(layout, make_layout(options.name, number, 1));
+    WEFT_TRY(layout, make_layout(options, number));
     // Its files have modes of their own; the unprivileged processes have to get to theirs.
     WEFT_CHECK(make_folder(layout.run_dir, 0711));
     WEFT_TRY(lock, lock_cluster(layout));
@@ -142,6 +142,7 @@ struct Cluster::Impl {
   }
 
   Expected<void> make_nodes() {
+    WEFT_CHECK(create_segment(layout));
     for (const auto& node : layout.nodes) {
       WEFT_CHECK(make_folder(node.state_dir, 0700));
       WEFT_CHECK(make_folder(node.cgroup + "/system", 0755));
@@ -201,46 +202,46 @@ struct Cluster::Impl {
     return {};
   }
 
+  ProcessSpec agent_of(const NodeLayout& node) const {
+    ProcessSpec spec{.name = "agent-" + node.name,
+                     .args = {"--log-level", options.log_level, "agent"},
+                     .netns = node.netns,
+                     .cgroup = node.cgroup + "/system",
+                     .log_file = layout.log_file("agent-" + node.name)};
+    auto flag = [&spec](const char* name, const std::string& value) {
+      spec.args.emplace_back(name);
+      spec.args.push_back(value);
+    };
+    flag("--kubeconfig", layout.kubeconfig("agent"));
+    flag("--node-name", node.name);
+    if (!node.zone.empty()) flag("--zone", node.zone);
+    flag("--cni-socket", node.cni_socket);
+    flag("--state-dir", node.state_dir);
+    flag("--bpf-dir", node.bpf_dir);
+    flag("--cgroup", node.cgroup);
+    for (const auto& pods : {node.pods4, node.pods6}) flag("--pod-cidr", pods.str());
+    for (const auto& address : {node.address4, node.address6}) flag("--node-ip", address.addr.str());
+    if (options.vxlan) flag("--overlay", "vxlan");
+    return spec;
+  }
+
+  ProcessSpec dns_of(const NodeLayout& node) const {
+    return {.name = "dns-" + node.name,
+            .args = {"--log-level", options.log_level, "dns", "--kubeconfig", layout.kubeconfig("dns"),
+                     "--listen", node.address4.addr.str() + ":53", "--listen",
+                     "[" + node.address6.addr.str() + "]:53"},
+            .netns = node.netns,
+            .cgroup = node.cgroup + "/system",
+            .log_file = layout.log_file("dns-" + node.name),
+            .uid = kDnsUser,
+            .bind_low_ports = true};
+  }
+
   Expected<void> start_processes() {
     supervisor = std::make_unique<Supervisor>(io, layout.run_dir + "/pids");
     for (const auto& node : layout.nodes) {
-      WEFT_CHECK(supervisor->add({.name = "agent-" + node.name,
-                                  .args = {"--log-level",
-                                           options.log_level,
-                                           "agent",
-                                           "--kubeconfig",
-                                           layout.kubeconfig("agent"),
-                                           "--node-name",
-                                           node.name,
-                                           "--cni-socket",
-                                           node.cni_socket,
-                                           "--state-dir",
-                                           node.state_dir,
-                                           "--bpf-dir",
-                                           node.bpf_dir,
-                                           "--cgroup",
-                                           node.cgroup,
-                                           "--pod-cidr",
-                                           node.pods4.str(),
-                                           "--pod-cidr",
-                                           node.pods6.str(),
-                                           "--node-ip",
-                                           node.address4.addr.str(),
-                                           "--node-ip",
-                                           node.address6.addr.str()},
-                                  .netns = node.netns,
-                                  .cgroup = node.cgroup + "/system",
-                                  .log_file = layout.log_file("agent-" + node.name)}));
-      WEFT_CHECK(
-          supervisor->add({.name = "dns-" + node.name,
-                           .args = {"--log-level", options.log_level, "dns", "--kubeconfig",
-                                    layout.kubeconfig("dns"), "--listen", node.address4.addr.str() + ":53",
-                                    "--listen", "[" + node.address6.addr.str() + "]:53"},
-                           .netns = node.netns,
-                           .cgroup = node.cgroup + "/system",
-                           .log_file = layout.log_file("dns-" + node.name),
-                           .uid = kDnsUser,
-                           .bind_low_ports = true}));
+      WEFT_CHECK(supervisor->add(agent_of(node)));
+      WEFT_CHECK(supervisor->add(dns_of(node)));
     }
     return supervisor->add({.name = "controller",
                             .args = {"--log-level", options.log_level, "controller", "--kubeconfig",
@@ -260,7 +261,7 @@ struct Cluster::Impl {
     for (const auto& node : layout.nodes) {
       out.nodes.push_back({.name = node.name,
                            .netns = node.netns,
-                           .zone = {},
+                           .zone = node.zone,
                            .addresses = {node.address4.addr.str(), node.address6.addr.str()},
                            .pod_cidrs = {node.pods4.str(), node.pods6.str()},
                            .cni_socket = node.cni_socket,
@@ -284,7 +285,8 @@ struct Cluster::Impl {
   Expected<void> start(const Progress& progress) {
     WEFT_CHECK(prepare());
     WEFT_CHECK(make_nodes());
-    progress(fmt::format("{} with its network", layout.nodes[0].name));
+    progress(layout.nodes.size() == 1 ? layout.nodes[0].name + " with its network"
+                                      : fmt::format("{} nodes with their network", layout.nodes.size()));
     sandbox = std::make_unique<Sandbox>(sandbox_options());
     WEFT_CHECK(start_api());
     progress(fmt::format("API server on 127.0.0.1:{}", port));

@@ -50,13 +50,15 @@ Expected<void> check_cluster_name(const std::string& name) {
       fmt::format("--name {}: must be 1 to 20 of a-z, 0-9 and '-', not starting or ending with '-'", name));
 }
 
-Expected<ClusterLayout> make_layout(const std::string& name, int number, int node_count) {
-  WEFT_CHECK(check_cluster_name(name));
+Expected<ClusterLayout> make_layout(const ClusterOptions& options, int number) {
+  WEFT_CHECK(check_cluster_name(options.name));
+  if (options.nodes < 1 || options.nodes > kMaxNodes)
+    return fail(ErrorCode::invalid, fmt::format("--nodes {}: must be 1 to {}", options.nodes, kMaxNodes));
   WEFT_TRY(auto cgroup_root, cgroup2_root());
   ClusterLayout layout;
-  layout.name = name;
-  layout.run_dir = fmt::format("{}/{}", kRunRoot, name);
-  layout.cgroup = fmt::format("{}/weft-{}", cgroup_root, name);
+  layout.name = options.name;
+  layout.run_dir = fmt::format("{}/{}", kRunRoot, options.name);
+  layout.cgroup = fmt::format("{}/weft-{}", cgroup_root, options.name);
   layout.bpf_dir = layout.run_dir + "/bpf";
   layout.gateway4 = prefix(fmt::format("172.30.{}.1/24", number));
   layout.gateway6 = prefix(fmt::format("fd00:172:{:x}::1/64", number));
@@ -64,7 +66,10 @@ Expected<ClusterLayout> make_layout(const std::string& name, int number, int nod
   layout.services6 = prefix("fd00:96::/112");
   layout.dns4 = layout.services4.base().plus(10);
   layout.dns6 = layout.services6.base().plus(10);
-  for (int i = 0; i < node_count; ++i) layout.nodes.push_back(make_node(layout, number, i));
+  for (int i = 0; i < options.nodes; ++i) {
+    layout.nodes.push_back(make_node(layout, number, i));
+    if (!options.zones.empty()) layout.nodes.back().zone = options.zones[i % options.zones.size()];
+  }
   return layout;
 }
 

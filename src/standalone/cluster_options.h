@@ -14,13 +14,17 @@ struct ClusterOptions {
   std::string name = "weft";
   std::string data_dir;                       ///< "": state in memory
   std::map<std::string, std::string> images;  ///< image name to program
-  uint16_t port = 0;                          ///< of the API server; 0: the first free one from 6443
+  int nodes = 1;
+  std::vector<std::string> zones;  ///< given to the nodes in turns; empty: none
+  bool vxlan = false;              ///< between the nodes; otherwise they route directly
+  uint16_t port = 0;               ///< of the API server; 0: the first free one from 6443
   std::string log_level = "info";
 };
 
 /// One simulated node and all the names and addresses that follow from its place in the cluster.
 struct NodeLayout {
   std::string name;    ///< "node-1"
+  std::string zone;    ///< topology.kubernetes.io/zone; "": none
   std::string netns;   ///< name in /run/netns
   std::string cgroup;  ///< absolute path
   std::string state_dir;
@@ -37,7 +41,7 @@ struct ClusterLayout {
   std::string run_dir;  ///< /run/weft/NAME
   std::string cgroup;   ///< <cgroup2 root>/weft-NAME
   std::string bpf_dir;
-  IpPrefix gateway4, gateway6;    ///< the machine's end of the uplink
+  IpPrefix gateway4, gateway6;    ///< the machine's own addresses on the nodes' segment
   IpPrefix services4, services6;  ///< Service address ranges
   IpAddr dns4, dns6;
   std::vector<NodeLayout> nodes;
@@ -54,9 +58,12 @@ inline constexpr const char* kRunRoot = "/run/weft";
 /// A cluster's name: a DNS label of at most 20 characters (interface and namespace names are made from it).
 Expected<void> check_cluster_name(const std::string& name);
 
+/// What a cluster on one machine can have: each node needs an address of the segment and a range of pods.
+inline constexpr int kMaxNodes = 100;
+
 /// `number` (0 to 254) tells clusters on one machine apart: their node networks are 172.30.NUMBER.0/24 and
 /// fd00:172:NUMBER::/64. Pod and Service ranges live in the nodes' namespaces and may repeat.
-Expected<ClusterLayout> make_layout(const std::string& name, int number, int node_count);
+Expected<ClusterLayout> make_layout(const ClusterOptions& options, int number);
 
 /// The number of the cluster that owns the folder /run/weft/NAME, or a free one, written there. Safe against
 /// another `weft up` doing the same.
