@@ -74,7 +74,9 @@ int run() {
   auto mark = fmt::format("wb-pods-{}", ::getpid());
   auto dir = "/tmp/" + mark;
   auto result = measure(mark, dir);
-  for (const auto& name : list_netns(mark)) (void)remove_netns(name);
+  for (const auto& name : list_netns(mark)) {
+    if (auto removed = remove_netns(name); !removed) fmt::print(stderr, "{}\n", removed.error().message);
+  }
   std::filesystem::remove_all(dir);
   if (result) return *result;
   fmt::print(stderr, "bench_pod_setup: {}\n", result.error().message);

@@ -11,7 +11,6 @@ namespace {
 
 using namespace weft;
 using namespace weft::bench;
-namespace st = weft::service::test;
 
 constexpr int kServices = 10'000;
 constexpr int kEndpoints = 5;  // of each

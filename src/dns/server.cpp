@@ -60,7 +60,7 @@ Forwarded note_forward(const WorkerContext& context, size_t index, const Query& 
 }
 
 void forward(WorkerContext& context, const Forwarded& question, const SocketAddress& client,
-             Transport transport, std::function<void(std::span<const uint8_t>)> send) {
+             Transport transport, const std::function<void(std::span<const uint8_t>)>& send) {
   auto refuse = [](const Query& query, Rcode rcode, const auto& send_to) {
     std::array<uint8_t, kMinUdpSize> buffer;
     send_to({buffer.data(), write_error(query, rcode, buffer)});

@@ -401,7 +401,7 @@ TEST(ResolvConf, NameServers) {
 }
 
 TEST(SocketAddress, Text) {
-  for (auto [text, expected] :
+  for (const auto& [text, expected] :
        std::vector<std::pair<std::string, std::string>>{{"10.0.0.1", "10.0.0.1:53"},
                                                         {"10.0.0.1:5353", "10.0.0.1:5353"},
                                                         {"::1", "[::1]:53"},
