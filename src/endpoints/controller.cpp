@@ -10,11 +10,11 @@
 #include "endpoints/endpoint.h"
 #include "endpoints/plan.h"
 #include "endpoints/slice_cache.h"
+#include "endpoints/slice_writer.h"
 #include "endpoints/trigger_time.h"
 #include "kube/client/events.h"
 #include "kube/client/informer.h"
 #include "kube/client/work_queue.h"
-#include "kube/codec.h"
 #include "kube/selector.h"
 
 namespace weft::endpoints {
@@ -50,7 +50,13 @@ std::vector<std::string> first_selected(const kube::Service& service) {
 
 struct Controller::Impl : std::enable_shared_from_this<Impl> {
   explicit Impl(kube::Client& c)
-      : client(c), services(c), pods(c), nodes(c), slices(c), events(c, "endpoint-slice-controller") {}
+      : client(c),
+        services(c),
+        pods(c),
+        nodes(c),
+        slices(c, kController),
+        writer(c, slices),
+        events(c, "endpoint-slice-controller") {}
 
   void start();
   void wire();
@@ -63,10 +69,6 @@ struct Controller::Impl : std::enable_shared_from_this<Impl> {
 
   std::vector<PodPtr> pods_of(const kube::Service& service) const;
   awaitable<bool> look_at(std::string service_key);
-  awaitable<Expected<void>> carry_out(Plan plan);
-  awaitable<Expected<void>> create(kube::EndpointSlice slice);
-  awaitable<Expected<void>> update(kube::EndpointSlice slice);
-  awaitable<Expected<void>> remove(SlicePtr slice);
   bool report(const kube::Service& service, const Error& error);
 
   kube::Client& client;
@@ -74,10 +76,12 @@ struct Controller::Impl : std::enable_shared_from_this<Impl> {
   kube::Informer<kube::Pod> pods;
   kube::Informer<kube::Node> nodes;
   SliceCache slices;
+  SliceWriter writer;
   kube::EventRecorder events;
   TriggerTimes trigger_times;
   std::unique_ptr<kube::WorkQueue> queue;
-  Counters counters;
+  uint64_t looks = 0;
+  uint64_t failed = 0;
   int unsynced = 4;
   bool stopped = false;
 };
@@ -148,7 +152,7 @@ awaitable<bool> Controller::Impl::look_at(std::string service_key) {
     co_return true;
   }
   if (!has_slices(*service)) co_return true;
-  ++counters.looks;
+  ++looks;
   auto selected = pods_of(*service);
   auto time = trigger_times.compute(service_key, *service, selected);
   auto plan = plan_slices({
@@ -161,62 +165,15 @@ awaitable<bool> Controller::Impl::look_at(std::string service_key) {
   for (const auto& left : plan.left_out)
     spdlog::debug("{}: pod {} is left out: {}", service_key, left.pod->metadata.name, left.why);
   if (plan.empty()) co_return true;
-  auto done = co_await carry_out(std::move(plan));
+  auto done = co_await writer.carry_out(std::move(plan));
   co_return done ? true : report(*service, done.error());
-}
-
-awaitable<Expected<void>> Controller::Impl::carry_out(Plan plan) {
-  for (auto& slice : plan.create) WEFT_CO_CHECK(co_await create(std::move(slice)));
-  for (auto& slice : plan.update) WEFT_CO_CHECK(co_await update(std::move(slice)));
-  for (auto& slice : plan.remove) WEFT_CO_CHECK(co_await remove(std::move(slice)));
-  co_return Expected<void>{};
-}
-
-awaitable<Expected<void>> Controller::Impl::create(kube::EndpointSlice slice) {
-  const auto& resource = kube::resource_of<kube::EndpointSlice>();
-  WEFT_CO_TRY(auto answer, co_await client.create(resource, slice.metadata.namespace_, kube::encode(slice)));
-  ++counters.created;
-  WEFT_CO_TRY(auto written, kube::decode<kube::EndpointSlice>(answer));
-  slices.wrote(std::make_shared<const kube::EndpointSlice>(std::move(written)));
-  co_return Expected<void>{};
-}
-
-awaitable<Expected<void>> Controller::Impl::update(kube::EndpointSlice slice) {
-  const auto& resource = kube::resource_of<kube::EndpointSlice>();
-  auto answer =
-      co_await client.update(resource, slice.metadata.namespace_, slice.metadata.name, kube::encode(slice));
-  if (!answer) {
-    slices.forget(object_key(slice.metadata));
-    co_return std::unexpected(answer.error());
-  }
-  ++counters.updated;
-  WEFT_CO_TRY(auto written, kube::decode<kube::EndpointSlice>(*answer));
-  slices.wrote(std::make_shared<const kube::EndpointSlice>(std::move(written)));
-  co_return Expected<void>{};
-}
-
-awaitable<Expected<void>> Controller::Impl::remove(SlicePtr slice) {
-  const auto& meta = slice->metadata;
-  json::value options{{"preconditions", {{"uid", meta.uid}}}};
-  auto answer = co_await client.remove(kube::resource_of<kube::EndpointSlice>(), meta.namespace_, meta.name,
-                                       std::move(options));
-  if (!answer && answer.error().code != ErrorCode::not_found) {
-    slices.forget(object_key(meta));
-    co_return std::unexpected(answer.error());
-  }
-  ++counters.removed;
-  slices.removed(slice);
-  co_return Expected<void>{};
 }
 
 /// Whether that is the end of it, for the queue.
 bool Controller::Impl::report(const kube::Service& service, const Error& error) {
-  ++counters.failed;
-  // The watch is about to show what we did not know.
-  if (error.code == ErrorCode::conflict || error.code == ErrorCode::not_found) return false;
-  // Nothing can be created in a namespace that goes, and nothing needs to be.
-  if (error.code == ErrorCode::forbidden && error.message.find("being terminated") != std::string::npos)
-    return true;
+  ++failed;
+  if (is_outdated(error)) return false;
+  if (is_pointless(error)) return true;
   auto message = fmt::format("Error updating Endpoint Slices for Service {}: {}",
                              object_key(service.metadata), error.message);
   spdlog::warn("{}", message);
@@ -263,6 +220,8 @@ void Controller::stop() {
 }
 bool Controller::synced() const { return impl_->unsynced == 0; }
 bool Controller::idle() const { return !impl_->queue || impl_->queue->idle(); }
-const Controller::Counters& Controller::counters() const { return impl_->counters; }
+Controller::Counters Controller::counters() const {
+  return {impl_->writer.counters(), impl_->looks, impl_->failed};
+}
 
 }  // namespace weft::endpoints

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "endpoints/slice_writer.h"
 #include "kube/client/client.h"
 
 namespace weft::endpoints {
@@ -12,11 +13,8 @@ namespace weft::endpoints {
 /// changes to one Service is written at most once in 20 ms. All work happens on the client's io_context.
 class Controller {
  public:
-  struct Counters {
-    uint64_t looks = 0;  ///< Services compared with their slices
-    uint64_t created = 0;
-    uint64_t updated = 0;
-    uint64_t removed = 0;
+  struct Counters : SliceWriter::Counters {
+    uint64_t looks = 0;   ///< Services compared with their slices
     uint64_t failed = 0;  ///< writes that the server refused; tried again
   };
 
@@ -33,7 +31,7 @@ class Controller {
   bool synced() const;
   /// Nothing is being looked at, and nothing that may be is waiting.
   bool idle() const;
-  const Counters& counters() const;
+  Counters counters() const;
 
  private:
   struct Impl;

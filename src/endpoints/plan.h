@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "endpoints/packing.h"
 #include "kube/node.h"
 #include "kube/pod.h"
 #include "kube/service.h"
@@ -14,14 +15,10 @@
 /// other without a write.
 namespace weft::endpoints {
 
-inline constexpr const char* kServiceName = "kubernetes.io/service-name";
-inline constexpr const char* kManagedBy = "endpointslice.kubernetes.io/managed-by";
 inline constexpr const char* kHeadless = "service.kubernetes.io/headless";
 inline constexpr const char* kController = "endpointslice-controller.k8s.io";
-inline constexpr const char* kTriggerTime = "endpoints.kubernetes.io/last-change-trigger-time";
 
 using PodPtr = std::shared_ptr<const kube::Pod>;
-using SlicePtr = std::shared_ptr<const kube::EndpointSlice>;
 
 struct PlanInput {
   const kube::Service& service;
@@ -41,13 +38,9 @@ struct LeftOut {
   std::string why;
 };
 
-/// The changes to make, in this order. Every endpoint names the pod it comes from in its targetRef.
-struct Plan {
-  std::vector<kube::EndpointSlice> create;  ///< with generateName
-  std::vector<kube::EndpointSlice> update;  ///< with the resourceVersion they replace
-  std::vector<SlicePtr> remove;
+/// The changes to make. Every endpoint names the pod it comes from in its targetRef.
+struct Plan : SliceChanges {
   std::vector<LeftOut> left_out;
-  bool empty() const { return create.empty() && update.empty() && remove.empty(); }
 };
 
 /// The Service's slices are ours to keep: it has a selector and is no ExternalName.

@@ -2,9 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
-#include <set>
-
 #include "endpoints/endpoint.h"
 #include "endpoints/test_objects.h"
 #include "endpoints/trigger_time.h"
@@ -445,107 +442,6 @@ TEST(TriggerTimes, OldestChangeThatIsNew) {
   EXPECT_EQ(times.compute("a/web", service, {pod(2, "2026-01-01T00:08:00Z")}), "")
       << "a pod that went has no time";
 }
-
-/// Random histories: whatever happened, at rest every pod that takes part is in exactly one slice of each
-/// family, in its present state, with its own ports; slices respect the limit; and each step writes few
-/// slices.
-class PlanHistories : public testing::TestWithParam<int> {};
-
-TEST_P(PlanHistories, EndRight) {
-  std::mt19937 random(static_cast<unsigned>(GetParam()));
-  auto roll = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n)); };
-  World w;
-  w.most_per_slice = 6;
-  w.service.spec.ipFamilies = {"IPv4", "IPv6"};
-  w.service.spec.ports[0].targetPort.value = std::string("web");
-  w.nodes["node-2"] = make_node("node-2", "zone-b");
-  int next = 0;
-  auto any_pod = [&]() -> kube::Pod& {
-    return std::next(w.pods.begin(), roll(static_cast<int>(w.pods.size())))->second;
-  };
-  for (int step = 0; step < 100; ++step) {
-    size_t touched = 1;
-    switch (int kind = roll(10); kind) {
-      case 0:
-      case 1:
-      case 2: {
-        touched = static_cast<size_t>(roll(6) + 1);
-        for (size_t i = 0; i < touched; ++i) {
-          auto& pod = w.add_pod(next++);
-          auto& port = pod.spec.containers.emplace_back().ports.emplace_back();
-          port.name = "web";
-          port.containerPort = roll(4) == 0 ? 9090 : 8080;
-          pod.spec.nodeName = roll(2) == 0 ? "node-1" : "node-2";
-          if (roll(5) == 0) pod.status.podIPs.pop_back();
-        }
-        break;
-      }
-      case 3:
-      case 4:
-        for (touched = 0; touched < 4 && !w.pods.empty(); ++touched) w.pods.erase(any_pod().metadata.name);
-        break;
-      case 5:
-        if (!w.pods.empty()) {
-          auto& status = any_pod().status.conditions[0].status;
-          status = status == "True" ? "False" : "True";
-        }
-        break;
-      case 6:
-        if (!w.pods.empty()) any_pod().metadata.deletionTimestamp = "2026-01-01T00:00:00Z";
-        break;
-      case 7:
-        if (!w.pods.empty()) any_pod().status.phase = "Failed";
-        break;
-      case 8:
-        // Somebody damages a slice, or removes one.
-        if (!w.slices.empty()) {
-          auto it = std::next(w.slices.begin(), roll(static_cast<int>(w.slices.size())));
-          touched = it->second.endpoints.size() + 2;
-          if (roll(2) == 0) {
-            w.slices.erase(it);
-          } else {
-            it->second.endpoints.clear();
-          }
-        }
-        break;
-      default:
-        w.service.metadata.labels["step"] = "x";
-        touched = kind == 9 && step > 5 ? 1 : w.slices.size() + 1;
-        if (step < 90) w.service.metadata.labels.erase("step");
-    }
-    const auto before = w.slices.size();
-    auto plan = w.apply();
-    const auto written = plan.create.size() + plan.update.size() + plan.remove.size();
-    if (w.service.metadata.labels.empty()) {
-      EXPECT_LE(written, 2 * (touched + 2) + 2) << "step " << step << ", of " << before << " slices";
-    }
-
-    std::map<std::string, std::set<std::string>> wanted, found;
-    for (const auto& [name, pod] : w.pods) {
-      if (pod.status.phase == "Failed") continue;
-      for (const auto& ip : pod.status.podIPs)
-        wanted[ip.ip.find(':') == std::string::npos ? "IPv4" : "IPv6"].insert(name);
-    }
-    for (const auto& [slice_name, slice] : w.slices) {
-      EXPECT_LE(slice.endpoints.size(), w.most_per_slice);
-      for (const auto& endpoint : slice.endpoints) {
-        const auto& name = endpoint.targetRef->name;
-        EXPECT_TRUE(found[slice.addressType].insert(name).second)
-            << name << " is in two slices, step " << step;
-        const auto& pod = w.pods.at(name);
-        EXPECT_EQ(endpoint.conditions.serving, is_ready(pod));
-        EXPECT_EQ(endpoint.conditions.terminating, pod.metadata.deletionTimestamp.has_value());
-        EXPECT_EQ(endpoint.zone, pod.spec.nodeName == "node-1" ? "zone-a" : "zone-b");
-        EXPECT_EQ(slice.ports.at(0).port, pod.spec.containers[0].ports[0].containerPort);
-      }
-    }
-    ASSERT_EQ(found, wanted) << "step " << step;
-    ASSERT_GE(w.slices.size(), 2U) << "one slice a family at least";
-    ASSERT_EQ(writes(w.plan()), "0 0 0") << "at rest, step " << step;
-  }
-}
-
-INSTANTIATE_TEST_SUITE_P(Seeds, PlanHistories, testing::Range(1, 7));
 
 }  // namespace
 }  // namespace weft::endpoints

@@ -21,9 +21,9 @@ uint64_t version_of(const kube::EndpointSlice& slice) {
   return out;
 }
 
-kube::Reflector::Options only_ours() {
+kube::Reflector::Options managed_by(const std::string& manager) {
   kube::Reflector::Options out;
-  out.label_selector = std::string(kManagedBy) + "=" + kController;
+  out.label_selector = std::string(kManagedBy) + "=" + manager;
   return out;
 }
 
@@ -35,7 +35,8 @@ std::string service_key_of(const kube::EndpointSlice& slice) {
   return kube::object_key(slice.metadata.namespace_, it->second);
 }
 
-SliceCache::SliceCache(kube::Client& client) : informer_(client, only_ours()) {
+SliceCache::SliceCache(kube::Client& client, const std::string& manager)
+    : informer_(client, managed_by(manager)) {
   informer_.add_index(kByService,
                       [](const kube::EndpointSlice& slice) { return std::vector{service_key_of(slice)}; });
 }

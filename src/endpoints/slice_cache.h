@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "endpoints/plan.h"
+#include "endpoints/packing.h"
 #include "kube/client/informer.h"
 
 namespace weft::endpoints {
@@ -15,7 +15,8 @@ namespace weft::endpoints {
 /// watch, never plans on what we know to be old, and our own writes cause no look at all.
 class SliceCache {
  public:
-  explicit SliceCache(kube::Client& client);
+  /// Of those that are labelled to be managed by `manager`.
+  SliceCache(kube::Client& client, const std::string& manager);
 
   kube::Informer<kube::EndpointSlice>& informer() { return informer_; }
   /// Those of one Service ("namespace/name") that are not being deleted.

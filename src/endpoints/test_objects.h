@@ -121,7 +121,7 @@ struct World {
 };
 
 /// "creates updates removes".
-inline std::string writes(const Plan& plan) {
+inline std::string writes(const SliceChanges& plan) {
   return fmt::format("{} {} {}", plan.create.size(), plan.update.size(), plan.remove.size());
 }
 
