@@ -117,6 +117,10 @@ size_t writes_needed(const World& before, const World& now, const std::string& f
   size_t wrong = 0;
   for (const auto& [name, slice] : before.slices) {
     if (slice.addressType != family) continue;
+    if (slice.metadata.ownerReferences[0].uid != now.service.metadata.uid) {
+      ++wrong;
+      continue;
+    }
     bool is_wrong = label_of(slice.metadata, "team") != label_of(now.service.metadata, "team");
     std::string group;
     for (const auto& port : slice.ports)
@@ -297,7 +301,7 @@ class History {
 
   std::string change_service() {
     auto& spec = w.service.spec;
-    switch (roll(6)) {
+    switch (roll(7)) {
       case 0: {
         const std::vector<std::string> names{"web", "admin"};
         spec.ports[0].targetPort.value = names[static_cast<size_t>(roll(2))];
@@ -357,6 +361,8 @@ void expect_exact(const World& w) {
   for (const auto& [name, slice] : w.slices) {
     ++slices[slice.addressType];
     EXPECT_LE(slice.endpoints.size(), w.most_per_slice) << name;
+    EXPECT_EQ(label_of(slice.metadata, "team"), label_of(w.service.metadata, "team")) << name;
+    EXPECT_EQ(slice.metadata.ownerReferences.at(0).uid, w.service.metadata.uid) << name;
     for (const auto& endpoint : slice.endpoints) found[slice.addressType].insert(line_of(slice, endpoint));
   }
   ASSERT_EQ(found, wanted);
