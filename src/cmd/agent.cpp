@@ -20,6 +20,7 @@
 #include "podnet/cni_server.h"
 #include "podnet/node.h"
 #include "podnet/peers.h"
+#include "service/edge_engine.h"
 #include "service/engine.h"
 
 namespace weft::cmd {
@@ -35,6 +36,7 @@ struct Flags {
   std::string cgroup;
   std::vector<std::string> pod_cidrs, node_ips;
   std::string overlay;
+  bool no_masquerade = false;
 };
 
 /// What the agent has to know of its node before it can serve it.
@@ -73,8 +75,8 @@ class Agent {
 
   Expected<void> start() {
     WEFT_TRY(auto network, parse_network(flags_.pod_cidrs, flags_.node_ips));
-    WEFT_CHECK(open_services());
-    if (!network.pod_cidrs.empty()) return serve_pods(network);
+    WEFT_CHECK(open_services(network));
+    if (!network.pod_cidrs.empty()) return serve(network);
     asio::co_spawn(io_, wait_for_node(), asio::detached);
     return {};
   }
@@ -82,6 +84,19 @@ class Agent {
   bool failed() const { return failed_; }
 
  private:
+  /// All that needs to know where the node is.
+  Expected<void> serve(const NodeNetwork& network) {
+    if (!network.pod_cidrs.empty()) WEFT_CHECK(serve_pods(network));
+    WEFT_TRY(auto peers,
+             podnet::Peers::open({.self = {flags_.node_name, network.addresses}, .mode = mode()}));
+    peers_.emplace(std::move(peers));
+    WEFT_CHECK(open_edge(network));
+    nodes_.on_change([this](const auto&, const auto&) { nodes_changed(); });
+    nodes_.on_synced([this] { nodes_changed(); });
+    asio::co_spawn(io_, nodes_.run(), asio::detached);
+    return {};
+  }
+
   Expected<void> serve_pods(const NodeNetwork& network) {
     WEFT_TRY(auto node,
              podnet::Node::open({.state_dir = flags_.state_dir,
@@ -94,21 +109,21 @@ class Agent {
     auto handler = [this](const podnet::CniRequest& request) { return node_->handle(request); };
     WEFT_TRY(cni_, podnet::CniServer::listen(io_, flags_.cni_socket, handler));
     spdlog::info("connecting pods of {}; CNI socket {}", network.pod_cidrs[0].str(), flags_.cni_socket);
-    return reach_peers(network);
+    return {};
   }
 
-  Expected<void> reach_peers(const NodeNetwork& network) {
-    WEFT_TRY(auto peers,
-             podnet::Peers::open({.self = {flags_.node_name, network.addresses}, .mode = mode()}));
-    peers_.emplace(std::move(peers));
-    nodes_.on_change([this](const auto&, const auto&) { update_peers(); });
-    nodes_.on_synced([this] { update_peers(); });
-    asio::co_spawn(io_, nodes_.run(), asio::detached);
+  /// Until the nodes are listed, those that the pinned maps know stay inside the cluster.
+  Expected<void> open_edge(const NodeNetwork& network) {
+    edge_facts_ = {.addresses = network.addresses,
+                   .pods = network.pod_cidrs,
+                   .overlay = mode() == podnet::PeerMode::vxlan,
+                   .masquerade = !flags_.no_masquerade};
+    WEFT_TRY(edge_, service::NodeEdgeEngine::open(flags_.bpf_dir, engine_->socket()));
     return {};
   }
 
   /// Routes are never taken away for nodes that are merely not listed yet.
-  void update_peers() {
+  void nodes_changed() {
     if (!nodes_.synced()) return;
     std::vector<kube::Node> nodes;
     for (const auto& [name, node] : nodes_.items()) nodes.push_back(*node);
@@ -119,6 +134,8 @@ class Agent {
       peer_problems_ = plan.problems;
     }
     if (auto applied = peers_->apply(plan); !applied) spdlog::error("{}", applied.error().message);
+    auto edge = edge_->apply(service::plan_edge(edge_facts_, nodes), edge_facts_.addresses);
+    if (!edge) spdlog::error("{}", edge.error().message);
   }
 
   podnet::PeerMode mode() const {
@@ -139,24 +156,27 @@ class Agent {
 
   bool take_node(const json::value& object) {
     auto node = kube::decode<kube::Node>(object);
-    if (!node || node->spec.podCIDRs.empty()) return false;
+    if (!node) return false;
     std::vector<std::string> ips;
     for (const auto& address : node->status.addresses) {
       if (address.type == "InternalIP") ips.push_back(address.address);
     }
+    if (ips.empty()) return false;
     auto network = parse_network(node->spec.podCIDRs, ips);
-    auto served = network ? serve_pods(*network) : std::unexpected(network.error());
+    auto served = network ? serve(*network) : std::unexpected(network.error());
+    if (served) engine_->node_changed({flags_.node_name, flags_.zone, network->addresses});
     if (!served) end(served.error());
     return true;
   }
 
-  Expected<void> open_services() {
+  Expected<void> open_services(const NodeNetwork& network) {
     WEFT_TRY(auto root, cgroup2_root());
     WEFT_TRY(engine_,
-             service::ServiceEngine::open({.bpf_dir = flags_.bpf_dir,
-                                           .cgroup_path = flags_.cgroup.empty() ? root : flags_.cgroup,
-                                           .node = {.name = flags_.node_name, .zone = flags_.zone},
-                                           .sizes = {}}));
+             service::ServiceEngine::open(
+                 {.bpf_dir = flags_.bpf_dir,
+                  .cgroup_path = flags_.cgroup.empty() ? root : flags_.cgroup,
+                  .node = {.name = flags_.node_name, .zone = flags_.zone, .addresses = network.addresses},
+                  .sizes = {}}));
     services_.on_change(
         [this](const auto& before, const auto& after) { engine_->service_changed(before, after); });
     slices_.on_change(
@@ -189,6 +209,8 @@ class Agent {
   kube::Informer<kube::EndpointSlice> slices_;
   kube::Informer<kube::Node> nodes_;
   std::unique_ptr<service::ServiceEngine> engine_;
+  std::unique_ptr<service::NodeEdgeEngine> edge_;
+  service::EdgeFacts edge_facts_;
   std::optional<podnet::Peers> peers_;
   std::vector<std::string> peer_problems_;
   std::optional<podnet::Node> node_;
@@ -232,6 +254,8 @@ void add_agent_command(CLI::App& app, int& exit_code) {
       ->add_option("--overlay", flags->overlay,
                    "vxlan: reach other nodes' pods inside UDP; default: by routes")
       ->check(CLI::IsMember({"vxlan"}));
+  agent->add_flag("--no-masquerade", flags->no_masquerade,
+                  "pods keep their addresses towards the outside of the cluster");
   agent->add_option("--node-ip", flags->node_ips, "the node's addresses; default: the Node's InternalIPs");
   agent->callback([flags, &exit_code] {
     if (auto result = run(*flags); !result) {

@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 /// Part of the path under which maps are pinned, so that maps of another layout are never opened.
-#define WEFT_SERVICE_LAYOUT 1
+#define WEFT_SERVICE_LAYOUT 2
 
 /// Where clients connect to. Port 0 with protocol 0 stands for the whole address: it refuses every port that
 /// has no frontend of its own.
@@ -24,11 +24,30 @@ struct weft_frontend_key {
 /// The entry of a whole address.
 #define WEFT_FRONTEND_ADDRESS 2U
 
+/// The backends for clients on the node, and those for packets that reach the node from elsewhere: traffic
+/// policies make them differ.
 struct weft_frontend {
   __u32 set;    ///< whose slots hold its backends
   __u32 count;  ///< slots 0 … count-1 are filled
   __u32 flags;
   __u32 affinity_seconds;  ///< of ClientIP session affinity; 0: none
+  __u32 edge_set;
+  __u32 edge_count;
+  __u32 edge_flags;  ///< WEFT_FRONTEND_DROP
+  __u32 reserved;
+};
+
+/// Whom a client had last (session affinity). The key is the same whichever address of the Service port was
+/// used, as long as they share a set.
+struct weft_affinity_key {
+  __u8 client[16];  ///< address; of a socket the cookie of its network namespace, then zeros
+  __u32 set;
+  __u32 reserved;
+};
+
+struct weft_affinity {
+  __u64 backend;
+  __u64 used_ns;  ///< CLOCK_MONOTONIC, coarse
 };
 
 struct weft_slot_key {
@@ -39,6 +58,8 @@ struct weft_slot_key {
 
 /// The backend is on its way out and in use only because no other is left.
 #define WEFT_BACKEND_TERMINATING 1U
+/// The backend runs on this node.
+#define WEFT_BACKEND_LOCAL 2U
 
 struct weft_backend {
   __u8 addr[16];

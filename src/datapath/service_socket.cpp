@@ -215,6 +215,7 @@ Expected<ServiceSocket> ServiceSocket::open(const std::string& bpf_dir, const Se
   WEFT_CHECK(require_file_system(bpf_dir, BPF_FS_MAGIC,
                                  "is not on a BPF file system; mount one there (mount -t bpf bpf DIR)"));
   ServiceSocket socket;
+  socket.sizes_ = sizes;
   socket.folder_ = bpf_dir + "/service";
   socket.layout_ =
       fmt::format("v{}-{}-{}-{}", WEFT_SERVICE_LAYOUT, sizes.frontends, sizes.slots, sizes.backends);

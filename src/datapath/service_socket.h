@@ -36,6 +36,9 @@ class ServiceSocket {
   static Expected<ServiceSocket> open(const std::string& bpf_dir, const ServiceMapSizes& sizes);
 
   ServiceMaps& maps() { return maps_; }
+  /// Where the maps are pinned, for other programs that use them.
+  std::string map_folder() const { return folder_ + "/" + layout_; }
+  const ServiceMapSizes& sizes() const { return sizes_; }
   /// Programs of this layout and these sizes are attached already.
   bool attached() const { return attached_; }
 
@@ -47,6 +50,7 @@ class ServiceSocket {
   struct Programs;
   ServiceSocket() = default;
   ServiceMaps maps_;
+  ServiceMapSizes sizes_;
   std::string folder_;  ///< bpf_dir/service
   std::string layout_;  ///< the name of the folder of the maps
   bool attached_ = false;

@@ -36,7 +36,7 @@ Forwarded note_forward(const WorkerContext& context, size_t index, const Query& 
 /// Asks upstream and gives the finished answer to `send`, then or (when it cannot be asked) at once: REFUSED
 /// without upstreams, SERVFAIL when too much is in flight, on a loop, or when no upstream answers.
 void forward(WorkerContext& context, const Forwarded& question, const SocketAddress& client,
-             Transport transport, std::function<void(std::span<const uint8_t>)> send);
+             Transport transport, const std::function<void(std::span<const uint8_t>)>& send);
 
 /// Answers datagrams of one socket, many a system call.
 class UdpListener : public Poller::Handler {

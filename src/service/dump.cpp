@@ -9,6 +9,22 @@
 
 namespace weft::service {
 
+namespace {
+
+std::vector<ProgrammedFrontend::Target> targets(const Image& image, uint32_t number, uint32_t count) {
+  std::vector<ProgrammedFrontend::Target> out;
+  auto set = image.sets().find(number);
+  for (uint32_t i = 0; set != image.sets().end() && i < count && i < set->second.size(); ++i) {
+    const auto& slot = set->second[i];
+    uint8_t bytes[16];
+    std::copy(slot.address.addr.begin(), slot.address.addr.end(), bytes);
+    out.push_back({slot.id, addr_of(bytes), ntohs(slot.address.port)});
+  }
+  return out;
+}
+
+}  // namespace
+
 Expected<std::vector<ProgrammedFrontend>> dump_frontends(const std::string& bpf_dir) {
   WEFT_TRY(auto maps, datapath::open_service_maps(bpf_dir));
   WEFT_TRY(auto image, Image::load(maps));
@@ -22,13 +38,8 @@ Expected<std::vector<ProgrammedFrontend>> dump_frontends(const std::string& bpf_
     frontend.drop_when_empty = value.flags & WEFT_FRONTEND_DROP;
     frontend.set = value.set;
     frontend.affinity_seconds = value.affinity_seconds;
-    auto set = image.sets().find(value.set);
-    for (uint32_t i = 0; set != image.sets().end() && i < value.count && i < set->second.size(); ++i) {
-      const auto& slot = set->second[i];
-      uint8_t bytes[16];
-      std::copy(slot.address.addr.begin(), slot.address.addr.end(), bytes);
-      frontend.backends.push_back({slot.id, addr_of(bytes), ntohs(slot.address.port)});
-    }
+    frontend.backends = targets(image, value.set, value.count);
+    frontend.edge_backends = targets(image, value.edge_set, value.edge_count);
     out.push_back(std::move(frontend));
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {

@@ -24,7 +24,8 @@ struct ProgrammedFrontend {
   bool drop_when_empty = false;
   uint32_t set = 0;
   uint32_t affinity_seconds = 0;
-  std::vector<Target> backends;  ///< in the order of the slots
+  std::vector<Target> backends;       ///< for clients on the node, in the order of the slots
+  std::vector<Target> edge_backends;  ///< for packets from elsewhere
 };
 
 /// Reads the maps that an engine pinned under `bpf_dir`, sorted by address, port and protocol. Needs no

@@ -45,7 +45,8 @@ struct Placement {
 
 Address address_of(const Backend& backend) {
   Address address{.addr = backend.addr.mapped(), .port = htons(backend.port)};
-  if (backend.terminating) address.flags = WEFT_BACKEND_TERMINATING;
+  if (backend.terminating) address.flags |= WEFT_BACKEND_TERMINATING;
+  if (backend.local) address.flags |= WEFT_BACKEND_LOCAL;
   return address;
 }
 
@@ -64,13 +65,28 @@ struct Need {
   size_t new_frontends = 0, new_slots = 0, new_backends = 0;
 };
 
-weft_frontend frontend_value(const Frontend& frontend, uint32_t set, size_t count) {
+/// A set of a plan, as it is to be in the kernel.
+struct Numbered {
+  uint32_t number = 0;  ///< 0: not needed
+  uint32_t size = 0;
+};
+
+weft_frontend frontend_value(const Frontend& frontend, const Numbered& set, const Numbered& edge) {
   weft_frontend value{};
-  value.set = set;
-  value.count = static_cast<uint32_t>(count);
+  value.set = set.number;
+  value.count = set.size;
   value.flags = frontend.when_empty == WhenEmpty::drop ? WEFT_FRONTEND_DROP : 0;
   value.affinity_seconds = frontend.affinity_seconds;
+  value.edge_set = edge.number;
+  value.edge_count = edge.size;
+  value.edge_flags = frontend.edge_when_empty == WhenEmpty::drop ? WEFT_FRONTEND_DROP : 0;
   return value;
+}
+
+/// Which of a frontend's two sets a plan's set is, as the kernel has it; 0 if neither.
+uint32_t set_there(const Frontend& frontend, uint32_t set, const weft_frontend& there) {
+  if (frontend.set == set) return there.set;
+  return frontend.edge_set == set ? there.edge_set : 0;
 }
 
 /// Independent of the order, as slices come in any.
@@ -152,9 +168,9 @@ uint32_t ServiceEngine::Impl::set_id(const Entry& entry, const ServicePlan& plan
                                      const Placement& next, const SetName& name) {
   if (const uint32_t* known = entry.placed.find(name)) return *known;
   for (const auto& frontend : plan.frontends) {
-    if (frontend.set != set) continue;
     const auto* there = image.frontend(key_of(frontend));
-    if (there && !taken_sets.contains(there->set) && !next.has(there->set)) return there->set;
+    uint32_t number = there ? set_there(frontend, set, *there) : 0;
+    if (number != 0 && !taken_sets.contains(number) && !next.has(number)) return number;
   }
   return image.new_set();
 }
@@ -170,9 +186,11 @@ void ServiceEngine::Impl::adopt(const std::string& key, Entry& entry) {
     if (!there || owners.contains(where)) continue;
     owners[where] = key;
     entry.placed.frontends.push_back(where);
-    if (!taken_sets.insert(there->set).second) continue;
-    entry.placed.sets.emplace_back(name_of(*entry.service, plan.sets[frontend.set], frontend.protocol),
-                                   there->set);
+    for (auto [set, number] :
+         {std::pair(frontend.set, there->set), std::pair(frontend.edge_set, there->edge_set)}) {
+      if (!taken_sets.insert(number).second) continue;
+      entry.placed.sets.emplace_back(name_of(*entry.service, plan.sets[set], frontend.protocol), number);
+    }
   }
   for (const auto& addr : plan.addresses) {
     auto where = frontend_key(addr, 0, 0);
@@ -185,42 +203,47 @@ void ServiceEngine::Impl::adopt(const std::string& key, Entry& entry) {
 Expected<void> ServiceEngine::Impl::stage(const std::string& key, Entry& entry) {
   ServicePlan plan;
   if (entry.service) plan = plan_service(*entry.service, entry.slices, options.node);
-  log_problems(key, entry, std::move(plan.problems));
-
   Placement next;
   next.serving_udp = hash_of_serving_udp(plan);
   Need need;
-  std::vector<std::pair<uint32_t, size_t>> sets(plan.sets.size(), {0, 0});  // number and size, 0: not needed
+  std::vector<Numbered> sets(plan.sets.size());
   auto add = [&](const weft_frontend_key& where, const weft_frontend& value) {
     next.frontends.push_back(where);
     need.new_frontends += image.frontend(where) == nullptr;
     need.frontends.emplace_back(where, value);
   };
+  auto placed = [&](uint32_t index, Protocol protocol) -> const Numbered& {
+    auto& [number, size] = sets[index];
+    if (number != 0) return sets[index];
+    auto name = name_of(*entry.service, plan.sets[index], protocol);
+    number = set_id(entry, plan, index, next, name);
+    std::vector<Address> desired;
+    for (const auto& backend : plan.sets[index].backends) desired.push_back(address_of(backend));
+    size = static_cast<uint32_t>(desired.size());
+    auto change = image.difference(number, desired);
+    need.new_slots += change.new_slots;
+    need.new_backends += change.new_backends;
+    need.changes.push_back(std::move(change));
+    next.sets.emplace_back(std::move(name), number);
+    return sets[index];
+  };
   for (const auto& frontend : plan.frontends) {
     auto where = key_of(frontend);
     if (auto owner = owners.find(where); owner != owners.end() && owner->second != key) {
-      return fail(ErrorCode::conflict,
-                  fmt::format("{}: {} port {}/{} belongs to Service {} already",
-                              why(*entry.service, frontend), frontend.addr.str(), frontend.port,
-                              service::name_of(frontend.protocol), owner->second));
+      auto problem =
+          fmt::format("{}: {} port {}/{} belongs to Service {} already", why(*entry.service, frontend),
+                      frontend.addr.str(), frontend.port, service::name_of(frontend.protocol), owner->second);
+      if (frontend.kind == FrontendKind::cluster_ip) return fail(ErrorCode::conflict, std::move(problem));
+      // Who asks for an address that somebody else has keeps those of his own.
+      plan.problems.push_back(std::move(problem));
+      continue;
     }
-    auto& [number, size] = sets[frontend.set];
-    if (number == 0) {
-      auto name = name_of(*entry.service, plan.sets[frontend.set], frontend.protocol);
-      number = set_id(entry, plan, frontend.set, next, name);
-      std::vector<Address> desired;
-      for (const auto& backend : plan.sets[frontend.set].backends) desired.push_back(address_of(backend));
-      size = desired.size();
-      auto change = image.difference(number, desired);
-      need.new_slots += change.new_slots;
-      need.new_backends += change.new_backends;
-      need.changes.push_back(std::move(change));
-      next.sets.emplace_back(std::move(name), number);
-    }
-    add(where, frontend_value(frontend, number, size));
+    auto inside = placed(frontend.set, frontend.protocol);
+    add(where, frontend_value(frontend, inside, placed(frontend.edge_set, frontend.protocol)));
   }
   for (const auto& addr : plan.addresses) add(frontend_key(addr, 0, 0), {.flags = WEFT_FRONTEND_ADDRESS});
   WEFT_CHECK(image.require_room(need.new_frontends, need.new_slots, need.new_backends));
+  log_problems(key, entry, std::move(plan.problems));
 
   for (auto& change : need.changes) image.stage(std::move(change));
   for (const auto& [where, value] : need.frontends) {
@@ -450,6 +473,14 @@ Expected<void> ServiceEngine::synced() {
   impl_->ready = true;
   return impl_->synchronize();
 }
+
+void ServiceEngine::node_changed(NodeFacts node) {
+  impl_->options.node = std::move(node);
+  if (!impl_->ready) return;
+  if (auto done = impl_->synchronize(); !done) spdlog::error("Services: {}", done.error().message);
+}
+
+const datapath::ServiceSocket& ServiceEngine::socket() const { return impl_->socket; }
 
 ServiceEngine::Stats ServiceEngine::stats() const {
   Stats stats;

@@ -52,7 +52,12 @@ class ServiceEngine {
   /// attaches the programs if they do not run yet. Fails if they cannot be attached.
   Expected<void> synced();
 
+  /// The node has other addresses, or is in another zone.
+  void node_changed(NodeFacts node);
+
   Stats stats() const;
+  /// Whose maps the node edge's programs use too.
+  const datapath::ServiceSocket& socket() const;
 
  private:
   struct Impl;

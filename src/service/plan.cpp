@@ -60,6 +60,11 @@ class Planner {
 
  private:
   std::vector<IpAddr> cluster_addresses();
+  void add_external(Scope edge);
+  void add_frontend(FrontendKind kind, const IpAddr& addr, uint32_t address, uint32_t port, Scope inside,
+                    Scope edge);
+  WhenEmpty when_empty(uint32_t set) const;
+  std::optional<IpAddr> parse(const std::string& field, const std::string& text);
   uint32_t affinity_seconds() const;
   uint32_t set_for(uint32_t port, Protocol protocol, bool v6, Scope scope);
   std::vector<Candidate> candidates(const kube::ServicePort& port, Protocol protocol, bool v6,
@@ -80,43 +85,85 @@ ServicePlan Planner::run() && {
   if (plan_.ignored != Ignored::no) return std::move(plan_);
 
   const auto& spec = service_.spec;
-  Scope scope = spec.internalTrafficPolicy == "Local" ? Scope::local : Scope::cluster;
+  Scope inside = spec.internalTrafficPolicy == "Local" ? Scope::local : Scope::cluster;
   plan_.addresses = cluster_addresses();
-  for (uint32_t address = 0; address < plan_.addresses.size(); ++address) {
-    const IpAddr addr = plan_.addresses[address];
-    for (uint32_t port = 0; port < spec.ports.size(); ++port) {
-      auto protocol = protocol_of(spec.ports[port].protocol);
-      if (!protocol || !valid_port(spec.ports[port].port)) {
-        plan_.problems.push_back(fmt::format("spec.ports[{}]: not a valid port and protocol: {} {}", port,
-                                             spec.ports[port].port, spec.ports[port].protocol));
-        continue;
-      }
-      Frontend frontend;
-      frontend.addr = addr;
-      frontend.port = static_cast<uint16_t>(spec.ports[port].port);
-      frontend.protocol = *protocol;
-      frontend.set = set_for(port, *protocol, addr.is_v6(), scope);
-      const auto& set = plan_.sets[frontend.set];
-      frontend.when_empty = scope == Scope::local && set.any_usable ? WhenEmpty::drop : WhenEmpty::reject;
-      frontend.affinity_seconds = affinity_seconds();
-      frontend.address_index = address;
-      frontend.port_index = port;
-      plan_.frontends.push_back(frontend);
-    }
+  for (uint32_t port = 0; port < spec.ports.size(); ++port) {
+    if (protocol_of(spec.ports[port].protocol) && valid_port(spec.ports[port].port)) continue;
+    plan_.problems.push_back(fmt::format("spec.ports[{}]: not a valid port and protocol: {} {}", port,
+                                         spec.ports[port].port, spec.ports[port].protocol));
   }
+  for (uint32_t address = 0; address < plan_.addresses.size(); ++address) {
+    for (uint32_t port = 0; port < spec.ports.size(); ++port)
+      add_frontend(FrontendKind::cluster_ip, plan_.addresses[address], address, port, inside, inside);
+  }
+  add_external(spec.externalTrafficPolicy == "Local" ? Scope::local : Scope::cluster);
   return std::move(plan_);
+}
+
+/// Clients on the node itself may use all endpoints of an external address, whatever its policy.
+void Planner::add_external(Scope edge) {
+  const auto& spec = service_.spec;
+  auto add = [&](FrontendKind kind, const IpAddr& addr, uint32_t address) {
+    bool serves_family = std::ranges::any_of(
+        plan_.addresses, [&](const IpAddr& cluster) { return cluster.is_v4() == addr.is_v4(); });
+    if (!serves_family) return;
+    for (uint32_t port = 0; port < spec.ports.size(); ++port)
+      add_frontend(kind, addr, address, port, Scope::cluster, edge);
+  };
+  for (uint32_t i = 0; i < spec.externalIPs.size(); ++i) {
+    if (auto addr = parse(fmt::format("spec.externalIPs[{}]", i), spec.externalIPs[i]))
+      add(FrontendKind::external_ip, *addr, i);
+  }
+  if (spec.type != "NodePort" && spec.type != "LoadBalancer") return;
+  for (uint32_t i = 0; i < node_.addresses.size(); ++i) add(FrontendKind::node_port, node_.addresses[i], i);
+  if (spec.type != "LoadBalancer") return;
+  const auto& ingress = service_.status.loadBalancer.ingress;
+  for (uint32_t i = 0; i < ingress.size(); ++i) {
+    // Packets for the others do not come with that address.
+    if (ingress[i].ip.empty() || ingress[i].ipMode.value_or("VIP") != "VIP") continue;
+    if (auto addr = parse(fmt::format("status.loadBalancer.ingress[{}].ip", i), ingress[i].ip))
+      add(FrontendKind::load_balancer, *addr, i);
+  }
+}
+
+void Planner::add_frontend(FrontendKind kind, const IpAddr& addr, uint32_t address, uint32_t port,
+                           Scope inside, Scope edge) {
+  const auto& spec = service_.spec.ports[port];
+  auto protocol = protocol_of(spec.protocol);
+  int32_t number = kind == FrontendKind::node_port ? spec.nodePort : spec.port;
+  if (!protocol || !valid_port(number)) return;
+  Frontend frontend;
+  frontend.kind = kind;
+  frontend.addr = addr;
+  frontend.port = static_cast<uint16_t>(number);
+  frontend.protocol = *protocol;
+  frontend.set = set_for(port, *protocol, addr.is_v6(), inside);
+  frontend.when_empty = when_empty(frontend.set);
+  frontend.edge_set = set_for(port, *protocol, addr.is_v6(), edge);
+  frontend.edge_when_empty = when_empty(frontend.edge_set);
+  frontend.affinity_seconds = affinity_seconds();
+  frontend.address_index = address;
+  frontend.port_index = port;
+  plan_.frontends.push_back(frontend);
+}
+
+/// Endpoints elsewhere that the policy forbids are no reason to tell the client that there are none.
+WhenEmpty Planner::when_empty(uint32_t set) const {
+  const auto& chosen = plan_.sets[set];
+  return chosen.scope == Scope::local && chosen.any_usable ? WhenEmpty::drop : WhenEmpty::reject;
+}
+
+std::optional<IpAddr> Planner::parse(const std::string& field, const std::string& text) {
+  auto addr = IpAddr::parse(text);
+  if (!addr) plan_.problems.push_back(fmt::format("{}: not an IP address: \"{}\"", field, text));
+  return addr;
 }
 
 std::vector<IpAddr> Planner::cluster_addresses() {
   const auto& spec = service_.spec;
   std::vector<IpAddr> out;
-  auto add = [&](std::string_view field, const std::string& text) {
-    auto addr = IpAddr::parse(text);
-    if (!addr) {
-      plan_.problems.push_back(fmt::format("{}: not an IP address: \"{}\"", field, text));
-    } else {
-      out.push_back(*addr);
-    }
+  auto add = [&](const std::string& field, const std::string& text) {
+    if (auto addr = parse(field, text)) out.push_back(*addr);
   };
   if (spec.clusterIPs.empty()) add("spec.clusterIP", spec.clusterIP);
   for (size_t i = 0; i < spec.clusterIPs.size(); ++i)

@@ -25,7 +25,8 @@ std::string_view name_of(Protocol protocol);
 /// What the choice of endpoints depends on besides the objects.
 struct NodeFacts {
   std::string name;
-  std::string zone;  ///< topology.kubernetes.io/zone; empty if the node has none
+  std::string zone;               ///< topology.kubernetes.io/zone; empty if the node has none
+  std::vector<IpAddr> addresses;  ///< those on which it offers node ports
 };
 
 /// A place among the slices that the plan was made from.
@@ -86,11 +87,14 @@ struct Frontend {
   IpAddr addr;
   uint16_t port = 0;
   Protocol protocol = Protocol::tcp;
-  uint32_t set = 0;  ///< index in ServicePlan::sets
+  uint32_t set = 0;  ///< for clients on this node: index in ServicePlan::sets
   WhenEmpty when_empty = WhenEmpty::reject;
+  uint32_t edge_set = 0;  ///< for packets that come from elsewhere
+  WhenEmpty edge_when_empty = WhenEmpty::reject;
   uint32_t affinity_seconds = 0;  ///< of ClientIP session affinity; 0: none
-  uint32_t address_index = 0;     ///< in the field that `kind` names (spec.clusterIPs, …)
-  uint32_t port_index = 0;        ///< in spec.ports
+  uint32_t address_index =
+      0;                    ///< in the field that `kind` names (spec.clusterIPs, …) or the node's addresses
+  uint32_t port_index = 0;  ///< in spec.ports
 };
 
 /// Why a Service has no plan.

@@ -224,10 +224,11 @@ TEST(PlanTest, BadFieldsAreNamedAndTheRestGoesOn) {
   auto plan = plan_service(*svc, slices, kNode);
   ASSERT_EQ(plan.frontends.size(), 1);
   EXPECT_THAT(backends(plan), ElementsAre("10.244.0.1 8080"));
-  EXPECT_THAT(plan.problems,
-              ElementsAre(HasSubstr("spec.clusterIPs[1]: not an IP address: \"nonsense\""),
-                          HasSubstr("EndpointSlice shop/s endpoints[1]: addresses[0]: not an IPv4 address"),
-                          HasSubstr("spec.ports[1]: not a valid port and protocol: 70000 TCP")));
+  EXPECT_THAT(
+      plan.problems,
+      UnorderedElementsAre(HasSubstr("spec.clusterIPs[1]: not an IP address: \"nonsense\""),
+                           HasSubstr("EndpointSlice shop/s endpoints[1]: addresses[0]: not an IPv4 address"),
+                           HasSubstr("spec.ports[1]: not a valid port and protocol: 70000 TCP")));
 }
 
 TEST(PlanTest, SaysWhy) {

@@ -7,7 +7,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "datapath/service_layout.h"
+#include "datapath/bpf/service_maps.h"
 
 #define ECONNREFUSED 111
 
@@ -16,39 +16,6 @@
 
 // Linux 5.18 and later can give the program's caller an errno; earlier ones answer EPERM.
 const volatile __u32 can_set_retval = 0;
-
-// Sizes of the first three come from the loader.
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 1);
-  __type(key, struct weft_frontend_key);
-  __type(value, struct weft_frontend);
-} frontends SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 1);
-  __type(key, struct weft_slot_key);
-  __type(value, __u64);
-} slots SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 1);
-  __type(key, __u64);
-  __type(value, struct weft_backend);
-} backends SEC(".maps");
-
-// Only the engine reads and writes it; it is here so that it is pinned with the others.
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct weft_ids);
-} ids SEC(".maps");
 
 // What sockets asked for and got, by socket cookie. An entry goes when its socket does (sock_release), so the
 // oldest are evicted only when more sockets than that are open. (Storage in the socket itself would do the
@@ -82,13 +49,6 @@ struct {
   __type(key, struct weft_flow_key);
   __type(value, struct weft_flow);
 } flows SEC(".maps");
-
-static __always_inline void copy_addr(__u8* to, const __u8* from) { __builtin_memcpy(to, from, 16); }
-
-static __always_inline int same_addr(const __u8* a, const __u8* b) {
-  const __u32 *x = (const __u32*)a, *y = (const __u32*)b;
-  return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3];
-}
 
 // The address that the caller asks for (connect, sendmsg) or is about to be shown (recvmsg, getpeername).
 static __always_inline void read_user(struct bpf_sock_addr* ctx, int v6, __u8* addr, __be16* port) {
@@ -125,32 +85,26 @@ static __always_inline int refuse(void) {
   return REFUSE;
 }
 
-static __always_inline struct weft_frontend* find_frontend(struct weft_frontend_key* key) {
-  struct weft_frontend* frontend = bpf_map_lookup_elem(&frontends, key);
-  if (frontend) return frontend;
-  struct weft_frontend_key address = {};
-  copy_addr(address.addr, key->addr);
-  return bpf_map_lookup_elem(&frontends, &address);
-}
-
-// A backend at random. The engine fills slots before it raises a frontend's count and empties them after it
-// has lowered it; who read the old count and meets an emptied slot reads again.
-static __always_inline struct weft_backend* choose(struct weft_frontend_key* key,
+// For a socket the client is its network namespace: its address is not chosen yet.
+static __always_inline struct weft_backend* choose(struct bpf_sock_addr* ctx, struct weft_frontend_key* key,
                                                    struct weft_frontend* frontend, __u64* id) {
-  for (int attempt = 0; attempt < 4; attempt++) {
-    __u32 count = frontend->count;
-    if (!count) return 0;
-    struct weft_slot_key slot = {.set = frontend->set, .slot = bpf_get_prandom_u32() % count};
-    __u64* found = bpf_map_lookup_elem(&slots, &slot);
-    if (found) {
-      *id = *found;
-      struct weft_backend* backend = bpf_map_lookup_elem(&backends, id);
-      if (backend) return backend;
-    }
-    frontend = bpf_map_lookup_elem(&frontends, key);
-    if (!frontend) return 0;
+  struct weft_affinity_key client = {.set = frontend->set};
+  if (frontend->affinity_seconds) {
+    *(__u64*)client.client = bpf_get_netns_cookie(ctx);
+    struct weft_backend* same = had_last(&client, frontend->affinity_seconds, id);
+    if (same) return same;
   }
-  return 0;
+  struct weft_backend* backend = 0;
+  for (int attempt = 0; attempt < 4 && !backend; attempt++) {
+    backend = any_of(frontend->set, frontend->count, id);
+    if (backend) break;
+    // The engine fills slots before it raises a frontend's count and empties them after it has lowered it;
+    // who read the old count and met an emptied slot reads again.
+    frontend = bpf_map_lookup_elem(&frontends, key);
+    if (!frontend || !frontend->count) return 0;
+  }
+  if (backend && frontend && frontend->affinity_seconds) keep_affinity(&client, *id);
+  return backend;
 }
 
 // What becomes of a socket whose frontend gives it no backend.
@@ -191,7 +145,7 @@ static __always_inline int on_connect(struct bpf_sock_addr* ctx, int v6) {
     return ALLOW;
   }
   __u64 id = 0;
-  struct weft_backend* backend = choose(&key, frontend, &id);
+  struct weft_backend* backend = choose(ctx, &key, frontend, &id);
   if (!backend) return without_backend(frontend);
 
   __u64 cookie = bpf_get_socket_cookie(ctx);
@@ -256,7 +210,7 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr* ctx, int v6) {
     copy_addr(choice.addr, key.addr);
     backend = chosen_before(&choice, frontend, &id);
   }
-  if (!backend) backend = choose(&key, frontend, &id);
+  if (!backend) backend = choose(ctx, &key, frontend, &id);
   if (!backend) return without_backend(frontend);
   now.backend = id;
   fill_peer(&now.peer, &key, backend);

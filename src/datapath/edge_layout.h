@@ -1,0 +1,91 @@
+#pragma once
+
+/// Keys and values of the node edge's maps, shared between its BPF programs (C) and the loader (C++).
+/// Addresses and ports as in service_layout.h. Any change of a struct or of a meaning here needs a new
+/// WEFT_EDGE_LAYOUT.
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#define WEFT_EDGE_LAYOUT 1
+
+/// A packet's addresses and ports. Of an ICMP echo both ports are its identifier.
+struct weft_tuple {
+  __u8 src[16];
+  __u8 dst[16];
+  __be16 sport;
+  __be16 dport;
+  __u8 protocol;
+  __u8 reserved[3];
+};
+
+/// The other direction of the connection has answered.
+#define WEFT_FLOW_REPLIED 1U
+/// This direction has sent its FIN.
+#define WEFT_FLOW_FIN 2U
+/// This direction has sent a RST.
+#define WEFT_FLOW_RST 4U
+/// The entry of the packets that began the connection; the other one is that of the answers.
+#define WEFT_FLOW_ORIGINAL 8U
+/// Translated packets leave by the device that routing names without passing through the node's stack, which
+/// would take them for spoofed: they have an address of the node as their source.
+#define WEFT_FLOW_REDIRECT 16U
+/// The connection goes to a Service; `backend` is its backend.
+#define WEFT_FLOW_SERVICE 32U
+
+/// What becomes of packets with a certain tuple. A connection has two entries; the original one's timer
+/// removes both.
+struct weft_nat {
+  __u8 src[16];
+  __u8 dst[16];
+  __be16 sport;
+  __be16 dport;
+  __u32 flags;
+  __u64 backend;
+  __u64 seen_ns;  ///< CLOCK_MONOTONIC, coarse: the last packet
+#ifdef __bpf__
+  struct bpf_timer timer;
+#else
+  __u64 timer[2];
+#endif
+};
+
+/// A later fragment has no ports: those of the first one, by what all of them have in common.
+struct weft_fragment_key {
+  __u8 src[16];
+  __u8 dst[16];
+  __u32 id;
+  __u8 protocol;
+  __u8 reserved[3];
+};
+struct weft_fragment {
+  __be16 sport;
+  __be16 dport;
+};
+
+/// Of longest-prefix matches; `length` counts from the first of 16 bytes.
+struct weft_prefix_key {
+  __u32 length;
+  __u8 addr[16];
+};
+/// The pods of this node have these addresses.
+#define WEFT_PREFIX_OWN_PODS 1U
+/// Inside the cluster: pods keep their addresses towards it.
+#define WEFT_PREFIX_CLUSTER 2U
+
+struct weft_edge {
+  __u8 source4[16];  ///< of packets that the node sends in the name of others, v4-mapped; zeros: cannot
+  __u8 source6[16];
+  __u16 port_min;  ///< host order: of those packets
+  __u16 port_max;
+  __u32 masquerade;  ///< pods' packets to the outside get the node's address
+};
+
+enum weft_edge_counter {
+  WEFT_EDGE_TRANSLATED,  ///< new connections
+  WEFT_EDGE_NO_BACKEND,  ///< refused or dropped: nothing to send to
+  WEFT_EDGE_TABLE_FULL,  ///< dropped: no room for a new connection
+  WEFT_EDGE_NO_PORT,     ///< dropped: all source ports towards a backend are in use
+  WEFT_EDGE_NO_ROUTE,    ///< dropped
+  WEFT_EDGE_COUNTERS,
+};

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "base/ip.h"
+#include "datapath/edge_layout.h"
+#include "datapath/map.h"
+#include "datapath/service_socket.h"
+
+namespace weft::datapath {
+
+/// An address range and what is there: WEFT_PREFIX_….
+using EdgePrefix = std::pair<IpPrefix, uint32_t>;
+
+/// The node edge's programs and maps. Maps are pinned under `bpf_dir`/edge; the programs stay on the links
+/// when this object or its process goes. Works in the network namespace of the thread that calls.
+class NodeEdge {
+ public:
+  struct Options {
+    std::string bpf_dir;
+    uint32_t flows = 524'288;  ///< entries of the translation table: two a connection
+  };
+  /// Opens the pinned maps or makes them, and loads the programs on the Service maps of `services`. Does not
+  /// attach.
+  static Expected<NodeEdge> open(const Options& options, const ServiceSocket& services);
+
+  Expected<void> configure(const weft_edge& settings);
+  /// By difference: what is not named is removed.
+  Expected<void> set_prefixes(std::span<const EdgePrefix> prefixes);
+  /// Puts the programs on both directions of a link, or replaces those of an earlier agent, each at once.
+  /// Idempotent.
+  Expected<void> attach(int link);
+
+  /// Sums over all CPUs, by weft_edge_counter.
+  Expected<std::array<uint64_t, WEFT_EDGE_COUNTERS>> counters() const;
+  /// Entries of the translation table; two a connection.
+  HashMap<weft_tuple, weft_nat>& flows() { return flows_; }
+
+ private:
+  struct Programs;
+  NodeEdge() = default;
+  std::shared_ptr<Programs> programs_;
+  HashMap<weft_tuple, weft_nat> flows_;
+  HashMap<weft_prefix_key, uint32_t> prefixes_;
+};
+
+}  // namespace weft::datapath

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "datapath/node_edge.h"
+#include "kube/node.h"
+
+namespace weft::service {
+
+/// What the edge of a node has to know besides the Services.
+struct EdgePlan {
+  weft_edge settings{};
+  std::vector<datapath::EdgePrefix> prefixes;
+};
+
+/// This node, as its edge sees it.
+struct EdgeFacts {
+  std::vector<IpAddr> addresses;
+  std::vector<IpPrefix> pods;
+  /// Nodes reach each other's pods through a tunnel: then what the node sends to them in the name of others
+  /// has the first address of its pods' range, which no pod has, so that answers come back through the
+  /// tunnel.
+  bool overlay = false;
+  bool masquerade = true;  ///< pods' packets to the outside get the node's address
+};
+
+/// Pure. Nodes' pods and addresses are the inside of the cluster; everything else is outside.
+EdgePlan plan_edge(const EdgeFacts& self, std::span<const kube::Node> nodes);
+
+}  // namespace weft::service
