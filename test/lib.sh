@@ -58,6 +58,7 @@ cluster_up() {
 
 cluster_down() {
   local status=$?
+  if [ "$failures" -gt 0 ]; then tail -n 15 "/run/weft/$cluster/logs/"*.log | cut -c1-200 | sed 's/^/  # /'; fi
   "$weft" down --name "$cluster" >/dev/null 2>&1
   local left
   left=$(leftovers)
@@ -71,6 +72,20 @@ cluster_down() {
   [ "$failures" -eq 0 ] && [ "$status" -eq 0 ]
   exit
 }
+
+# outside_up: a host on the nodes' segment that is no node; `outside COMMAND…` runs there. Named so that weft down removes it.
+# Sets net4 (172.30.0) and net6 (fd00:172::), what the addresses on the segment begin with.
+outside_up() {
+  local bridge ns=weft-$cluster-outside
+  bridge=$(ip -o link | grep -F "alias weft-$cluster/segment" | sed 's/^[0-9]*: \([^:]*\):.*/\1/')
+  net4=$(ip -o -4 addr show dev "$bridge" | grep -oE '172\.30\.[0-9]+')
+  net6=$(ip -o -6 addr show dev "$bridge" | grep -oE 'fd00:172[0-9a-f:]*::1/' | sed 's|1/$||')
+  ip netns add "$ns" && ip link add "wo$$" type veth peer name eth0 netns "$ns" &&
+    ip link set "wo$$" alias "weft-$cluster/outside" master "$bridge" up &&
+    ip -n "$ns" addr add "$net4.250/24" dev eth0 && ip -n "$ns" addr add "${net6}250/64" dev eth0 nodad &&
+    ip -n "$ns" link set eth0 up && ip -n "$ns" link set lo up || { echo "not ok a host outside"; exit 1; }
+}
+outside() { ip netns exec "weft-$cluster-outside" "$@"; }
 
 # What the cluster has left on the machine: namespaces, cgroups, state, mounts, links.
 leftovers() {

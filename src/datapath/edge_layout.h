@@ -7,7 +7,7 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#define WEFT_EDGE_LAYOUT 1
+#define WEFT_EDGE_LAYOUT 2
 
 /// A packet's addresses and ports. Of an ICMP echo both ports are its identifier.
 struct weft_tuple {
@@ -73,9 +73,15 @@ struct weft_prefix_key {
 /// Inside the cluster: pods keep their addresses towards it.
 #define WEFT_PREFIX_CLUSTER 2U
 
+/// Pods of other nodes that are reached through a tunnel.
+#define WEFT_PREFIX_TUNNEL 4U
+
 struct weft_edge {
-  __u8 source4[16];  ///< of packets that the node sends in the name of others, v4-mapped; zeros: cannot
-  __u8 source6[16];
+  __u8 node4[16];  ///< source of packets that the node sends in the name of others, v4-mapped; zeros: it has
+                   ///< none
+  __u8 node6[16];
+  __u8 tunnel4[16];  ///< the same, towards WEFT_PREFIX_TUNNEL: the answers come back through the tunnel
+  __u8 tunnel6[16];
   __u16 port_min;  ///< host order: of those packets
   __u16 port_max;
   __u32 masquerade;  ///< pods' packets to the outside get the node's address

@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace weft::datapath {
@@ -75,16 +76,17 @@ Expected<void> RawMap::update_all(const void* keys, const void* values, size_t c
 
 Expected<void> RawMap::read_all(std::vector<std::byte>& keys, std::vector<std::byte>& values) const {
   uint32_t size = kBatch;
-  uint32_t position = 0;
+  // Where the kernel is: the number of a hash map's bucket, a whole key of others.
+  std::vector<std::byte> position(std::max<size_t>(key_size_, sizeof(uint32_t)));
   bool first = true;
   size_t filled = 0;
   for (;;) {
     keys.resize((filled + size) * key_size_);
     values.resize((filled + size) * value_size_);
     uint32_t count = size;
-    int rc =
-        bpf_map_lookup_batch(fd(), first ? nullptr : &position, &position, keys.data() + filled * key_size_,
-                             values.data() + filled * value_size_, &count, nullptr);
+    int rc = bpf_map_lookup_batch(fd(), first ? nullptr : position.data(), position.data(),
+                                  keys.data() + filled * key_size_, values.data() + filled * value_size_,
+                                  &count, nullptr);
     int err = rc < 0 ? errno : 0;
     if (err == ENOSPC) {  // one bucket holds more than the buffer
       size *= 2;

@@ -34,6 +34,7 @@ PeerPlan plan_peers(std::span<const kube::Node> nodes, const Self& self, PeerMod
   for (const auto& node : nodes) {
     if (node.metadata.name == self.name) continue;
     auto addresses = internal_addresses(node);
+    if (addresses.empty()) continue;  // it has not come up yet
     for (size_t i = 0; i < node.spec.podCIDRs.size(); ++i) {
       auto where = fmt::format("Node {} spec.podCIDRs[{}]", node.metadata.name, i);
       auto pods = IpPrefix::parse(node.spec.podCIDRs[i]);

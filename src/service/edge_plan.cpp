@@ -1,7 +1,6 @@
 #include "service/edge_plan.h"
 
 #include <algorithm>
-#include <optional>
 
 namespace weft::service {
 namespace {
@@ -15,37 +14,36 @@ constexpr uint16_t kLastPort = 29'999;
 constexpr const char* kLinkLocal[] = {"224.0.0.0/4", "169.254.0.0/16", "255.255.255.255/32", "ff00::/8",
                                       "fe80::/10"};
 
-std::optional<IpAddr> source(const EdgeFacts& self, bool v4) {
-  if (self.overlay) {
-    auto pods = std::ranges::find_if(self.pods, [&](const IpPrefix& p) { return p.addr.is_v4() == v4; });
-    if (pods != self.pods.end()) return pods->base();
-  }
-  auto own = std::ranges::find(self.addresses, v4, &IpAddr::is_v4);
-  return own == self.addresses.end() ? std::optional<IpAddr>() : *own;
+void set(uint8_t (&to)[16], const IpAddr& address) {
+  auto bytes = address.mapped();
+  std::copy(bytes.begin(), bytes.end(), to);
 }
 
-void set_source(uint8_t (&to)[16], const std::optional<IpAddr>& address) {
-  if (!address) return;
-  auto bytes = address->mapped();
-  std::copy(bytes.begin(), bytes.end(), to);
+weft_edge settings(const EdgeFacts& self) {
+  weft_edge out{.port_min = kFirstPort, .port_max = kLastPort, .masquerade = self.masquerade};
+  auto own = [&](bool v4) { return std::ranges::find(self.addresses, v4, &IpAddr::is_v4); };
+  if (auto node = own(true); node != self.addresses.end()) set(out.node4, *node);
+  if (auto node = own(false); node != self.addresses.end()) set(out.node6, *node);
+  for (const auto& pods : self.pods) set(pods.addr.is_v4() ? out.tunnel4 : out.tunnel6, pods.base());
+  return out;
 }
 
 }  // namespace
 
 EdgePlan plan_edge(const EdgeFacts& self, std::span<const kube::Node> nodes) {
   EdgePlan plan;
-  set_source(plan.settings.source4, source(self, true));
-  set_source(plan.settings.source6, source(self, false));
-  plan.settings.port_min = kFirstPort;
-  plan.settings.port_max = kLastPort;
-  plan.settings.masquerade = self.masquerade;
+  plan.settings = settings(self);
   for (const auto& pods : self.pods)
     plan.prefixes.emplace_back(pods, WEFT_PREFIX_OWN_PODS | WEFT_PREFIX_CLUSTER);
   auto inside = [&plan](const IpPrefix& prefix) { plan.prefixes.emplace_back(prefix, WEFT_PREFIX_CLUSTER); };
   for (const auto& address : self.addresses) inside({address, address.bits()});
   for (const auto& node : nodes) {
     for (const auto& text : node.spec.podCIDRs) {
-      if (auto pods = IpPrefix::parse(text)) inside(*pods);
+      auto pods = IpPrefix::parse(text);
+      if (!pods) continue;
+      inside(*pods);
+      bool own = std::ranges::find(self.pods, *pods) != self.pods.end();
+      if (self.overlay && !own) plan.prefixes.emplace_back(*pods, WEFT_PREFIX_TUNNEL);
     }
     for (const auto& address : node.status.addresses) {
       if (auto ip = IpAddr::parse(address.address)) inside({*ip, ip->bits()});

@@ -140,8 +140,8 @@ static __always_inline void forget(const struct weft_tuple* key, const struct we
 
 // Begins a connection: packets with `from` leave with `to`, and their answers come back. 0, -EEXIST when the
 // answers would be taken for another connection's, or another negative number when there is no room.
-__noinline long begin_flow(const struct weft_tuple* from, const struct weft_tuple* to,
-                                       __u32 flags, __u64 backend) {
+__noinline long begin_flow(const struct weft_tuple* from, const struct weft_tuple* to, __u32 flags,
+                           __u64 backend) {
   if (!from || !to) return -1;
   struct weft_tuple answers;
   struct weft_nat flow = {.sport = from->dport,
@@ -175,11 +175,12 @@ __noinline long begin_flow(const struct weft_tuple* from, const struct weft_tupl
 
 // The same, with the node's address as the source and a port that makes the answers unmistakable.
 __noinline long begin_as_node(const struct weft_tuple* from, struct weft_tuple* to, __u32 flags,
-                                          __u64 backend, int v6) {
+                              __u64 backend, int v6) {
   if (!from || !to) return -1;
   const struct weft_edge* node = settings();
   if (!node) return -1;
-  const __u8* source = v6 ? node->source6 : node->source4;
+  const __u8* source = v6 ? node->node6 : node->node4;
+  if (place_of(to->dst) & WEFT_PREFIX_TUNNEL) source = v6 ? node->tunnel6 : node->tunnel4;
   if (!(v6 ? *(__u32*)source : v4_of(source))) return -1;
   copy16(to->src, source);
   // SCTP's checksum covers the ports: they cannot change (RFC 9260, 6.8).
@@ -196,8 +197,7 @@ __noinline long begin_as_node(const struct weft_tuple* from, struct weft_tuple* 
   return -EEXIST;
 }
 
-__noinline int redirect_out(struct __sk_buff* skb, struct packet* p,
-                                        const struct weft_tuple* to) {
+__noinline int redirect_out(struct __sk_buff* skb, struct packet* p, const struct weft_tuple* to) {
   if (!p || !to) return TC_ACT_SHOT;
   if (decrement_ttl(skb, p) < 0) return TC_ACT_SHOT;
   struct bpf_fib_lookup route = {.family = p->v6 ? AF_INET6 : AF_INET, .ifindex = skb->ifindex};
@@ -209,8 +209,11 @@ __noinline int redirect_out(struct __sk_buff* skb, struct packet* p,
     route.ipv4_src = v4_of(to->src);
     route.ipv4_dst = v4_of(to->dst);
   }
+  // Too big for the next link is no reason to stop here: a tunnel's own packets may be fragmented, and it is
+  // the stack behind it that tells the sender, by an error that is translated on its way back.
   long found = bpf_fib_lookup(skb, &route, sizeof(route), 0);
-  if (found != BPF_FIB_LKUP_RET_SUCCESS && found != BPF_FIB_LKUP_RET_NO_NEIGH)
+  if (found != BPF_FIB_LKUP_RET_SUCCESS && found != BPF_FIB_LKUP_RET_NO_NEIGH &&
+      found != BPF_FIB_LKUP_RET_FRAG_NEEDED)
     return count(WEFT_EDGE_NO_ROUTE, TC_ACT_SHOT);
   return (int)bpf_redirect_neigh(route.ifindex, 0, 0, 0);
 }
@@ -298,7 +301,7 @@ static __always_inline int refuse(struct __sk_buff* skb, struct packet* p) {
   const struct weft_edge* node = settings();
   if (!node) return TC_ACT_SHOT;
   struct weft_tuple to = p->tuple;
-  copy16(to.dst, p->v6 ? node->source6 : node->source4);
+  copy16(to.dst, p->v6 ? node->node6 : node->node4);
   to.dport = 0;
   count(WEFT_EDGE_NO_BACKEND, 0);
   if (begin_flow(&p->tuple, &to, 0, 0) < 0) return TC_ACT_SHOT;

@@ -166,8 +166,7 @@ static __always_inline int store_addresses(struct __sk_buff* skb, const struct p
 }
 
 // The packet gets another tuple; `p` does not change. Of later fragments only the addresses are there.
-__noinline int rewrite(struct __sk_buff* skb, const struct packet* p,
-                                   const struct weft_tuple* to) {
+__noinline int rewrite(struct __sk_buff* skb, const struct packet* p, const struct weft_tuple* to) {
   if (!p || !to) return -1;
   int sum = p->fragment == LATER_FRAGMENT ? 0 : checksum_offset(p->tuple.protocol);
   int icmp = p->tuple.protocol == IPPROTO_ICMP || p->tuple.protocol == IPPROTO_ICMPV6;

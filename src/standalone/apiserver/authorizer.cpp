@@ -30,6 +30,7 @@ constexpr auto kRules = std::to_array<Rule>({
     {kControllerGroup, "", "pods", true, false},
     {kControllerGroup, "", "nodes", true, false},
     {kControllerGroup, "", "namespaces", true, false},
+    {kControllerGroup, "", "endpoints", true, false},
     {kControllerGroup, "discovery.k8s.io", "endpointslices", true, true},
     {kControllerGroup, "coordination.k8s.io", "leases", true, true},
     {kControllerGroup, "", "events", false, true},

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# What comes from outside: node ports and external addresses on every node, traffic policies, both families, UDP and its
+# fragments, refusals, and what pods send to the outside.
+. "$(dirname "$0")/../../lib.sh"
+cd "$(dirname "$0")" || exit 1
+cluster_up --nodes 3 "$@"
+outside_up
+kubectl apply -f manifests.yaml >/dev/null || echo "not ok apply"
+pods_are_ready() {
+  [ "$(kubectl get daemonset web -o jsonpath='{.status.numberReady}')" = 3 ] && kubectl wait --for=condition=Ready pod/client pod/only --timeout=1s
+}
+check "pods are ready" eventually 20 pods_are_ready
+
+node4() { echo "$net4.$(($1 + 1))"; }
+node6() { echo "[$net6$(($1 + 1))]"; }
+# field NAME URL: what the pod that answered said of it.
+field() { outside curl -g -sS -m 3 "$2" | jq -r ".$1"; }
+all_pods_answer() { for _ in $(seq 30); do outside curl -g -sS -m 3 "$1/hostname" && echo; done | sort -u | grep -c '^web-' | grep -qx 3; }
+# udp ADDRESS PORT TEXT: sends one datagram and prints the answer.
+udp() { outside timeout 3 bash -c "exec 3<>/dev/udp/$1/$2; printf '%s' '$3' >&3; dd bs=65536 count=1 status=none <&3"; }
+
+check "a node port answers on each node" eventually 5 expect web- field pod "http://$(node4 3):30080/"
+for node in 1 2 3; do
+  check "node $node reaches the pods of all nodes, IPv4" all_pods_answer "http://$(node4 $node):30080"
+  check "node $node reaches the pods of all nodes, IPv6" all_pods_answer "http://$(node6 $node):30080"
+done
+many() { outside sh -c "for i in \$(seq 200); do curl -sS -m 2 -o /dev/null http://$(node4 1):30080/ || echo LOST; done"; }
+check "two hundred connections are all answered" expect '^$' many
+bulk() { outside sh -c "head -c 5000000 /dev/zero | curl -sS -m 5 --data-binary @- -o /dev/null -w '%{size_upload}' http://$(node4 "$1"):30080/"; }
+for node in 1 2 3; do check "five megabytes through node $node" expect '^5000000$' bulk $node; done
+
+check "UDP by a node port" expect '^hello$' udp "$(node4 1)" 30500 hello
+check "UDP over IPv6" expect '^hello$' udp "${net6}2" 30500 hello
+long=$(printf 'x%.0s' $(seq 4000))
+fragments_return() { for node in 1 2 3; do [ "$(udp "$(node4 $node)" 30500 "$long")" = "$long" ] || return 1; done; }
+check "a datagram in fragments arrives and returns" fragments_return
+closed() { outside timeout 3 bash -c "exec 3<>/dev/udp/$(node4 "$1")/30501; printf x >&3; sleep 0.2; printf x >&3; dd bs=65536 count=1 status=none <&3"; }
+for node in 1 2 3; do check "a pod's ICMP error reaches the client through node $node" refused 'refused' closed $node; done
+
+check "policy Local keeps the client's address" expect "^$net4.250:" field client "http://$(node4 2):30081/"
+check "policy Local drops where there is no endpoint" refused 'timed out|exit 28' outside curl -sS -m 1 "http://$(node4 1):30081/"
+check "but the node's own pods may use all endpoints" expect '"only"' kubectl exec client -- curl -sS -m 3 "http://$(node4 1):30081/"
+check "a Service without endpoints refuses at once" refused 'after [0-9]{1,2} ms: Could' outside curl -sS -m 3 "http://$(node4 1):30082/"
+check "also over UDP" refused 'refused' outside timeout 3 bash -c "exec 3<>/dev/udp/$(node4 1)/30083; printf x >&3; sleep 0.2; printf x >&3; dd bs=1 count=1 status=none <&3"
+
+sticks() { for _ in $(seq 12); do outside curl -sS -m 3 "http://$(node4 1):30084/hostname" && echo; done | sort -u | wc -l | grep -qx 1; }
+check "session affinity keeps an outside client on one pod" sticks
+pod_sticks() { kubectl exec client -- sh -c 'for i in $(seq 12); do curl -sS -m 3 http://sticky/hostname; echo; done' | sort -u | wc -l | grep -qx 1; }
+check "and a pod" pod_sticks
+
+ip -n "weft-$cluster-outside" route add 198.51.100.0/24 via "$(node4 1)"
+check "an external address" expect web- field pod "http://198.51.100.7/"
+kubectl patch service local --type=merge -p '{"spec":{"type":"LoadBalancer"}}' >/dev/null
+kubectl patch service local --subresource=status --type=merge -p '{"status":{"loadBalancer":{"ingress":[{"ip":"198.51.100.8"},{"ip":"198.51.100.9","ipMode":"Proxy"}]}}}' >/dev/null
+ip -n "weft-$cluster-outside" route add 198.51.100.8/32 via "$(node4 2)"
+check "a load balancer's address keeps the client's" eventually 5 expect "^$net4.250:" field client "http://198.51.100.8/"
+check "a pod reaches it too" eventually 3 expect '"only"' kubectl exec client -- curl -sS -m 3 http://198.51.100.8/
+
+outside "$weft" echo --http 8099 >/dev/null 2>&1 &
+echo_pid=$!
+from_pod() { kubectl exec client -- curl -g -sS -m 3 "http://$1:8099/" | jq -r .client; }
+check "a pod's connection to the outside comes from its node" eventually 5 expect "^$net4.2:" from_pod "$net4.250"
+check "over IPv6 too" expect "^\[?${net6}2\]?:" from_pod "[${net6}250]"
+check "and its pings return" kubectl exec client -- ping -c 2 -W 2 "$net4.250"
+kill "$echo_pid"
+
+agent_dies() {
+  local out
+  out=$(mktemp)
+  outside sh -c "for i in \$(seq 150); do curl -sS -m 2 -o /dev/null http://$(node4 1):30080/ || echo LOST; done" >"$out" 2>&1 &
+  local load=$!
+  kill -9 "$(cat "/run/weft/$cluster/pids/agent-node-1")"
+  wait $load
+  ! grep -q . "$out"
+}
+check "the agent's death loses no connection" agent_dies
