@@ -67,7 +67,7 @@ TEST(Yaml, ScalarsAreWhatKubernetesMakesOfThem) {
   for (const auto& [yaml, expected] : cases) {
     EXPECT_EQ(one("k: [" +
                   std::string(yaml == "-"  ? "[null]"
-                              : yaml == "" ? "null"
+                              : yaml.empty() ? "null"
                                            : yaml) +
                   "]")
                   .at("k")
