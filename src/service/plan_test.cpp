@@ -218,6 +218,80 @@ TEST(PlanTest, SessionAffinity) {
   EXPECT_EQ(plan_service(*svc, {}, kNode).frontends[0].affinity_seconds, 60);
 }
 
+/// "kind address:port edge-backends", a line a frontend.
+std::vector<std::string> edges(const ServicePlan& plan) {
+  constexpr const char* kKinds[] = {"cluster_ip", "external_ip", "load_balancer", "node_port"};
+  std::vector<std::string> out;
+  for (const auto& frontend : plan.frontends) {
+    std::string line = std::string(kKinds[static_cast<int>(frontend.kind)]) + " " + frontend.addr.str() +
+                       " " + std::to_string(frontend.port);
+    for (const auto& backend : plan.sets[frontend.edge_set].backends) line += " " + backend.addr.str();
+    out.push_back(line);
+  }
+  return out;
+}
+
+NodeFacts node_with_addresses() {
+  auto facts = kNode;
+  facts.addresses = {*IpAddr::parse("172.30.0.2"), *IpAddr::parse("fd00:172::2")};
+  return facts;
+}
+
+TEST(PlanTest, ExternalAddressesOfEveryKind) {
+  auto svc = service("a", {"10.96.0.7"}, {{"http", "TCP", 80}});
+  svc->spec.type = "LoadBalancer";
+  svc->spec.ports[0].nodePort = 30'080;
+  svc->spec.externalIPs = {"198.51.100.1", "2001:db8::1"};
+  for (const char* ip : {"198.51.100.2", "198.51.100.3", ""})
+    svc->status.loadBalancer.ingress.emplace_back().ip = ip;
+  svc->status.loadBalancer.ingress[1].ipMode = "Proxy";
+  std::vector<SlicePtr> slices = {slice("s", "a", kTarget, {endpoint("10.244.0.1")})};
+  // Only of the families that the Service has; not through proxies that send to other addresses.
+  EXPECT_THAT(
+      edges(plan_service(*svc, slices, node_with_addresses())),
+      ElementsAre("cluster_ip 10.96.0.7 80 10.244.0.1", "external_ip 198.51.100.1 80 10.244.0.1",
+                  "node_port 172.30.0.2 30080 10.244.0.1", "load_balancer 198.51.100.2 80 10.244.0.1"));
+  svc->spec.ports[0].nodePort = 0;  // allocateLoadBalancerNodePorts: false
+  EXPECT_EQ(plan_service(*svc, slices, node_with_addresses()).frontends.size(), 3);
+  svc->spec.type = "ClusterIP";
+  EXPECT_EQ(plan_service(*svc, slices, node_with_addresses()).frontends.size(), 2);
+}
+
+TEST(PlanTest, ExternalPolicyLocalIsForPacketsFromElsewhere) {
+  auto svc = service("a", {"10.96.0.7"}, {{"http", "TCP", 80}});
+  svc->spec.type = "NodePort";
+  svc->spec.externalTrafficPolicy = "Local";
+  svc->spec.ports[0].nodePort = 30'080;
+  auto facts = node_with_addresses();
+  std::vector<SlicePtr> here = {
+      slice("s", "a", kTarget,
+            {endpoint("10.244.0.1", "ready", "node-1"), endpoint("10.244.1.1", "ready", "node-2")})};
+  auto plan = plan_service(*svc, here, facts);
+  EXPECT_THAT(edges(plan), ElementsAre("cluster_ip 10.96.0.7 80 10.244.0.1 10.244.1.1",
+                                       "node_port 172.30.0.2 30080 10.244.0.1"));
+  EXPECT_THAT(backends(plan, plan.frontends[1].set), ElementsAre("10.244.0.1 8080", "10.244.1.1 8080"));
+
+  std::vector<SlicePtr> away = {slice("s", "a", kTarget, {endpoint("10.244.1.1", "ready", "node-2")})};
+  plan = plan_service(*svc, away, facts);
+  EXPECT_EQ(plan.frontends[1].edge_when_empty, WhenEmpty::drop);
+  EXPECT_EQ(plan.frontends[1].when_empty, WhenEmpty::reject);
+  EXPECT_THAT(backends(plan, plan.frontends[1].set), ElementsAre("10.244.1.1 8080"));
+
+  plan = plan_service(*svc, {}, facts);
+  EXPECT_EQ(plan.frontends[1].edge_when_empty, WhenEmpty::reject);
+}
+
+TEST(PlanTest, EachPolicyIsForItsOwnSide) {
+  auto svc = service("a", {"10.96.0.7"}, {{"http", "TCP", 80}});
+  svc->spec.type = "NodePort";
+  svc->spec.internalTrafficPolicy = "Local";
+  svc->spec.ports[0].nodePort = 30'080;
+  std::vector<SlicePtr> away = {slice("s", "a", kTarget, {endpoint("10.244.1.1", "ready", "node-2")})};
+  auto plan = plan_service(*svc, away, node_with_addresses());
+  EXPECT_THAT(edges(plan), ElementsAre("cluster_ip 10.96.0.7 80", "node_port 172.30.0.2 30080 10.244.1.1"));
+  EXPECT_EQ(plan.frontends[0].edge_when_empty, WhenEmpty::drop);
+}
+
 TEST(PlanTest, BadFieldsAreNamedAndTheRestGoesOn) {
   auto svc = service("a", {"10.96.0.7", "nonsense"}, {{"http", "TCP", 80}, {"odd", "TCP", 70'000}});
   std::vector<SlicePtr> slices = {slice("s", "a", kTarget, {endpoint("10.244.0.1"), endpoint("10.244.0.x")})};
