@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 /// Part of the path under which maps are pinned, so that maps of another layout are never opened.
-#define WEFT_SERVICE_LAYOUT 2
+#define WEFT_SERVICE_LAYOUT 3
 
 /// Where clients connect to. Port 0 with protocol 0 stands for the whole address: it refuses every port that
 /// has no frontend of its own.
@@ -33,8 +33,8 @@ struct weft_frontend {
   __u32 affinity_seconds;  ///< of ClientIP session affinity; 0: none
   __u32 edge_set;
   __u32 edge_count;
-  __u32 edge_flags;  ///< WEFT_FRONTEND_DROP
-  __u32 reserved;
+  __u32 edge_flags;   ///< WEFT_FRONTEND_DROP
+  __u32 maglev_size;  ///< of edge_set's table; 0: it has none, any slot will do
 };
 
 /// Whom a client had last (session affinity). The key is the same whichever address of the Service port was
@@ -55,6 +55,17 @@ struct weft_slot_key {
   __u32 slot;
 };
 /// The value of a slot is the backend's number, a __u64 that is never given to another backend.
+
+#define WEFT_MAGLEV_CHUNK 128U
+
+/// A set's table from hashes to slots (see service/maglev.h), in pieces.
+struct weft_maglev_key {
+  __u32 set;
+  __u32 chunk;
+};
+struct weft_maglev {
+  __u16 slot[WEFT_MAGLEV_CHUNK];
+};
 
 /// The backend is on its way out and in use only because no other is left.
 #define WEFT_BACKEND_TERMINATING 1U

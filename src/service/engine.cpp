@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "datapath/udp_destroy.h"
 #include "service/image.h"
+#include "service/maglev.h"
 
 namespace weft::service {
 namespace {
@@ -61,6 +62,7 @@ SetName name_of(const kube::Service& service, const BackendSet& set, Protocol pr
 /// What a Service's new state needs in the kernel.
 struct Need {
   std::vector<Image::SetChange> changes;
+  std::vector<std::pair<uint32_t, std::vector<uint16_t>>> maglev;  ///< by set
   std::vector<std::pair<weft_frontend_key, weft_frontend>> frontends;
   size_t new_frontends = 0, new_slots = 0, new_backends = 0;
 };
@@ -69,6 +71,7 @@ struct Need {
 struct Numbered {
   uint32_t number = 0;  ///< 0: not needed
   uint32_t size = 0;
+  uint32_t maglev = 0;  ///< size of its table; 0: none
 };
 
 weft_frontend frontend_value(const Frontend& frontend, const Numbered& set, const Numbered& edge) {
@@ -79,6 +82,7 @@ weft_frontend frontend_value(const Frontend& frontend, const Numbered& set, cons
   value.affinity_seconds = frontend.affinity_seconds;
   value.edge_set = edge.number;
   value.edge_count = edge.size;
+  value.maglev_size = edge.maglev;
   value.edge_flags = frontend.edge_when_empty == WhenEmpty::drop ? WEFT_FRONTEND_DROP : 0;
   return value;
 }
@@ -87,6 +91,22 @@ weft_frontend frontend_value(const Frontend& frontend, const Numbered& set, cons
 uint32_t set_there(const Frontend& frontend, uint32_t set, const weft_frontend& there) {
   if (frontend.set == set) return there.set;
   return frontend.edge_set == set ? there.edge_set : 0;
+}
+
+std::vector<uint16_t> maglev_over(const std::vector<Image::Slot>& slots) {
+  std::vector<MaglevBackend> backends;
+  backends.reserve(slots.size());
+  for (const auto& slot : slots) backends.push_back({slot.address.addr, slot.address.port});
+  return maglev_table(backends);
+}
+
+/// Clients come to these addresses by any node.
+std::vector<bool> sets_for_any_node(const ServicePlan& plan) {
+  std::vector<bool> out(plan.sets.size());
+  for (const auto& frontend : plan.frontends) {
+    if (frontend.kind != FrontendKind::cluster_ip) out[frontend.edge_set] = true;
+  }
+  return out;
 }
 
 /// Independent of the order, as slices come in any.
@@ -212,8 +232,9 @@ Expected<void> ServiceEngine::Impl::stage(const std::string& key, Entry& entry) 
     need.new_frontends += image.frontend(where) == nullptr;
     need.frontends.emplace_back(where, value);
   };
+  auto for_any_node = sets_for_any_node(plan);
   auto placed = [&](uint32_t index, Protocol protocol) -> const Numbered& {
-    auto& [number, size] = sets[index];
+    auto& [number, size, maglev] = sets[index];
     if (number != 0) return sets[index];
     auto name = name_of(*entry.service, plan.sets[index], protocol);
     number = set_id(entry, plan, index, next, name);
@@ -223,6 +244,9 @@ Expected<void> ServiceEngine::Impl::stage(const std::string& key, Entry& entry) 
     auto change = image.difference(number, desired);
     need.new_slots += change.new_slots;
     need.new_backends += change.new_backends;
+    auto table = for_any_node[index] ? maglev_over(change.slots) : std::vector<uint16_t>();
+    maglev = static_cast<uint32_t>(table.size());
+    need.maglev.emplace_back(number, std::move(table));
     need.changes.push_back(std::move(change));
     next.sets.emplace_back(std::move(name), number);
     return sets[index];
@@ -246,6 +270,7 @@ Expected<void> ServiceEngine::Impl::stage(const std::string& key, Entry& entry) 
   log_problems(key, entry, std::move(plan.problems));
 
   for (auto& change : need.changes) image.stage(std::move(change));
+  for (const auto& [set, table] : need.maglev) image.stage_maglev(set, table);
   for (const auto& [where, value] : need.frontends) {
     image.stage_frontend(where, value);
     owners[where] = key;

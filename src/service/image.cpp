@@ -11,6 +11,9 @@ namespace {
 /// Numbers are set aside in the kernel this many at a time, so that a change need not write them.
 constexpr uint32_t kIdReserve = 4096;
 
+/// What a chunk that an earlier engine did not write is taken to hold: no table has it.
+constexpr uint16_t kUnknownSlot = UINT16_MAX;
+
 struct PlaceHash {
   size_t operator()(const Address& a) const noexcept {
     return std::hash<std::string_view>{}(
@@ -60,6 +63,7 @@ Expected<Image> Image::load(datapath::ServiceMaps maps) {
   WEFT_TRY(auto frontends, image.maps_.frontends.read_all());
   WEFT_TRY(auto slots, image.maps_.slots.read_all());
   WEFT_TRY(auto backends, image.maps_.backends.read_all());
+  WEFT_TRY(auto chunks, image.maps_.maglev.read_all());
   WEFT_TRY(image.ids_, image.maps_.ids.get());
   image.ids_.next_backend = std::max<uint64_t>(image.ids_.next_backend, 1);
   image.ids_.next_set = std::max<uint32_t>(image.ids_.next_set, 1);
@@ -69,7 +73,17 @@ Expected<Image> Image::load(datapath::ServiceMaps maps) {
   image.slot_count_ = slots.size();
   image.backend_count_ = backends.size();
   image.read_slots(std::move(slots), backends);
+  image.read_maglev(chunks);
   return image;
+}
+
+void Image::read_maglev(const std::vector<std::pair<weft_maglev_key, weft_maglev>>& chunks) {
+  for (const auto& [key, chunk] : chunks) {
+    auto& table = maglev_[key.set];
+    size_t begin = size_t{key.chunk} * WEFT_MAGLEV_CHUNK;
+    if (table.size() < begin + WEFT_MAGLEV_CHUNK) table.resize(begin + WEFT_MAGLEV_CHUNK, kUnknownSlot);
+    std::copy(std::begin(chunk.slot), std::end(chunk.slot), table.begin() + static_cast<ptrdiff_t>(begin));
+  }
 }
 
 /// An engine that was killed may have left a backend in two slots or in none.
@@ -185,6 +199,27 @@ void Image::stage(SetChange change) {
   }
 }
 
+void Image::stage_maglev(uint32_t set, const std::vector<uint16_t>& table) {
+  auto found = maglev_.find(set);
+  if (found == maglev_.end() && table.empty()) return;
+  auto& old = found == maglev_.end() ? maglev_[set] : found->second;
+  const size_t chunks = (table.size() + WEFT_MAGLEV_CHUNK - 1) / WEFT_MAGLEV_CHUNK;
+  for (size_t i = chunks; i * WEFT_MAGLEV_CHUNK < old.size(); ++i)
+    staged_.gone_maglev.push_back({set, static_cast<uint32_t>(i)});
+  old.resize(chunks * WEFT_MAGLEV_CHUNK, kUnknownSlot);
+  for (size_t i = 0; i < chunks; ++i) {
+    weft_maglev chunk{};
+    auto begin = static_cast<ptrdiff_t>(i * WEFT_MAGLEV_CHUNK);
+    auto end = static_cast<ptrdiff_t>(std::min(table.size(), (i + 1) * WEFT_MAGLEV_CHUNK));
+    std::copy(table.begin() + begin, table.begin() + end, chunk.slot);
+    if (std::equal(std::begin(chunk.slot), std::end(chunk.slot), old.begin() + begin)) continue;
+    std::copy(std::begin(chunk.slot), std::end(chunk.slot), old.begin() + begin);
+    staged_.maglev_keys.push_back({set, static_cast<uint32_t>(i)});
+    staged_.maglev.push_back(chunk);
+  }
+  if (chunks == 0) maglev_.erase(set);
+}
+
 void Image::stage_frontend(const weft_frontend_key& key, const weft_frontend& value) {
   auto [it, fresh] = frontends_.try_emplace(key, value);
   if (!fresh && it->second == value) return;
@@ -200,6 +235,7 @@ void Image::stage_frontend_removal(const weft_frontend_key& key) {
 
 void Image::stage_set_removal(uint32_t set) {
   if (sets_.contains(set)) stage(difference(set, {}));
+  stage_maglev(set, {});
 }
 
 void Image::stage_orphan_removal() {
@@ -221,8 +257,10 @@ Expected<void> Image::commit() {
   WEFT_CHECK(persist_ids());
   WEFT_CHECK(maps_.backends.update_all(now.backend_keys, now.backends));
   WEFT_CHECK(maps_.slots.update_all(now.slot_keys, now.slots));
+  WEFT_CHECK(maps_.maglev.update_all(now.maglev_keys, now.maglev));
   WEFT_CHECK(maps_.frontends.update_all(now.frontend_keys, now.frontends));
   for (const auto& key : now.gone_frontends) WEFT_CHECK(maps_.frontends.erase(key));
+  for (const auto& key : now.gone_maglev) WEFT_CHECK(maps_.maglev.erase(key));
   for (const auto& key : now.gone_slots) {
     WEFT_TRY(bool there, maps_.slots.erase(key));
     slot_count_ -= there;
@@ -231,6 +269,7 @@ Expected<void> Image::commit() {
     WEFT_TRY(bool there, maps_.backends.erase(key));
     backend_count_ -= there;
   }
+  writes_ += now.maglev.size() + now.gone_maglev.size();
   writes_ += now.backends.size() + now.slots.size() + now.frontends.size() + now.gone_frontends.size() +
              now.gone_slots.size() + now.gone_backends.size();
   return {};

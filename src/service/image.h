@@ -45,7 +45,7 @@ struct Address {
 
 /// The Service maps as they are in the kernel, plus the changes that are staged but not yet written. The only
 /// writer of the maps; it writes in an order that leaves every frontend usable at every moment:
-/// backends, slots, frontends, then what nothing refers to any more.
+/// backends, slots, Maglev tables, frontends, then what nothing refers to any more.
 class Image {
  public:
   struct Slot {
@@ -84,6 +84,8 @@ class Image {
 
   /// At most once a set between two commits.
   void stage(SetChange change);
+  /// A Maglev table over the slots that the set has by now; empty: it needs none.
+  void stage_maglev(uint32_t set, const std::vector<uint16_t>& table);
   void stage_frontend(const weft_frontend_key& key, const weft_frontend& value);
   void stage_frontend_removal(const weft_frontend_key& key);
   void stage_set_removal(uint32_t set);
@@ -99,19 +101,24 @@ class Image {
     std::vector<weft_backend> backends;
     std::vector<weft_slot_key> slot_keys;
     std::vector<uint64_t> slots;
+    std::vector<weft_maglev_key> maglev_keys;
+    std::vector<weft_maglev> maglev;
     std::vector<weft_frontend_key> frontend_keys;
     std::vector<weft_frontend> frontends;
     std::vector<weft_frontend_key> gone_frontends;
+    std::vector<weft_maglev_key> gone_maglev;
     std::vector<weft_slot_key> gone_slots;
     std::vector<uint64_t> gone_backends;
   };
   Expected<void> persist_ids();
+  void read_maglev(const std::vector<std::pair<weft_maglev_key, weft_maglev>>& chunks);
   void read_slots(std::vector<std::pair<weft_slot_key, uint64_t>> slots,
                   const std::vector<std::pair<uint64_t, weft_backend>>& backends);
 
   datapath::ServiceMaps maps_;
   std::unordered_map<weft_frontend_key, weft_frontend> frontends_;
   std::unordered_map<uint32_t, std::vector<Slot>> sets_;
+  std::unordered_map<uint32_t, std::vector<uint16_t>> maglev_;  ///< whole chunks
   std::vector<uint64_t> orphans_;
   Staged staged_;
   weft_ids ids_{};            ///< next to be given out

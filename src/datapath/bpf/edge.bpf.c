@@ -280,6 +280,21 @@ static __always_inline int follow_fragment(struct packet* p) {
   return 0;
 }
 
+static __always_inline __u32 mix(__u32 hash, __u32 word) {
+  hash = (hash ^ word) * 0x85ebca6bU;
+  return hash ^ hash >> 13;
+}
+
+// Of the client alone: it is to find the same backend on whichever node, and by whichever address. With
+// affinity its port does not count either, so that nodes agree without sharing what they remember.
+static __always_inline __u32 client_hash(const struct packet* p, int with_port) {
+  const __u32* addr = (const __u32*)p->tuple.src;
+  __u32 hash = p->tuple.protocol;
+  for (int i = 0; i < 4; i++) hash = mix(hash, addr[i]);
+  hash = mix(hash, with_port ? p->tuple.sport : 0);
+  return (hash ^ hash >> 16) * 0xc2b2ae35U >> 1;
+}
+
 static __always_inline struct weft_backend* choose(const struct packet* p, struct weft_frontend* frontend,
                                                    __u64* id) {
   struct weft_affinity_key client = {.set = frontend->edge_set};
@@ -288,7 +303,8 @@ static __always_inline struct weft_backend* choose(const struct packet* p, struc
     struct weft_backend* same = had_last(&client, frontend->affinity_seconds, id);
     if (same) return same;
   }
-  struct weft_backend* backend = 0;
+  __u32 hash = client_hash(p, !frontend->affinity_seconds);
+  struct weft_backend* backend = by_hash(frontend->edge_set, frontend->maglev_size, hash, id);
   for (int attempt = 0; attempt < 4 && !backend; attempt++)
     backend = any_of(frontend->edge_set, frontend->edge_count, id);
   if (backend && frontend->affinity_seconds) keep_affinity(&client, *id);

@@ -34,6 +34,14 @@ struct {
   __type(value, struct weft_backend);
 } backends SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 131072);
+  __type(key, struct weft_maglev_key);
+  __type(value, struct weft_maglev);
+} maglev SEC(".maps");
+
 // Only the engine reads and writes it; it is here so that it is pinned with the others.
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -64,14 +72,27 @@ static __always_inline struct weft_frontend* find_frontend(struct weft_frontend_
   return bpf_map_lookup_elem(&frontends, &address);
 }
 
-// A backend at random. 0 if a slot that is to be filled is not.
-static __always_inline struct weft_backend* any_of(__u32 set, __u32 count, __u64* id) {
-  if (!count) return 0;
-  struct weft_slot_key slot = {.set = set, .slot = bpf_get_prandom_u32() % count};
+static __always_inline struct weft_backend* at_slot(__u32 set, __u32 number, __u64* id) {
+  struct weft_slot_key slot = {.set = set, .slot = number};
   __u64* found = bpf_map_lookup_elem(&slots, &slot);
   if (!found) return 0;
   *id = *found;
   return bpf_map_lookup_elem(&backends, id);
+}
+
+// A backend at random. 0 if a slot that is to be filled is not.
+static __always_inline struct weft_backend* any_of(__u32 set, __u32 count, __u64* id) {
+  return count ? at_slot(set, bpf_get_prandom_u32() % count, id) : 0;
+}
+
+// The backend that all nodes choose for a client with that hash. While the table is being rewritten it may
+// name a slot that has another backend by now: that one will do.
+static __always_inline struct weft_backend* by_hash(__u32 set, __u32 size, __u32 hash, __u64* id) {
+  if (!size) return 0;
+  __u32 place = hash % size;
+  struct weft_maglev_key key = {.set = set, .chunk = place / WEFT_MAGLEV_CHUNK};
+  struct weft_maglev* chunk = bpf_map_lookup_elem(&maglev, &key);
+  return chunk ? at_slot(set, chunk->slot[place % WEFT_MAGLEV_CHUNK], id) : 0;
 }
 
 // The backend that the client had last, if that is not too long ago and it is still one of the set that takes

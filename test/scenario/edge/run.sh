@@ -43,6 +43,19 @@ check "but the node's own pods may use all endpoints" expect '"only"' kubectl ex
 check "a Service without endpoints refuses at once" refused 'after [0-9]{1,2} ms: Could' outside curl -sS -m 3 "http://$(node4 1):30082/"
 check "also over UDP" refused 'refused' outside timeout 3 bash -c "exec 3<>/dev/udp/$(node4 1)/30083; printf x >&3; sleep 0.2; printf x >&3; dd bs=1 count=1 status=none <&3"
 
+# Clients with affinity are told apart by their addresses alone.
+for i in $(seq 100 119); do ip -n "weft-$cluster-outside" addr add "$net4.$i/24" dev eth0; done
+chosen() { outside curl -sS -m 3 --interface "$net4.$1" "http://$(node4 "$2"):30084/hostname"; }
+nodes_agree() {
+  local i first seen=
+  for i in $(seq 100 119); do
+    first=$(chosen "$i" 1)
+    [ "$(chosen "$i" 2)" = "$first" ] && [ "$(chosen "$i" 3)" = "$first" ] || { echo "client $i: not $first"; return 1; }
+    seen+=" $first"
+  done
+  [ "$(tr ' ' '\n' <<<"$seen" | sort -u | grep -c web-)" = 3 ]
+}
+check "all nodes choose the same pod for a client" nodes_agree
 sticks() { for _ in $(seq 12); do outside curl -sS -m 3 "http://$(node4 1):30084/hostname" && echo; done | sort -u | wc -l | grep -qx 1; }
 check "session affinity keeps an outside client on one pod" sticks
 pod_sticks() { kubectl exec client -- sh -c 'for i in $(seq 12); do curl -sS -m 3 http://sticky/hostname; echo; done' | sort -u | wc -l | grep -qx 1; }
