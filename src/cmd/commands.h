@@ -10,6 +10,7 @@ namespace weft::cmd {
 /// 0 yes, 1 no (denied, failed expectation), 2 wrong use or could not run, 3 unknown.
 void add_up_command(CLI::App& app, int& exit_code);
 void add_down_command(CLI::App& app, int& exit_code);
+void add_services_command(CLI::App& app, int& exit_code);
 void add_node_command(CLI::App& app, int& exit_code);
 void add_kubeconfig_command(CLI::App& app, int& exit_code);
 void add_demo_command(CLI::App& app, int& exit_code);

@@ -7,7 +7,7 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#define WEFT_EDGE_LAYOUT 2
+#define WEFT_EDGE_LAYOUT 3
 
 /// A packet's addresses and ports. Of an ICMP echo both ports are its identifier.
 struct weft_tuple {
@@ -88,10 +88,11 @@ struct weft_edge {
 };
 
 enum weft_edge_counter {
-  WEFT_EDGE_TRANSLATED,  ///< new connections
-  WEFT_EDGE_NO_BACKEND,  ///< refused or dropped: nothing to send to
-  WEFT_EDGE_TABLE_FULL,  ///< dropped: no room for a new connection
-  WEFT_EDGE_NO_PORT,     ///< dropped: all source ports towards a backend are in use
-  WEFT_EDGE_NO_ROUTE,    ///< dropped
+  WEFT_EDGE_TRANSLATED,     ///< new connections
+  WEFT_EDGE_NO_BACKEND,     ///< refused or dropped: nothing to send to
+  WEFT_EDGE_SOURCE_DENIED,  ///< dropped: the client is outside loadBalancerSourceRanges
+  WEFT_EDGE_TABLE_FULL,     ///< dropped: no room for a new connection
+  WEFT_EDGE_NO_PORT,        ///< dropped: all source ports towards a backend are in use
+  WEFT_EDGE_NO_ROUTE,       ///< dropped
   WEFT_EDGE_COUNTERS,
 };

@@ -53,9 +53,9 @@ Expected<void> NodeEdge::Programs::load(const Options& options, const std::strin
   bpf_map__set_max_entries(object->maps.nat, options.flows);
   const std::set<const bpf_map*> kOwn = {object->maps.nat, object->maps.fragments, object->maps.prefixes,
                                          object->maps.edge, object->maps.counters};
-  const std::set<const bpf_map*> kShared = {object->maps.frontends, object->maps.slots,
-                                            object->maps.backends,  object->maps.ids,
-                                            object->maps.affinity,  object->maps.maglev};
+  const std::set<const bpf_map*> kShared = {
+      object->maps.frontends, object->maps.slots,  object->maps.backends, object->maps.ids,
+      object->maps.affinity,  object->maps.maglev, object->maps.sources};
   bpf_map__set_max_entries(object->maps.frontends, services.sizes().frontends);
   bpf_map__set_max_entries(object->maps.slots, services.sizes().slots);
   bpf_map__set_max_entries(object->maps.backends, services.sizes().backends);

@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 /// Part of the path under which maps are pinned, so that maps of another layout are never opened.
-#define WEFT_SERVICE_LAYOUT 3
+#define WEFT_SERVICE_LAYOUT 4
 
 /// Where clients connect to. Port 0 with protocol 0 stands for the whole address: it refuses every port that
 /// has no frontend of its own.
@@ -26,6 +26,9 @@ struct weft_frontend_key {
 
 /// The backends for clients on the node, and those for packets that reach the node from elsewhere: traffic
 /// policies make them differ.
+/// Only clients that `sources` has may come from elsewhere (edge_flags).
+#define WEFT_FRONTEND_SOURCES 4U
+
 struct weft_frontend {
   __u32 set;    ///< whose slots hold its backends
   __u32 count;  ///< slots 0 … count-1 are filled
@@ -33,7 +36,7 @@ struct weft_frontend {
   __u32 affinity_seconds;  ///< of ClientIP session affinity; 0: none
   __u32 edge_set;
   __u32 edge_count;
-  __u32 edge_flags;   ///< WEFT_FRONTEND_DROP
+  __u32 edge_flags;   ///< WEFT_FRONTEND_DROP, WEFT_FRONTEND_SOURCES
   __u32 maglev_size;  ///< of edge_set's table; 0: it has none, any slot will do
 };
 
@@ -49,6 +52,15 @@ struct weft_affinity {
   __u64 backend;
   __u64 used_ns;  ///< CLOCK_MONOTONIC, coarse
 };
+
+/// A range of clients that may use a frontend; `length` is that of a longest-prefix match over all that
+/// follows.
+struct weft_source_key {
+  __u32 length;
+  struct weft_frontend_key frontend;
+  __u8 client[16];
+};
+#define WEFT_SOURCE_LENGTH (8U * sizeof(struct weft_frontend_key))
 
 struct weft_slot_key {
   __u32 set;

@@ -125,6 +125,7 @@ Expected<ServiceMaps> maps_in(const std::string& folder) {
   WEFT_TRY(maps.slots, (open_map<decltype(maps.slots)>(folder + "/slots")));
   WEFT_TRY(maps.backends, (open_map<decltype(maps.backends)>(folder + "/backends")));
   WEFT_TRY(maps.maglev, (open_map<decltype(maps.maglev)>(folder + "/maglev")));
+  WEFT_TRY(maps.sources, (open_map<decltype(maps.sources)>(folder + "/sources")));
   WEFT_TRY(maps.ids, (open_map<decltype(maps.ids)>(folder + "/ids")));
   WEFT_TRY(maps.udp_peers, (open_map<decltype(maps.udp_peers)>(folder + "/udp_peers")));
   return maps;

@@ -24,6 +24,7 @@ struct ServiceMaps {
   HashMap<weft_slot_key, uint64_t> slots;
   HashMap<uint64_t, weft_backend> backends;
   HashMap<weft_maglev_key, weft_maglev> maglev;
+  HashMap<weft_source_key, uint32_t> sources;
   ArrayMap<weft_ids> ids;
   HashMap<uint64_t, weft_peer> udp_peers;  ///< connected UDP sockets by cookie
 };

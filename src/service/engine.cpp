@@ -64,6 +64,7 @@ struct Need {
   std::vector<Image::SetChange> changes;
   std::vector<std::pair<uint32_t, std::vector<uint16_t>>> maglev;  ///< by set
   std::vector<std::pair<weft_frontend_key, weft_frontend>> frontends;
+  std::vector<std::pair<weft_frontend_key, std::vector<IpPrefix>>> sources;
   size_t new_frontends = 0, new_slots = 0, new_backends = 0;
 };
 
@@ -84,6 +85,7 @@ weft_frontend frontend_value(const Frontend& frontend, const Numbered& set, cons
   value.edge_count = edge.size;
   value.maglev_size = edge.maglev;
   value.edge_flags = frontend.edge_when_empty == WhenEmpty::drop ? WEFT_FRONTEND_DROP : 0;
+  if (frontend.sources) value.edge_flags |= WEFT_FRONTEND_SOURCES;
   return value;
 }
 
@@ -262,6 +264,7 @@ Expected<void> ServiceEngine::Impl::stage(const std::string& key, Entry& entry) 
       plan.problems.push_back(std::move(problem));
       continue;
     }
+    need.sources.emplace_back(where, frontend.sources.value_or(std::vector<IpPrefix>()));
     auto inside = placed(frontend.set, frontend.protocol);
     add(where, frontend_value(frontend, inside, placed(frontend.edge_set, frontend.protocol)));
   }
@@ -271,6 +274,7 @@ Expected<void> ServiceEngine::Impl::stage(const std::string& key, Entry& entry) 
 
   for (auto& change : need.changes) image.stage(std::move(change));
   for (const auto& [set, table] : need.maglev) image.stage_maglev(set, table);
+  for (const auto& [where, ranges] : need.sources) image.stage_sources(where, ranges);
   for (const auto& [where, value] : need.frontends) {
     image.stage_frontend(where, value);
     owners[where] = key;

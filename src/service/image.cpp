@@ -39,6 +39,15 @@ Address address_of(const weft_backend& value) {
   return address;
 }
 
+weft_source_key source_key(const weft_frontend_key& frontend, const IpPrefix& range) {
+  weft_source_key key{};
+  key.frontend = frontend;
+  auto bytes = range.base().mapped();
+  std::copy(bytes.begin(), bytes.end(), key.client);
+  key.length = WEFT_SOURCE_LENGTH + static_cast<uint32_t>(range.length + (range.addr.is_v4() ? 96 : 0));
+  return key;
+}
+
 }  // namespace
 
 weft_frontend_key frontend_key(const IpAddr& addr, uint16_t port, uint8_t protocol) {
@@ -64,6 +73,8 @@ Expected<Image> Image::load(datapath::ServiceMaps maps) {
   WEFT_TRY(auto slots, image.maps_.slots.read_all());
   WEFT_TRY(auto backends, image.maps_.backends.read_all());
   WEFT_TRY(auto chunks, image.maps_.maglev.read_all());
+  WEFT_TRY(auto sources, image.maps_.sources.read_all());
+  for (const auto& [key, value] : sources) image.sources_[key.frontend].push_back(key);
   WEFT_TRY(image.ids_, image.maps_.ids.get());
   image.ids_.next_backend = std::max<uint64_t>(image.ids_.next_backend, 1);
   image.ids_.next_set = std::max<uint32_t>(image.ids_.next_set, 1);
@@ -220,6 +231,30 @@ void Image::stage_maglev(uint32_t set, const std::vector<uint16_t>& table) {
   if (chunks == 0) maglev_.erase(set);
 }
 
+void Image::stage_sources(const weft_frontend_key& key, std::span<const IpPrefix> ranges) {
+  auto found = sources_.find(key);
+  if (found == sources_.end() && ranges.empty()) return;
+  std::vector<weft_source_key> wanted;
+  for (const auto& range : ranges) wanted.push_back(source_key(key, range));
+  static const std::vector<weft_source_key> kNone;
+  const auto& old = found == sources_.end() ? kNone : found->second;
+  auto is_in = [](const std::vector<weft_source_key>& list, const weft_source_key& one) {
+    return std::ranges::any_of(list,
+                               [&](const auto& other) { return std::memcmp(&one, &other, sizeof one) == 0; });
+  };
+  for (const auto& one : wanted) {
+    if (!is_in(old, one)) staged_.sources.push_back(one);
+  }
+  for (const auto& one : old) {
+    if (!is_in(wanted, one)) staged_.gone_sources.push_back(one);
+  }
+  if (wanted.empty()) {
+    sources_.erase(key);
+  } else {
+    sources_[key] = std::move(wanted);
+  }
+}
+
 void Image::stage_frontend(const weft_frontend_key& key, const weft_frontend& value) {
   auto [it, fresh] = frontends_.try_emplace(key, value);
   if (!fresh && it->second == value) return;
@@ -231,6 +266,7 @@ void Image::stage_frontend(const weft_frontend_key& key, const weft_frontend& va
 
 void Image::stage_frontend_removal(const weft_frontend_key& key) {
   if (frontends_.erase(key) != 0) staged_.gone_frontends.push_back(key);
+  stage_sources(key, {});
 }
 
 void Image::stage_set_removal(uint32_t set) {
@@ -258,8 +294,10 @@ Expected<void> Image::commit() {
   WEFT_CHECK(maps_.backends.update_all(now.backend_keys, now.backends));
   WEFT_CHECK(maps_.slots.update_all(now.slot_keys, now.slots));
   WEFT_CHECK(maps_.maglev.update_all(now.maglev_keys, now.maglev));
+  for (const auto& key : now.sources) WEFT_CHECK(maps_.sources.update(key, 1));
   WEFT_CHECK(maps_.frontends.update_all(now.frontend_keys, now.frontends));
   for (const auto& key : now.gone_frontends) WEFT_CHECK(maps_.frontends.erase(key));
+  for (const auto& key : now.gone_sources) WEFT_CHECK(maps_.sources.erase(key));
   for (const auto& key : now.gone_maglev) WEFT_CHECK(maps_.maglev.erase(key));
   for (const auto& key : now.gone_slots) {
     WEFT_TRY(bool there, maps_.slots.erase(key));
@@ -269,7 +307,7 @@ Expected<void> Image::commit() {
     WEFT_TRY(bool there, maps_.backends.erase(key));
     backend_count_ -= there;
   }
-  writes_ += now.maglev.size() + now.gone_maglev.size();
+  writes_ += now.sources.size() + now.gone_sources.size() + now.maglev.size() + now.gone_maglev.size();
   writes_ += now.backends.size() + now.slots.size() + now.frontends.size() + now.gone_frontends.size() +
              now.gone_slots.size() + now.gone_backends.size();
   return {};

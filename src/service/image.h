@@ -86,6 +86,8 @@ class Image {
   void stage(SetChange change);
   /// A Maglev table over the slots that the set has by now; empty: it needs none.
   void stage_maglev(uint32_t set, const std::vector<uint16_t>& table);
+  /// The ranges of clients that a frontend admits; none when it does not tell them apart.
+  void stage_sources(const weft_frontend_key& key, std::span<const IpPrefix> ranges);
   void stage_frontend(const weft_frontend_key& key, const weft_frontend& value);
   void stage_frontend_removal(const weft_frontend_key& key);
   void stage_set_removal(uint32_t set);
@@ -103,9 +105,11 @@ class Image {
     std::vector<uint64_t> slots;
     std::vector<weft_maglev_key> maglev_keys;
     std::vector<weft_maglev> maglev;
+    std::vector<weft_source_key> sources;
     std::vector<weft_frontend_key> frontend_keys;
     std::vector<weft_frontend> frontends;
     std::vector<weft_frontend_key> gone_frontends;
+    std::vector<weft_source_key> gone_sources;
     std::vector<weft_maglev_key> gone_maglev;
     std::vector<weft_slot_key> gone_slots;
     std::vector<uint64_t> gone_backends;
@@ -119,6 +123,7 @@ class Image {
   std::unordered_map<weft_frontend_key, weft_frontend> frontends_;
   std::unordered_map<uint32_t, std::vector<Slot>> sets_;
   std::unordered_map<uint32_t, std::vector<uint16_t>> maglev_;  ///< whole chunks
+  std::unordered_map<weft_frontend_key, std::vector<weft_source_key>> sources_;
   std::vector<uint64_t> orphans_;
   Staged staged_;
   weft_ids ids_{};            ///< next to be given out

@@ -64,6 +64,7 @@ class Planner {
   void add_frontend(FrontendKind kind, const IpAddr& addr, uint32_t address, uint32_t port, Scope inside,
                     Scope edge);
   WhenEmpty when_empty(uint32_t set) const;
+  std::optional<std::vector<IpPrefix>> sources(bool v4);
   std::optional<IpAddr> parse(const std::string& field, const std::string& text);
   uint32_t affinity_seconds() const;
   uint32_t set_for(uint32_t port, Protocol protocol, bool v6, Scope scope);
@@ -141,10 +142,28 @@ void Planner::add_frontend(FrontendKind kind, const IpAddr& addr, uint32_t addre
   frontend.when_empty = when_empty(frontend.set);
   frontend.edge_set = set_for(port, *protocol, addr.is_v6(), edge);
   frontend.edge_when_empty = when_empty(frontend.edge_set);
+  if (kind == FrontendKind::load_balancer) frontend.sources = sources(addr.is_v4());
   frontend.affinity_seconds = affinity_seconds();
   frontend.address_index = address;
   frontend.port_index = port;
   plan_.frontends.push_back(frontend);
+}
+
+/// A range that cannot be read admits nobody: the list was meant to keep clients out.
+std::optional<std::vector<IpPrefix>> Planner::sources(bool v4) {
+  const auto& ranges = service_.spec.loadBalancerSourceRanges;
+  if (ranges.empty()) return std::nullopt;
+  std::vector<IpPrefix> out;
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    auto range = IpPrefix::parse(ranges[i]);
+    if (!range) {
+      plan_.problems.push_back(
+          fmt::format("spec.loadBalancerSourceRanges[{}]: not a prefix: \"{}\"", i, ranges[i]));
+    } else if (range->addr.is_v4() == v4) {
+      out.push_back(*range);
+    }
+  }
+  return out;
 }
 
 /// Endpoints elsewhere that the policy forbids are no reason to tell the client that there are none.

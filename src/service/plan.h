@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -91,6 +92,8 @@ struct Frontend {
   WhenEmpty when_empty = WhenEmpty::reject;
   uint32_t edge_set = 0;  ///< for packets that come from elsewhere
   WhenEmpty edge_when_empty = WhenEmpty::reject;
+  /// Only these clients may come from elsewhere (spec.loadBalancerSourceRanges); nothing: all may.
+  std::optional<std::vector<IpPrefix>> sources;
   uint32_t affinity_seconds = 0;  ///< of ClientIP session affinity; 0: none
   uint32_t address_index =
       0;                    ///< in the field that `kind` names (spec.clusterIPs, …) or the node's addresses

@@ -324,9 +324,18 @@ static __always_inline int refuse(struct __sk_buff* skb, struct packet* p) {
   return rewrite(skb, p, &to) < 0 ? TC_ACT_SHOT : TC_ACT_OK;
 }
 
+static __always_inline int may_come(const struct packet* p, const struct weft_frontend_key* key) {
+  struct weft_source_key source = {.length = WEFT_SOURCE_LENGTH + 128, .frontend = *key};
+  copy16(source.client, p->tuple.src);
+  return bpf_map_lookup_elem(&sources, &source) != 0;
+}
+
 static __always_inline int begin_service(struct __sk_buff* skb, struct packet* p,
+                                         const struct weft_frontend_key* key,
                                          struct weft_frontend* frontend) {
   if (p->fragment == LATER_FRAGMENT) return TC_ACT_SHOT;
+  if (frontend->edge_flags & WEFT_FRONTEND_SOURCES && !may_come(p, key))
+    return count(WEFT_EDGE_SOURCE_DENIED, TC_ACT_SHOT);
   if (!frontend->edge_count) {
     if (frontend->edge_flags & WEFT_FRONTEND_DROP) return count(WEFT_EDGE_NO_BACKEND, TC_ACT_SHOT);
     return refuse(skb, p);
@@ -416,7 +425,7 @@ int edge_in(struct __sk_buff* skb) {
   copy16(key.addr, p.tuple.dst);
   struct weft_frontend* frontend = 0;
   if (p.tuple.protocol != IPPROTO_ICMP && p.tuple.protocol != IPPROTO_ICMPV6) frontend = find_frontend(&key);
-  if (frontend) return begin_service(skb, &p, frontend);
+  if (frontend) return begin_service(skb, &p, &key, frontend);
   note_visitor(&p);
   return TC_ACT_OK;
 }

@@ -42,6 +42,14 @@ struct {
   __type(value, struct weft_maglev);
 } maglev SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_LPM_TRIE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __uint(max_entries, 131072);
+  __type(key, struct weft_source_key);
+  __type(value, __u32);
+} sources SEC(".maps");
+
 // Only the engine reads and writes it; it is here so that it is pinned with the others.
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);

@@ -67,7 +67,21 @@ kubectl patch service local --type=merge -p '{"spec":{"type":"LoadBalancer"}}' >
 kubectl patch service local --subresource=status --type=merge -p '{"status":{"loadBalancer":{"ingress":[{"ip":"198.51.100.8"},{"ip":"198.51.100.9","ipMode":"Proxy"}]}}}' >/dev/null
 ip -n "weft-$cluster-outside" route add 198.51.100.8/32 via "$(node4 2)"
 check "a load balancer's address keeps the client's" eventually 5 expect "^$net4.250:" field client "http://198.51.100.8/"
+ranges() { kubectl patch service local --type=merge -p "{\"spec\":{\"loadBalancerSourceRanges\":$1}}" >/dev/null; }
+ranges '["192.0.2.0/24"]'
+check "a client outside the source ranges is dropped" eventually 3 refused 'timed out' outside curl -sS -m 1 http://198.51.100.8/
+check "but not at the node port" expect "^$net4.250:" field client "http://$(node4 2):30081/"
+ranges "[\"192.0.2.0/24\",\"$net4.250/32\"]"
+check "one inside them is not" eventually 3 expect "^$net4.250:" field client "http://198.51.100.8/"
 check "a pod reaches it too" eventually 3 expect '"only"' kubectl exec client -- curl -sS -m 3 http://198.51.100.8/
+
+check "every node's kernel has what the API asks for" eventually 3 "$weft" services --name "$cluster"
+"$weft" node stop node-3 --name "$cluster"
+kubectl create service clusterip late --tcp=80:8080 >/dev/null
+late_differs() { "$weft" services late --name "$cluster"; test $? -eq 1; }
+check "what a node does not have yet stands out" expect 'node-3 +default/late +ClusterIP .* DIFFERS: not in the kernel' late_differs
+"$weft" node start node-3 --name "$cluster"
+check "until it has" eventually 3 "$weft" services late --name "$cluster"
 
 outside "$weft" echo --http 8099 >/dev/null 2>&1 &
 echo_pid=$!
