@@ -99,14 +99,16 @@ TEST_F(IpamTest, NoAddressIsGivenTwiceWhateverIsKilled) {
     if (child == 0) give_addresses(open("10.244.0.0/16"), round, ends[1]);
     ::close(ends[1]);
     std::FILE* given = ::fdopen(ends[0], "r");
+    ASSERT_TRUE(given);
     char line[64];
     for (int i = 0; i < 2; ++i) {
-      ASSERT_TRUE(std::fgets(line, sizeof line, given));
+      if (!std::fgets(line, sizeof line, given)) break;
       EXPECT_TRUE(seen.insert(line).second) << line << " twice";
     }
     ::usleep(random() % 10'000);
     ::kill(child, SIGKILL);
-    while (std::fgets(line, sizeof line, given)) EXPECT_TRUE(seen.insert(line).second) << line << " twice";
+    while (!std::feof(given) && std::fgets(line, sizeof line, given))
+      EXPECT_TRUE(seen.insert(line).second) << line << " twice";
     std::fclose(given);
     ::waitpid(child, nullptr, 0);
   }

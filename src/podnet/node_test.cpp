@@ -47,7 +47,7 @@ Fd bound_socket(const std::string& address, uint16_t port, bool listen) {
       return {};
     return fd;
   }
-  ::connect(fd.get(), reinterpret_cast<sockaddr*>(&storage), length);
+  (void)::connect(fd.get(), reinterpret_cast<sockaddr*>(&storage), length);
   pollfd ready{fd.get(), POLLOUT, 0};
   int error = ETIMEDOUT;
   socklen_t size = sizeof error;
@@ -96,7 +96,7 @@ class NodeTest : public testing::Test {
             .valid = {}};
   }
   std::vector<IpAddr> add(const std::string& pod) {
-    if (!list_netns(name + "-" + pod).size()) EXPECT_TRUE(create_netns(name + "-" + pod, {}));
+    if (list_netns(name + "-" + pod).empty()) EXPECT_TRUE(create_netns(name + "-" + pod, {}));
     auto added = node->add(request("ADD", pod));
     EXPECT_TRUE(added) << added.error().message;
     return added ? added->addresses : std::vector<IpAddr>();

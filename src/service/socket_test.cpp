@@ -1,4 +1,5 @@
 // The socket load balancer with real sockets: what a process in the node's cgroup sees of a Service.
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -21,8 +22,6 @@ using test::service;
 using test::slice;
 using test::udp_socket;
 using test::World;
-using testing::AnyOf;
-using testing::Each;
 
 const std::vector<Port> kPorts = {{"t", "TCP", 80}, {"u", "UDP", 80}};
 const std::vector<Port> kTargets = {{"t", "TCP", 8080}, {"u", "UDP", 8080}};
@@ -124,7 +123,7 @@ TEST_F(SocketTest, AUdpSocketMayConnectAgain) {
     Client client(SOCK_DGRAM, kV4, 80);
     auto backend = client.ask();
     auto pod = test::sock_addr(backend, 8080);  // the very same backend, now by its own address
-    connect(client.fd.get(), pod.get(), pod.size);
+    (void)connect(client.fd.get(), pod.get(), pod.size);
     return client.peer() == backend + " 8080" ? std::string("pod") : client.peer();
   }),
             "pod");
@@ -221,7 +220,6 @@ TEST_F(SocketTest, SpreadsEvenly) {
   auto result = world.run([] {
     std::map<std::string, int> seen;
     for (int i = 0; i < 800; ++i) ++seen[Client(SOCK_STREAM, kV4, 80).ask()];
-    std::string counts;
     for (const auto& [name, count] : seen) {
       if (count < 140 || count > 260) return name + " got " + std::to_string(count) + " of 800";
     }
@@ -402,7 +400,7 @@ TEST_F(SocketTest, KillingTheAgentInterruptsNothing) {
       auto udp = ask_from(udp_socket(AF_INET).get(), kV4, 80);
       tried += 2;
       bool bad = !tcp.starts_with("10.244.9.") || !udp.starts_with("10.244.9.");
-      if (bad && failed++ == 0) first_failure = tcp + ", " + udp;
+      if (bad && failed++ == 0) first_failure = fmt::format("{}, {}", tcp, udp);
     }
     dprintf(result.get(), "%d %d %s", tried, failed, first_failure.c_str());
     return 0;

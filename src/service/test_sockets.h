@@ -94,7 +94,8 @@ inline Child serve(World& world, const std::vector<std::string>& ips, uint16_t p
         std::string ip = sockets[poll.fd].second;
         if (acceptors.contains(poll.fd)) {
           Fd fd(accept4(poll.fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-          if (fd) sockets.emplace(fd.get(), std::pair(std::move(fd), ip));
+          int number = fd.get();
+          if (fd) sockets.emplace(number, std::pair(std::move(fd), ip));
           continue;
         }
         char buffer[512];

@@ -48,7 +48,7 @@ TEST_F(ClientTest, SendsAndReadsObjects) {
                       R"(PUT /api/v1/namespaces/a/services/b/status application/json {"x":2})",
                       R"(PATCH /api/v1/namespaces/a/services/b application/merge-patch+json {"x":null})",
                       R"(PATCH /api/v1/namespaces/a/services/b?force=true&fieldManager=me%26you )"
-                      R"(application/apply-patch+yaml {"x":3})",  // NOLINT(bugprone-suspicious-missing-comma)
+                      R"(application/apply-patch+yaml {"x":3})",
                       "DELETE /api/v1/namespaces/a/services/b  ",
                   }));
   EXPECT_EQ(server->connections(), 1) << "connections are kept";

@@ -116,7 +116,7 @@ Expected<json::value> remove(json::value& document, const Pointer& path, std::st
   if (!target) return cannot("remove", text, "it is not there");
   json::value taken = std::move(*target);
   auto* parent = find(document, path, path.size() - 1);
-  if (parent->is_object()) {
+  if (parent->is_object()) {  // NOLINT(clang-analyzer-cplusplus.Move): only a member of it was moved from
     parent->get_object().erase(path.back());
   } else {
     auto& array = parent->get_array();

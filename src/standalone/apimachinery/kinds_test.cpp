@@ -124,7 +124,8 @@ TEST(Kinds, PodUpdatesMayChangeLittle) {
 }
 
 TEST(Kinds, Workloads) {
-  constexpr const char* kPod = "{metadata: {labels: {app: a}}, spec: {containers: [{name: a, image: x}]}}";
+  [[maybe_unused]] constexpr const char* kPod =
+      "{metadata: {labels: {app: a}}, spec: {containers: [{name: a, image: x}]}}";
   auto object = [&](const char* kind, const char* spec) {
     return "{apiVersion: apps/v1, kind: " + std::string(kind) +
            ", metadata: {name: a, namespace: ns}, spec: {" + spec + ", template: " + kPod + "}}";

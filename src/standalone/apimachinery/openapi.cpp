@@ -14,8 +14,6 @@
 
 namespace weft::standalone {
 
-using kube::Schema;
-
 namespace {
 
 constexpr const char* kMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.";
