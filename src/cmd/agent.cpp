@@ -62,6 +62,11 @@ Expected<NodeNetwork> parse_network(const std::vector<std::string>& cidrs,
   return out;
 }
 
+/// Heartbeats and the like change neither.
+bool same_place(const kube::Node& a, const kube::Node& b) {
+  return a.spec.podCIDRs == b.spec.podCIDRs && a.status.addresses == b.status.addresses;
+}
+
 /// One node's agent: everything runs on one event loop.
 class Agent {
  public:
@@ -71,7 +76,8 @@ class Agent {
         client_(io, std::move(config)),
         services_(client_),
         slices_(client_),
-        nodes_(client_) {}
+        nodes_(client_),
+        retry_(io) {}
 
   Expected<void> start() {
     WEFT_TRY(auto network, parse_network(flags_.pod_cidrs, flags_.node_ips));
@@ -91,7 +97,9 @@ class Agent {
              podnet::Peers::open({.self = {flags_.node_name, network.addresses}, .mode = mode()}));
     peers_.emplace(std::move(peers));
     WEFT_CHECK(open_edge(network));
-    nodes_.on_change([this](const auto&, const auto&) { nodes_changed(); });
+    nodes_.on_change([this](const auto& before, const auto& after) {
+      if (!before || !after || !same_place(*before, *after)) nodes_changed();
+    });
     nodes_.on_synced([this] { nodes_changed(); });
     asio::co_spawn(io_, nodes_.run(), asio::detached);
     return {};
@@ -125,6 +133,16 @@ class Agent {
   /// Routes are never taken away for nodes that are merely not listed yet.
   void nodes_changed() {
     if (!nodes_.synced()) return;
+    auto applied = apply_nodes();
+    if (applied) return;
+    spdlog::error("{}; trying again", applied.error().message);
+    retry_.expires_after(std::chrono::seconds(1));
+    retry_.async_wait([this](boost::system::error_code error) {
+      if (!error) nodes_changed();
+    });
+  }
+
+  Expected<void> apply_nodes() {
     std::vector<kube::Node> nodes;
     for (const auto& [name, node] : nodes_.items()) nodes.push_back(*node);
     std::ranges::sort(nodes, {}, [](const kube::Node& node) { return node.metadata.name; });
@@ -133,9 +151,8 @@ class Agent {
       for (const auto& problem : plan.problems) spdlog::warn("{}; left out", problem);
       peer_problems_ = plan.problems;
     }
-    if (auto applied = peers_->apply(plan); !applied) spdlog::error("{}", applied.error().message);
-    auto edge = edge_->apply(service::plan_edge(edge_facts_, nodes), edge_facts_.addresses);
-    if (!edge) spdlog::error("{}", edge.error().message);
+    WEFT_CHECK(peers_->apply(plan));
+    return edge_->apply(service::plan_edge(edge_facts_, nodes), edge_facts_.addresses);
   }
 
   podnet::PeerMode mode() const {
@@ -208,6 +225,7 @@ class Agent {
   kube::Informer<kube::Service> services_;
   kube::Informer<kube::EndpointSlice> slices_;
   kube::Informer<kube::Node> nodes_;
+  asio::steady_timer retry_;
   std::unique_ptr<service::ServiceEngine> engine_;
   std::unique_ptr<service::NodeEdgeEngine> edge_;
   service::EdgeFacts edge_facts_;

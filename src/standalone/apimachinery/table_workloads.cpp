@@ -9,7 +9,6 @@ namespace weft::standalone {
 
 using Cells = std::vector<json::value>;
 using kube::at_path;
-using kube::member;
 using kube::string_at;
 using kube::TimePoint;
 
