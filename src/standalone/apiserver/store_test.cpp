@@ -66,11 +66,11 @@ TEST(Store, HistoryIsBounded) {
 
 TEST(Store, ListsAsOfAnEarlierVersion) {
   Store store;
-  store.create("r", object("a"));
+  (void)store.create("r", object("a"));
   auto b = (*store.create("r", object("b")))->version;
-  store.create("r", object("c"));
-  store.update("r", object("b", 9), b);
-  store.remove("r", "n", "a");
+  (void)store.create("r", object("c"));
+  (void)store.update("r", object("b", 9), b);
+  (void)store.remove("r", "n", "a");
   auto then = store.list_at("r", "n", "", 0, b);
   ASSERT_EQ(then->size(), 2U);
   EXPECT_EQ((*then)[1]->version, b);
