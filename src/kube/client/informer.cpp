@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kFirstDelay = 50ms;
 constexpr std::chrono::milliseconds kLongestDelay = 10s;
+constexpr std::chrono::milliseconds kAbsentDelay = 2s;  ///< of a kind that may be absent and is
 /// A watch that stood so long was a good one: what ended it does not count as a failure in a row.
 constexpr auto kGoodWatch = 5s;
 
@@ -102,7 +103,9 @@ awaitable<void> Reflector::run_loop() {
     if (!result && !listing && result.error().code == ErrorCode::gone && now - listed_at > 1s) continue;
     spdlog::debug("{}: {} again in {} ms: {}", resource_.plural, version_.empty() ? "list" : "watch",
                   delay.count(), result ? "ended too soon" : result.error().message);
-    if (!result && delay == kLongestDelay)
+    const bool absent = !result && options_.may_be_absent && result.error().code == ErrorCode::not_found;
+    if (absent) delay = std::min(delay, kAbsentDelay);
+    if (!result && !absent && delay == kLongestDelay)
       spdlog::warn("{} cannot be followed: {}", resource_.plural, result.error().message);
     timer.expires_after(jittered(delay));
     delay = std::min(delay * 2, kLongestDelay);

@@ -31,6 +31,8 @@ class Reflector {
     std::string label_selector;
     std::string field_selector;
     int audit_period_seconds = 600;
+    /// A custom kind that the cluster may not serve (yet): until it does, quietly try again each 2 s.
+    bool may_be_absent = false;
   };
   virtual ~Reflector() = default;
   Reflector(const Reflector&) = delete;
