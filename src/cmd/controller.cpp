@@ -18,6 +18,7 @@
 #include "endpoints/mirror_controller.h"
 #include "kube/client/client.h"
 #include "kube/client/lease.h"
+#include "service/pool_controller.h"
 
 namespace weft::cmd {
 namespace {
@@ -44,19 +45,22 @@ std::string identity() {
 
 /// All that the leader keeps.
 struct Controllers {
-  explicit Controllers(kube::Client& client) : slices(client), mirrored(client) {}
+  explicit Controllers(kube::Client& client) : slices(client), mirrored(client), pools(client) {}
   void start() {
     slices.start();
     mirrored.start();
+    pools.start();
   }
   void stop() {
     slices.stop();
     mirrored.stop();
+    pools.stop();
   }
-  bool idle() const { return slices.idle() && mirrored.idle(); }
+  bool idle() const { return slices.idle() && mirrored.idle() && pools.idle(); }
 
   endpoints::Controller slices;
   endpoints::MirrorController mirrored;
+  service::PoolController pools;
 };
 
 /// Waits for the lease, works, and returns when the lease is lost.
@@ -117,7 +121,7 @@ Expected<void> run(const Flags& flags, int& exit_code) {
 
 void add_controller_command(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* controller = app.add_subcommand("controller", "Keep the EndpointSlices of Services; one leads");
+  CLI::App* controller = app.add_subcommand("controller", "Keep Services' EndpointSlices and load balancer addresses; one leads");
   controller->add_option("--kubeconfig", flags->kubeconfig,
                          "default: $KUBECONFIG, else the service account of the pod");
   controller->add_flag("--no-leader-election", flags->no_leader_election,
