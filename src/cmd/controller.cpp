@@ -121,7 +121,8 @@ Expected<void> run(const Flags& flags, int& exit_code) {
 
 void add_controller_command(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* controller = app.add_subcommand("controller", "Keep Services' EndpointSlices and load balancer addresses; one leads");
+  CLI::App* controller = app.add_subcommand(
+      "controller", "Keep Services' EndpointSlices and load balancer addresses; one leads");
   controller->add_option("--kubeconfig", flags->kubeconfig,
                          "default: $KUBECONFIG, else the service account of the pod");
   controller->add_flag("--no-leader-election", flags->no_leader_election,

@@ -41,7 +41,7 @@ TEST(Time, NowIsNow) {
 
 TEST(Base64, RoundTripsAndRefuses) {
   for (const std::string& bytes : {std::string(), std::string("a"), std::string("ab"), std::string("abc"),
-                            std::string("\0\xff\x80", 3)}) {
+                                   std::string("\0\xff\x80", 3)}) {
     EXPECT_EQ(decode_base64(encode_base64(bytes)), bytes);
   }
   EXPECT_EQ(encode_base64("hello"), "aGVsbG8=");

@@ -66,9 +66,9 @@ TEST(Yaml, ScalarsAreWhatKubernetesMakesOfThem) {
   };
   for (const auto& [yaml, expected] : cases) {
     EXPECT_EQ(one("k: [" +
-                  std::string(yaml == "-"  ? "[null]"
+                  std::string(yaml == "-"    ? "[null]"
                               : yaml.empty() ? "null"
-                                           : yaml) +
+                                             : yaml) +
                   "]")
                   .at("k")
                   .at(0),
