@@ -65,10 +65,12 @@ Link describe(rtnl_link* link) {
   Link out{.index = rtnl_link_get_ifindex(link),
            .name = rtnl_link_get_name(link),
            .alias = {},
+           .kind = {},
            .mtu = static_cast<int>(rtnl_link_get_mtu(link)),
            .up = (rtnl_link_get_flags(link) & IFF_UP) != 0};
   out.running = rtnl_link_get_operstate(link) == IF_OPER_UP;
   if (const char* alias = rtnl_link_get_ifalias(link)) out.alias = alias;
+  if (const char* kind = rtnl_link_get_type(link)) out.kind = kind;
   if (auto* mac = rtnl_link_get_addr(link); mac && nl_addr_get_len(mac) == out.mac.size()) {
     std::copy_n(static_cast<const uint8_t*>(nl_addr_get_binary_addr(mac)), out.mac.size(), out.mac.begin());
   }

@@ -21,6 +21,7 @@ struct Link {
   int index = 0;
   std::string name;
   std::string alias;
+  std::string kind;  ///< "veth", "bridge", …; "": a device of its own, with a driver
   MacAddr mac{};
   int mtu = 0;
   bool up = false;

@@ -100,6 +100,15 @@ std::vector<std::string> list_netns(const std::string& prefix) {
   return out;
 }
 
+Expected<uint64_t> netns_cookie() {
+  Fd any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  uint64_t cookie = 0;
+  socklen_t size = sizeof cookie;
+  if (!any || ::getsockopt(any.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0)
+    return fail_errno("read the network namespace's cookie", errno);
+  return cookie;
+}
+
 Expected<InNetns> InNetns::enter(const std::string& path) {
   Fd before(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
   if (!before) return fail_errno("open our network namespace", errno);

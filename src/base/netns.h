@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -19,6 +20,9 @@ Expected<void> create_netns(const std::string& name, const std::map<std::string,
 Expected<void> remove_netns(const std::string& name);
 /// Names that begin with `prefix`.
 std::vector<std::string> list_netns(const std::string& prefix);
+
+/// The kernel's number of the calling thread's namespace, which no other one ever has (SO_NETNS_COOKIE).
+Expected<uint64_t> netns_cookie();
 
 /// Runs the calling thread in another network namespace until it goes out of scope.
 class InNetns {

@@ -36,7 +36,7 @@ struct Flags {
   std::string cgroup;
   std::vector<std::string> pod_cidrs, node_ips;
   std::string overlay;
-  bool no_masquerade = false;
+  bool no_masquerade = false, dsr = false;
 };
 
 /// What the agent has to know of its node before it can serve it.
@@ -114,10 +114,20 @@ class Agent {
                                                  ? podnet::vxlan_overhead(network.addresses[0].is_v6())
                                                  : 0}));
     node_.emplace(std::move(node));
-    auto handler = [this](const podnet::CniRequest& request) { return node_->handle(request); };
+    auto handler = [this](const podnet::CniRequest& request) { return handle(request); };
     WEFT_TRY(cni_, podnet::CniServer::listen(io_, flags_.cni_socket, handler));
     spdlog::info("connecting pods of {}; CNI socket {}", network.pod_cidrs[0].str(), flags_.cni_socket);
     return {};
+  }
+
+  /// A pod's edge is there before its first process is.
+  podnet::CniResult<json::object> handle(const podnet::CniRequest& request) {
+    auto result = node_->handle(request);
+    if (!result || request.command != "ADD") return result;
+    auto attached = edge_->attach_pod(podnet::host_link_name(request.container_id));
+    if (attached) return result;
+    return std::unexpected(
+        podnet::CniError{podnet::CniError::kTryAgain, "the pod's edge", attached.error().message});
   }
 
   /// Until the nodes are listed, those that the pinned maps know stay inside the cluster.
@@ -125,9 +135,10 @@ class Agent {
     edge_facts_ = {.addresses = network.addresses,
                    .pods = network.pod_cidrs,
                    .overlay = mode() == podnet::PeerMode::vxlan,
-                   .masquerade = !flags_.no_masquerade};
+                   .masquerade = !flags_.no_masquerade,
+                   .direct_return = flags_.dsr};
     WEFT_TRY(edge_, service::NodeEdgeEngine::open(flags_.bpf_dir, engine_->socket()));
-    return {};
+    return edge_->attach_pods();
   }
 
   /// Routes are never taken away for nodes that are merely not listed yet.
@@ -238,6 +249,10 @@ class Agent {
 };
 
 Expected<void> run(const Flags& flags) {
+  if (flags.dsr && !flags.overlay.empty())
+    return fail(ErrorCode::invalid,
+                "--dsr with --overlay: packets inside a tunnel cannot be answered directly; "
+                "choose one of them");
   WEFT_TRY(auto config, kube::find_config(flags.kubeconfig));
   asio::io_context io(1);
   // What is in the kernel, and the pods' links, stay when the agent goes: traffic goes on.
@@ -274,6 +289,10 @@ void add_agent_command(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember({"vxlan"}));
   agent->add_flag("--no-masquerade", flags->no_masquerade,
                   "pods keep their addresses towards the outside of the cluster");
+  agent->add_flag(
+      "--dsr", flags->dsr,
+      "direct server return: packets from outside for another node's pods keep the client's address "
+      "and are answered by that node; the nodes have to be on one link, without an overlay");
   agent->add_option("--node-ip", flags->node_ips, "the node's addresses; default: the Node's InternalIPs");
   agent->callback([flags, &exit_code] {
     if (auto result = run(*flags); !result) {

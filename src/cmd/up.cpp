@@ -195,6 +195,9 @@ void add_up_command(CLI::App& app, int& exit_code) {
   up->add_option("--overlay", flags->overlay,
                  "vxlan: pods' packets travel between nodes inside UDP; default: as they are")
       ->check(CLI::IsMember({"vxlan"}));
+  up->add_flag("--dsr", flags->cluster.dsr,
+               "direct server return: clients outside are answered by the node of the pod they reach")
+      ->excludes("--overlay");
   up->add_option("--port", flags->cluster.port,
                  "of the API server on 127.0.0.1; default: the first free one from 6443");
   up->add_option(

@@ -7,7 +7,7 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#define WEFT_EDGE_LAYOUT 3
+#define WEFT_EDGE_LAYOUT 4
 
 /// A packet's addresses and ports. Of an ICMP echo both ports are its identifier.
 struct weft_tuple {
@@ -32,6 +32,11 @@ struct weft_tuple {
 #define WEFT_FLOW_REDIRECT 16U
 /// The connection goes to a Service; `backend` is its backend.
 #define WEFT_FLOW_SERVICE 32U
+/// Direct return: packets go on unchanged to the node of the backend `dst`, which answers the client itself.
+/// There is no entry for answers.
+#define WEFT_FLOW_DIRECT 64U
+/// It began at the edge of a pod of this node.
+#define WEFT_FLOW_POD 128U
 
 /// What becomes of packets with a certain tuple. A connection has two entries; the original one's timer
 /// removes both.
@@ -49,6 +54,9 @@ struct weft_nat {
   __u64 timer[2];
 #endif
 };
+
+/// Counts of the above by a hash of their tuple, as WEFT_FILTER_SIZE does for frontends.
+#define WEFT_FLOW_FILTER_SIZE 65536U
 
 /// A later fragment has no ports: those of the first one, by what all of them have in common.
 struct weft_fragment_key {
@@ -72,9 +80,10 @@ struct weft_prefix_key {
 #define WEFT_PREFIX_OWN_PODS 1U
 /// Inside the cluster: pods keep their addresses towards it.
 #define WEFT_PREFIX_CLUSTER 2U
-
 /// Pods of other nodes that are reached through a tunnel.
 #define WEFT_PREFIX_TUNNEL 4U
+/// The address of another node.
+#define WEFT_PREFIX_NODE 8U
 
 struct weft_edge {
   __u8 node4[16];  ///< source of packets that the node sends in the name of others, v4-mapped; zeros: it has
@@ -84,7 +93,8 @@ struct weft_edge {
   __u8 tunnel6[16];
   __u16 port_min;  ///< host order: of those packets
   __u16 port_max;
-  __u32 masquerade;  ///< pods' packets to the outside get the node's address
+  __u32 masquerade;     ///< pods' packets to the outside get the node's address
+  __u32 direct_return;  ///< packets for other nodes' backends keep the client's address, answers go past here
 };
 
 enum weft_edge_counter {

@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
+#include <linux/if_link.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -10,9 +11,11 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <string_view>
 #include <vector>
 
 #include "edge.skel.h"
+#include "edge_xdp.skel.h"
 
 namespace weft::datapath {
 namespace {
@@ -25,6 +28,7 @@ constexpr uint32_t kHandle = 1;
 
 struct Destroy {
   void operator()(edge_bpf* skeleton) const { edge_bpf::destroy(skeleton); }
+  void operator()(edge_xdp_bpf* skeleton) const { edge_xdp_bpf::destroy(skeleton); }
 };
 
 weft_prefix_key key_of(const IpPrefix& prefix) {
@@ -37,39 +41,78 @@ weft_prefix_key key_of(const IpPrefix& prefix) {
 
 Expected<RawMap> handle_on(const bpf_map* map) { return RawMap::duplicate(bpf_map__fd(map)); }
 
+/// Maps that are pinned with the edge's own, and those that are the Services'. By name: the programs for tc
+/// and XDP have them both.
+const std::set<std::string_view> kOwn = {"nat", "nat_filter", "fragments", "prefixes", "edge", "counters"};
+const std::set<std::string_view> kShared = {"frontends", "slots",  "backends", "ids",
+                                            "affinity",  "maglev", "sources",  "filter"};
+
+constexpr const char* kXdpProgram = "edge_xdp";
+
+std::unexpected<Error> fail_load(const char* what, int rc) {
+  auto error = fail_errno(fmt::format("load BPF object {}", what), -rc);
+  error.error().message += " (see the log at level debug for the verifier's reason)";
+  return error;
+}
+
+/// Whether the XDP program on a link is none but an edge's.
+bool is_edge(uint32_t program_id) {
+  Fd program(bpf_prog_get_fd_by_id(program_id));
+  bpf_prog_info info{};
+  uint32_t size = sizeof(info);
+  return program && bpf_obj_get_info_by_fd(program.get(), &info, &size) == 0 &&
+         std::string_view(info.name) == kXdpProgram;
+}
+
 }  // namespace
 
 struct NodeEdge::Programs {
+  /// Where the maps are, and how large.
+  struct Places {
+    std::string own, shared;
+    uint32_t flows = 0;
+    ServiceMapSizes sizes;
+  };
+  Places places;
   std::unique_ptr<edge_bpf, Destroy> object;
+  std::unique_ptr<edge_xdp_bpf, Destroy> xdp;  ///< only once a link wants it
 
-  Expected<void> load(const Options& options, const std::string& own, const ServiceSocket& services);
+  void place_maps(bpf_object* maps_of) const;
+  Expected<void> load();
+  Expected<void> load_xdp();
   Expected<void> attach(int link, bpf_tc_attach_point where, const bpf_program* program) const;
 };
 
-Expected<void> NodeEdge::Programs::load(const Options& options, const std::string& own,
-                                        const ServiceSocket& services) {
+void NodeEdge::Programs::place_maps(bpf_object* maps_of) const {
+  const std::map<std::string_view, uint32_t> sizes = {{"nat", places.flows},
+                                                      {"frontends", places.sizes.frontends},
+                                                      {"slots", places.sizes.slots},
+                                                      {"backends", places.sizes.backends}};
+  bpf_map* map;
+  bpf_object__for_each_map(map, maps_of) {
+    std::string name = bpf_map__name(map);
+    if (auto size = sizes.find(name); size != sizes.end()) bpf_map__set_max_entries(map, size->second);
+    if (kOwn.contains(name)) bpf_map__set_pin_path(map, (places.own + "/" + name).c_str());
+    if (kShared.contains(name)) bpf_map__set_pin_path(map, (places.shared + "/" + name).c_str());
+  }
+}
+
+Expected<void> NodeEdge::Programs::load() {
   object.reset(edge_bpf::open());
   if (!object) return fail_errno("open BPF object edge", errno);
-  bpf_map__set_max_entries(object->maps.nat, options.flows);
-  const std::set<const bpf_map*> kOwn = {object->maps.nat, object->maps.fragments, object->maps.prefixes,
-                                         object->maps.edge, object->maps.counters};
-  const std::set<const bpf_map*> kShared = {
-      object->maps.frontends, object->maps.slots,  object->maps.backends, object->maps.ids,
-      object->maps.affinity,  object->maps.maglev, object->maps.sources};
-  bpf_map__set_max_entries(object->maps.frontends, services.sizes().frontends);
-  bpf_map__set_max_entries(object->maps.slots, services.sizes().slots);
-  bpf_map__set_max_entries(object->maps.backends, services.sizes().backends);
-  bpf_map* map;
-  bpf_object__for_each_map(map, object->obj) {
-    if (kShared.contains(map))
-      bpf_map__set_pin_path(map, (services.map_folder() + "/" + bpf_map__name(map)).c_str());
-    if (kOwn.contains(map)) bpf_map__set_pin_path(map, (own + "/" + bpf_map__name(map)).c_str());
-  }
-  int rc = edge_bpf::load(object.get());
-  if (rc == 0) return {};
-  auto error = fail_errno("load BPF object edge", -rc);
-  error.error().message += " (see the log at level debug for the verifier's reason)";
-  return error;
+  place_maps(object->obj);
+  if (int rc = edge_bpf::load(object.get()); rc != 0) return fail_load("edge", rc);
+  return {};
+}
+
+Expected<void> NodeEdge::Programs::load_xdp() {
+  if (xdp) return {};
+  std::unique_ptr<edge_xdp_bpf, Destroy> fresh(edge_xdp_bpf::open());
+  if (!fresh) return fail_errno("open BPF object edge_xdp", errno);
+  place_maps(fresh->obj);
+  if (int rc = edge_xdp_bpf::load(fresh.get()); rc != 0) return fail_load("edge_xdp", rc);
+  xdp = std::move(fresh);
+  return {};
 }
 
 Expected<void> NodeEdge::Programs::attach(int link, bpf_tc_attach_point where,
@@ -97,7 +140,11 @@ Expected<NodeEdge> NodeEdge::open(const Options& options, const ServiceSocket& s
   }
   NodeEdge edge;
   edge.programs_ = std::make_shared<Programs>();
-  WEFT_CHECK(edge.programs_->load(options, root + "/" + layout, services));
+  edge.programs_->places = {.own = root + "/" + layout,
+                            .shared = services.map_folder(),
+                            .flows = options.flows,
+                            .sizes = services.sizes()};
+  WEFT_CHECK(edge.programs_->load());
   const auto& maps = edge.programs_->object->maps;
   WEFT_TRY(auto flows, handle_on(maps.nat));
   WEFT_TRY(edge.flows_, (HashMap<weft_tuple, weft_nat>::of(std::move(flows))));
@@ -136,6 +183,26 @@ Expected<void> NodeEdge::attach(int link) {
   // What translates answers back is there before what makes them need it.
   WEFT_CHECK(programs_->attach(link, BPF_TC_EGRESS, programs_->object->progs.edge_out));
   return programs_->attach(link, BPF_TC_INGRESS, programs_->object->progs.edge_in);
+}
+
+Expected<void> NodeEdge::attach_pod(int link) {
+  WEFT_CHECK(programs_->attach(link, BPF_TC_EGRESS, programs_->object->progs.pod_out));
+  return programs_->attach(link, BPF_TC_INGRESS, programs_->object->progs.pod_in);
+}
+
+Expected<void> NodeEdge::attach_xdp(int link) {
+  uint32_t there = 0;
+  if (int rc = bpf_xdp_query_id(link, XDP_FLAGS_DRV_MODE, &there); rc < 0)
+    return fail_errno(fmt::format("ask for the XDP program of link {}", link), -rc);
+  if (there != 0 && !is_edge(there))
+    return fail(ErrorCode::conflict, fmt::format("link {} has an XDP program of somebody else", link));
+  WEFT_CHECK(programs_->load_xdp());
+  Fd before(there != 0 ? bpf_prog_get_fd_by_id(there) : -1);
+  LIBBPF_OPTS(bpf_xdp_attach_opts, opts, .old_prog_fd = before ? before.get() : 0);
+  uint32_t flags = XDP_FLAGS_DRV_MODE | (before ? 0 : XDP_FLAGS_UPDATE_IF_NOEXIST);
+  int rc = bpf_xdp_attach(link, bpf_program__fd(programs_->xdp->progs.edge_xdp), flags, &opts);
+  if (rc < 0) return fail_errno(fmt::format("attach BPF program edge_xdp to link {}", link), -rc);
+  return {};
 }
 
 Expected<std::array<uint64_t, WEFT_EDGE_COUNTERS>> NodeEdge::counters() const {

@@ -33,14 +33,19 @@ class NodeEdge {
   Expected<void> configure(const weft_edge& settings);
   /// By difference: what is not named is removed.
   Expected<void> set_prefixes(std::span<const EdgePrefix> prefixes);
-  /// Puts the programs on both directions of a link, or replaces those of an earlier agent, each at once.
-  /// Idempotent.
+  /// Puts the node edge's programs on both directions of a link, or replaces those of an earlier agent, each
+  /// at once. Idempotent.
   Expected<void> attach(int link);
+  /// The same on the node's end of a pod's link: for what a pod sends to Services past its sockets.
+  Expected<void> attach_pod(int link);
+  /// Puts the edge's XDP program on a link, in the driver. Needs `attach` too, which does what it leaves.
+  /// Fails where the driver has no XDP, and where somebody else's program is.
+  Expected<void> attach_xdp(int link);
 
   /// Sums over all CPUs, by weft_edge_counter.
   Expected<std::array<uint64_t, WEFT_EDGE_COUNTERS>> counters() const;
   /// Entries of the translation table; two a connection.
-  HashMap<weft_tuple, weft_nat>& flows() { return flows_; }
+  const HashMap<weft_tuple, weft_nat>& flows() const { return flows_; }
 
  private:
   struct Programs;

@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 /// Part of the path under which maps are pinned, so that maps of another layout are never opened.
-#define WEFT_SERVICE_LAYOUT 4
+#define WEFT_SERVICE_LAYOUT 5
 
 /// Where clients connect to. Port 0 with protocol 0 stands for the whole address: it refuses every port that
 /// has no frontend of its own.
@@ -39,6 +39,15 @@ struct weft_frontend {
   __u32 edge_flags;   ///< WEFT_FRONTEND_DROP, WEFT_FRONTEND_SOURCES
   __u32 maglev_size;  ///< of edge_set's table; 0: it has none, any slot will do
 };
+
+/// Counts of frontends by a hash of their address: where there is none, none has to be looked for. An index
+/// of an array.
+#define WEFT_FILTER_SIZE 65536U
+static inline __u32 weft_address_hash(const __u8* addr) {
+  const __u32* words = (const __u32*)addr;
+  __u32 hash = (words[0] ^ words[1] * 0x9e3779b1U ^ words[2] * 0x85ebca6bU ^ words[3]) * 0xc2b2ae35U;
+  return hash >> 16;
+}
 
 /// Whom a client had last (session affinity). The key is the same whichever address of the Service port was
 /// used, as long as they share a set.
@@ -89,6 +98,13 @@ struct weft_backend {
   __be16 port;
   __u16 flags;
   __u32 set;  ///< the one set it belongs to
+};
+
+/// The node, as the programs for sockets know it; entry 0 of an array.
+struct weft_node {
+  __u64 netns_cookie;  ///< of its own network namespace, where the node ports are; 0: not known
+  __u8 node4[16];      ///< addresses that have the node ports, v4-mapped; zeros: none of the family
+  __u8 node6[16];
 };
 
 /// Numbers that have not been given out yet; entry 0 of an array.

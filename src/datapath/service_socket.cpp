@@ -25,8 +25,9 @@ namespace {
 namespace fs = std::filesystem;
 
 /// In the order in which they are attached: what undoes a translation before what makes it.
-constexpr std::array kPrograms = {"getpeername4", "getpeername6", "recvmsg4", "recvmsg6", "sock_release",
-                                  "sendmsg4",     "sendmsg6",     "connect4", "connect6"};
+constexpr std::array kPrograms = {"getpeername4", "getpeername6", "recvmsg4",   "recvmsg6",
+                                  "sock_release", "post_bind4",   "post_bind6", "sendmsg4",
+                                  "sendmsg6",     "connect4",     "connect6"};
 
 void log_libbpf_to_debug() {
   libbpf_set_print([](libbpf_print_level, const char* format, va_list args) {
@@ -126,6 +127,8 @@ Expected<ServiceMaps> maps_in(const std::string& folder) {
   WEFT_TRY(maps.backends, (open_map<decltype(maps.backends)>(folder + "/backends")));
   WEFT_TRY(maps.maglev, (open_map<decltype(maps.maglev)>(folder + "/maglev")));
   WEFT_TRY(maps.sources, (open_map<decltype(maps.sources)>(folder + "/sources")));
+  WEFT_TRY(maps.filter, (open_map<decltype(maps.filter)>(folder + "/filter")));
+  WEFT_TRY(maps.node, (open_map<decltype(maps.node)>(folder + "/node")));
   WEFT_TRY(maps.ids, (open_map<decltype(maps.ids)>(folder + "/ids")));
   WEFT_TRY(maps.udp_peers, (open_map<decltype(maps.udp_peers)>(folder + "/udp_peers")));
   return maps;

@@ -1,13 +1,17 @@
 #include "service/edge_engine.h"
 
-#include <set>
+#include <fmt/core.h>
 
+#include <map>
+
+#include "base/log.h"
 #include "base/netlink.h"
 
 namespace weft::service {
 namespace {
 
 constexpr const char* kOverlay = "weft-vxlan";
+constexpr const char* kPodAlias = "weft-pod/";  ///< what the pod network writes on a pod's link
 
 }  // namespace
 
@@ -22,14 +26,44 @@ Expected<void> NodeEdgeEngine::apply(const EdgePlan& plan, std::span<const IpAdd
   WEFT_CHECK(edge_.set_prefixes(plan.prefixes));
   WEFT_CHECK(edge_.configure(plan.settings));
   WEFT_TRY(auto netlink, Netlink::open());
-  std::set<int> links;
+  std::map<int, Link> links;
   for (const auto& address : addresses) {
     WEFT_TRY(auto link, netlink.find_link(address));
-    if (link && link->name != "lo") links.insert(link->index);
+    if (link && link->name != "lo") links[link->index] = *link;
   }
   WEFT_TRY(auto overlay, netlink.find_link(kOverlay));
-  if (overlay) links.insert(overlay->index);
-  for (int link : links) WEFT_CHECK(edge_.attach(link));
+  if (overlay) links[overlay->index] = *overlay;
+  for (const auto& [index, link] : links) {
+    WEFT_CHECK(edge_.attach(index));
+    // Virtual links hand over packets whose checksums are still to be completed, which XDP cannot know.
+    if (link.kind.empty() && !with_xdp_.contains(index)) attach_xdp(link);
+  }
+  return {};
+}
+
+/// tc does the same for a link without it.
+void NodeEdgeEngine::attach_xdp(const Link& link) {
+  with_xdp_.insert(link.index);
+  if (auto attached = edge_.attach_xdp(link.index); attached) {
+    spdlog::info("the node's edge is at XDP on {}", link.name);
+  } else {
+    spdlog::info("the node's edge is at tc on {}: {}", link.name, attached.error().message);
+  }
+}
+
+Expected<void> NodeEdgeEngine::attach_pod(const std::string& link) {
+  WEFT_TRY(auto netlink, Netlink::open());
+  WEFT_TRY(auto found, netlink.find_link(link));
+  if (!found) return fail(ErrorCode::not_found, fmt::format("link {} is not there", link));
+  return edge_.attach_pod(found->index);
+}
+
+Expected<void> NodeEdgeEngine::attach_pods() {
+  WEFT_TRY(auto netlink, Netlink::open());
+  WEFT_TRY(auto links, netlink.links());
+  for (const auto& link : links) {
+    if (link.alias.starts_with(kPodAlias)) WEFT_CHECK(edge_.attach_pod(link.index));
+  }
   return {};
 }
 

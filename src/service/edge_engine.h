@@ -1,9 +1,11 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 
 #include "base/error.h"
+#include "base/netlink.h"
 #include "service/edge_plan.h"
 
 namespace weft::service {
@@ -17,14 +19,20 @@ class NodeEdgeEngine {
                                                         const datapath::ServiceSocket& services);
 
   /// Puts the programs on every link that has one of `addresses`, and on the overlay's, if they are not there
-  /// yet.
+  /// yet; at XDP too where the link's driver has it.
   Expected<void> apply(const EdgePlan& plan, std::span<const IpAddr> addresses);
+  /// Puts the programs on a pod's link.
+  Expected<void> attach_pod(const std::string& link);
+  /// On those of all pods that are connected: they may have an earlier agent's.
+  Expected<void> attach_pods();
 
   const datapath::NodeEdge& edge() const { return edge_; }
 
  private:
   explicit NodeEdgeEngine(datapath::NodeEdge edge) : edge_(std::move(edge)) {}
+  void attach_xdp(const Link& link);
   datapath::NodeEdge edge_;
+  std::set<int> with_xdp_;  ///< links on which it was tried
 };
 
 }  // namespace weft::service

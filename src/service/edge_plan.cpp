@@ -20,7 +20,10 @@ void set(uint8_t (&to)[16], const IpAddr& address) {
 }
 
 weft_edge settings(const EdgeFacts& self) {
-  weft_edge out{.port_min = kFirstPort, .port_max = kLastPort, .masquerade = self.masquerade};
+  weft_edge out{.port_min = kFirstPort,
+                .port_max = kLastPort,
+                .masquerade = self.masquerade,
+                .direct_return = self.direct_return};
   auto own = [&](bool v4) { return std::ranges::find(self.addresses, v4, &IpAddr::is_v4); };
   if (auto node = own(true); node != self.addresses.end()) set(out.node4, *node);
   if (auto node = own(false); node != self.addresses.end()) set(out.node6, *node);
@@ -46,7 +49,11 @@ EdgePlan plan_edge(const EdgeFacts& self, std::span<const kube::Node> nodes) {
       if (self.overlay && !own) plan.prefixes.emplace_back(*pods, WEFT_PREFIX_TUNNEL);
     }
     for (const auto& address : node.status.addresses) {
-      if (auto ip = IpAddr::parse(address.address)) inside({*ip, ip->bits()});
+      auto ip = IpAddr::parse(address.address);
+      if (!ip) continue;
+      inside({*ip, ip->bits()});
+      bool own = std::ranges::find(self.addresses, *ip) != self.addresses.end();
+      if (!own) plan.prefixes.emplace_back(IpPrefix{*ip, ip->bits()}, WEFT_PREFIX_NODE);
     }
   }
   for (const char* text : kLinkLocal) inside(*IpPrefix::parse(text));

@@ -24,6 +24,9 @@ struct EdgeFacts {
   /// tunnel.
   bool overlay = false;
   bool masquerade = true;  ///< pods' packets to the outside get the node's address
+  /// Packets from outside for pods of other nodes go there as they are, and the answers straight to the
+  /// client (direct server return): the nodes have to be on one link, and nothing may filter by source.
+  bool direct_return = false;
 };
 
 /// Pure. Nodes' pods and addresses are the inside of the cluster; everything else is outside.

@@ -39,13 +39,15 @@ TEST(EdgePlan, TheInsideIsNodesAndTheirPods) {
   auto at = places(plan);
   EXPECT_EQ(at["10.244.0.0/24"], WEFT_PREFIX_OWN_PODS | WEFT_PREFIX_CLUSTER);
   EXPECT_EQ(at["fd00:244::/64"], WEFT_PREFIX_OWN_PODS | WEFT_PREFIX_CLUSTER);
-  for (const char* inside : {"10.244.1.0/24", "172.30.0.3/32", "172.30.0.2/32", "fd00:172::2/128"})
+  for (const char* inside : {"10.244.1.0/24", "172.30.0.2/32", "fd00:172::2/128"})
     EXPECT_EQ(at[inside], WEFT_PREFIX_CLUSTER) << inside;
+  EXPECT_EQ(at["172.30.0.3/32"], WEFT_PREFIX_CLUSTER | WEFT_PREFIX_NODE);
   EXPECT_TRUE(at.contains("ff00::/8"));
   EXPECT_FALSE(at.contains("0.0.0.0/0"));
   EXPECT_EQ(addr_of(plan.settings.node4), ip("172.30.0.2"));
   EXPECT_EQ(addr_of(plan.settings.node6), ip("fd00:172::2"));
   EXPECT_EQ(plan.settings.masquerade, 1);
+  EXPECT_EQ(plan.settings.direct_return, 0);
 }
 
 TEST(EdgePlan, ThroughATunnelAnswersComeBackToThePodsRange) {

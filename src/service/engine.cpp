@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/netns.h"
 #include "datapath/udp_destroy.h"
 #include "service/image.h"
 #include "service/maglev.h"
@@ -168,6 +169,7 @@ struct ServiceEngine::Impl {
   uint64_t destroyed_udp_sockets = 0;
   uint64_t writes_before = 0;  ///< by images that were loaded again
 
+  Expected<void> tell_node();
   void changed(const std::string& key);
   Expected<void> synchronize();
   Expected<void> stage(const std::string& key, Entry& entry);
@@ -361,6 +363,19 @@ void ServiceEngine::Impl::retry_failing() {
   }
 }
 
+/// What programs for sockets have to know of the node.
+Expected<void> ServiceEngine::Impl::tell_node() {
+  weft_node self{};
+  WEFT_TRY(self.netns_cookie, netns_cookie());
+  for (bool v4 : {true, false}) {
+    auto first = std::ranges::find(options.node.addresses, v4, &IpAddr::is_v4);
+    if (first == options.node.addresses.end()) continue;
+    auto bytes = first->mapped();
+    std::copy(bytes.begin(), bytes.end(), v4 ? self.node4 : self.node6);
+  }
+  return socket.maps().node.set(self);
+}
+
 /// Compares everything with the kernel.
 Expected<void> ServiceEngine::Impl::synchronize() {
   auto start = std::chrono::steady_clock::now();
@@ -469,6 +484,7 @@ Expected<std::unique_ptr<ServiceEngine>> ServiceEngine::open(Options options) {
   if (socket.attached()) WEFT_CHECK(socket.attach(options.cgroup_path));
   auto impl = std::make_unique<Impl>(
       Impl{.options = std::move(options), .socket = std::move(socket), .image = std::move(image)});
+  WEFT_CHECK(impl->tell_node());
   return std::unique_ptr<ServiceEngine>(new ServiceEngine(std::move(impl)));
 }
 
@@ -505,6 +521,7 @@ Expected<void> ServiceEngine::synced() {
 
 void ServiceEngine::node_changed(NodeFacts node) {
   impl_->options.node = std::move(node);
+  if (auto told = impl_->tell_node(); !told) spdlog::error("Services: {}", told.error().message);
   if (!impl_->ready) return;
   if (auto done = impl_->synchronize(); !done) spdlog::error("Services: {}", done.error().message);
 }

@@ -81,6 +81,7 @@ Expected<Image> Image::load(datapath::ServiceMaps maps) {
   image.persisted_ids_ = image.ids_;
   image.frontends_.reserve(frontends.size());
   for (auto& [key, value] : frontends) image.frontends_.emplace(key, value);
+  WEFT_CHECK(image.repair_filter());
   image.slot_count_ = slots.size();
   image.backend_count_ = backends.size();
   image.read_slots(std::move(slots), backends);
@@ -95,6 +96,33 @@ void Image::read_maglev(const std::vector<std::pair<weft_maglev_key, weft_maglev
     if (table.size() < begin + WEFT_MAGLEV_CHUNK) table.resize(begin + WEFT_MAGLEV_CHUNK, kUnknownSlot);
     std::copy(std::begin(chunk.slot), std::end(chunk.slot), table.begin() + static_cast<ptrdiff_t>(begin));
   }
+}
+
+/// An engine that was killed may have left a place in use that has no frontend any more.
+Expected<void> Image::repair_filter() {
+  for (const auto& [key, value] : frontends_) ++addresses_at_[weft_address_hash(key.addr)];
+  WEFT_TRY(auto places, maps_.filter.read_all());
+  std::vector<uint32_t> used, unused;
+  for (auto [place, is_used] : places) {
+    bool should = addresses_at_[place] != 0;
+    if (should != (is_used != 0)) (should ? used : unused).push_back(place);
+  }
+  WEFT_CHECK(write_filter(used, true));
+  return write_filter(unused, false);
+}
+
+Expected<void> Image::write_filter(std::span<const uint32_t> places, bool used) {
+  std::vector<uint32_t> values(places.size(), used);
+  return maps_.filter.update_all(places, values);
+}
+
+/// A place is in use before its first frontend is there, and until its last one is gone.
+void Image::count_address(const weft_frontend_key& key, int change) {
+  uint32_t place = weft_address_hash(key.addr);
+  uint32_t before = addresses_at_[place];
+  addresses_at_[place] = before + static_cast<uint32_t>(change);
+  if (before == 0) staged_.used_places.push_back(place);
+  if (addresses_at_[place] == 0) staged_.unused_places.push_back(place);
 }
 
 /// An engine that was killed may have left a backend in two slots or in none.
@@ -258,6 +286,7 @@ void Image::stage_sources(const weft_frontend_key& key, std::span<const IpPrefix
 void Image::stage_frontend(const weft_frontend_key& key, const weft_frontend& value) {
   auto [it, fresh] = frontends_.try_emplace(key, value);
   if (!fresh && it->second == value) return;
+  if (fresh) count_address(key, 1);
   it->second = value;
   std::erase(staged_.gone_frontends, key);  // it went from one Service to another
   staged_.frontend_keys.push_back(key);
@@ -265,7 +294,10 @@ void Image::stage_frontend(const weft_frontend_key& key, const weft_frontend& va
 }
 
 void Image::stage_frontend_removal(const weft_frontend_key& key) {
-  if (frontends_.erase(key) != 0) staged_.gone_frontends.push_back(key);
+  if (frontends_.erase(key) != 0) {
+    count_address(key, -1);
+    staged_.gone_frontends.push_back(key);
+  }
   stage_sources(key, {});
 }
 
@@ -295,8 +327,11 @@ Expected<void> Image::commit() {
   WEFT_CHECK(maps_.slots.update_all(now.slot_keys, now.slots));
   WEFT_CHECK(maps_.maglev.update_all(now.maglev_keys, now.maglev));
   for (const auto& key : now.sources) WEFT_CHECK(maps_.sources.update(key, 1));
+  WEFT_CHECK(write_filter(now.used_places, true));
   WEFT_CHECK(maps_.frontends.update_all(now.frontend_keys, now.frontends));
   for (const auto& key : now.gone_frontends) WEFT_CHECK(maps_.frontends.erase(key));
+  std::erase_if(now.unused_places, [this](uint32_t place) { return addresses_at_[place] != 0; });
+  WEFT_CHECK(write_filter(now.unused_places, false));
   for (const auto& key : now.gone_sources) WEFT_CHECK(maps_.sources.erase(key));
   for (const auto& key : now.gone_maglev) WEFT_CHECK(maps_.maglev.erase(key));
   for (const auto& key : now.gone_slots) {

@@ -45,7 +45,7 @@ struct Address {
 
 /// The Service maps as they are in the kernel, plus the changes that are staged but not yet written. The only
 /// writer of the maps; it writes in an order that leaves every frontend usable at every moment:
-/// backends, slots, Maglev tables, frontends, then what nothing refers to any more.
+/// backends, slots, Maglev tables, the filter, frontends, then what nothing refers to any more.
 class Image {
  public:
   struct Slot {
@@ -108,6 +108,7 @@ class Image {
     std::vector<weft_source_key> sources;
     std::vector<weft_frontend_key> frontend_keys;
     std::vector<weft_frontend> frontends;
+    std::vector<uint32_t> used_places, unused_places;  ///< of the filter
     std::vector<weft_frontend_key> gone_frontends;
     std::vector<weft_source_key> gone_sources;
     std::vector<weft_maglev_key> gone_maglev;
@@ -115,6 +116,9 @@ class Image {
     std::vector<uint64_t> gone_backends;
   };
   Expected<void> persist_ids();
+  Expected<void> repair_filter();
+  void count_address(const weft_frontend_key& key, int change);
+  Expected<void> write_filter(std::span<const uint32_t> places, bool used);
   void read_maglev(const std::vector<std::pair<weft_maglev_key, weft_maglev>>& chunks);
   void read_slots(std::vector<std::pair<weft_slot_key, uint64_t>> slots,
                   const std::vector<std::pair<uint64_t, weft_backend>>& backends);
@@ -124,6 +128,8 @@ class Image {
   std::unordered_map<uint32_t, std::vector<Slot>> sets_;
   std::unordered_map<uint32_t, std::vector<uint16_t>> maglev_;  ///< whole chunks
   std::unordered_map<weft_frontend_key, std::vector<weft_source_key>> sources_;
+  std::vector<uint32_t> addresses_at_ =
+      std::vector<uint32_t>(WEFT_FILTER_SIZE);  ///< frontends, by place in the filter
   std::vector<uint64_t> orphans_;
   Staged staged_;
   weft_ids ids_{};            ///< next to be given out

@@ -222,6 +222,7 @@ struct Cluster::Impl {
     for (const auto& pods : {node.pods4, node.pods6}) flag("--pod-cidr", pods.str());
     for (const auto& address : {node.address4, node.address6}) flag("--node-ip", address.addr.str());
     if (options.vxlan) flag("--overlay", "vxlan");
+    if (options.dsr) spec.args.emplace_back("--dsr");
     return spec;
   }
 

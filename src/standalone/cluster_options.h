@@ -17,6 +17,7 @@ struct ClusterOptions {
   int nodes = 1;
   std::vector<std::string> zones;  ///< given to the nodes in turns; empty: none
   bool vxlan = false;              ///< between the nodes; otherwise they route directly
+  bool dsr = false;                ///< direct server return; not with vxlan
   uint16_t port = 0;               ///< of the API server; 0: the first free one from 6443
   std::string log_level = "info";
 };

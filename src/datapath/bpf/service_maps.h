@@ -50,6 +50,13 @@ struct {
   __type(value, __u32);
 } sources SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, WEFT_FILTER_SIZE);
+  __type(key, __u32);
+  __type(value, __u32);
+} filter SEC(".maps");
+
 // Only the engine reads and writes it; it is here so that it is pinned with the others.
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -86,6 +93,14 @@ static __always_inline struct weft_backend* at_slot(__u32 set, __u32 number, __u
   if (!found) return 0;
   *id = *found;
   return bpf_map_lookup_elem(&backends, id);
+}
+
+// Whether an address can be that of a frontend: a look into an array is much cheaper than one into a hash
+// map.
+static __always_inline int may_have_frontend(const __u8* addr) {
+  __u32 hash = weft_address_hash(addr);
+  __u32* frontends_there = bpf_map_lookup_elem(&filter, &hash);
+  return frontends_there && *frontends_there;
 }
 
 // A backend at random. 0 if a slot that is to be filled is not.

@@ -10,12 +10,21 @@
 #include "datapath/bpf/service_maps.h"
 
 #define ECONNREFUSED 111
+#define EADDRINUSE 98
+#define AF_INET 2
 
 #define ALLOW 1
 #define REFUSE 0
 
 // Linux 5.18 and later can give the program's caller an errno; earlier ones answer EPERM.
 const volatile __u32 can_set_retval = 0;
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct weft_node);
+} node SEC(".maps");
 
 // What sockets asked for and got, by socket cookie. An entry goes when its socket does (sock_release), so the
 // oldest are evicted only when more sockets than that are open. (Storage in the socket itself would do the
@@ -85,6 +94,20 @@ static __always_inline int refuse(void) {
   return REFUSE;
 }
 
+static __always_inline const struct weft_node* this_node(void) {
+  __u32 zero = 0;
+  return bpf_map_lookup_elem(&node, &zero);
+}
+
+// Ranges of clients are about addresses, which a socket has only once it is connected: pods are held to them
+// at their edge, packet by packet. The node itself may always.
+static __always_inline int is_left_to_packets(struct bpf_sock_addr* ctx,
+                                              const struct weft_frontend* frontend) {
+  if (!(frontend->edge_flags & WEFT_FRONTEND_SOURCES)) return 0;
+  const struct weft_node* self = this_node();
+  return self && self->netns_cookie && self->netns_cookie != bpf_get_netns_cookie(ctx);
+}
+
 // For a socket the client is its network namespace: its address is not chosen yet.
 static __always_inline struct weft_backend* choose(struct bpf_sock_addr* ctx, struct weft_frontend_key* key,
                                                    struct weft_frontend* frontend, __u64* id) {
@@ -144,6 +167,7 @@ static __always_inline int on_connect(struct bpf_sock_addr* ctx, int v6) {
     }
     return ALLOW;
   }
+  if (is_left_to_packets(ctx, frontend)) return ALLOW;
   __u64 id = 0;
   struct weft_backend* backend = choose(ctx, &key, frontend, &id);
   if (!backend) return without_backend(frontend);
@@ -200,7 +224,7 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr* ctx, int v6) {
   }
 
   struct weft_frontend* frontend = find_frontend(&key);
-  if (!frontend) return ALLOW;
+  if (!frontend || is_left_to_packets(ctx, frontend)) return ALLOW;
   if (!frontend->count) return without_backend(frontend);
   struct weft_backend* backend = 0;
   struct weft_recent now = {};
@@ -262,6 +286,42 @@ int sock_release(struct bpf_sock* ctx) {
     bpf_map_delete_elem(&tcp_peers, &cookie);
   }
   return ALLOW;
+}
+
+static __always_inline int has_node_port(const __u8* addr, __be16 port, __u8 protocol) {
+  struct weft_frontend_key key = {.port = port, .protocol = protocol};
+  copy_addr(key.addr, addr);
+  return bpf_map_lookup_elem(&frontends, &key) != 0;
+}
+
+// A process of the node that takes a node port would get nothing, without a word: it is told at once.
+static __always_inline int on_bind(struct bpf_sock* ctx, const __u8* addr, int any) {
+  const struct weft_node* self = this_node();
+  __u8 protocol = ctx->protocol == IPPROTO_MPTCP ? IPPROTO_TCP : ctx->protocol;
+  if (!self || !self->netns_cookie || (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)) return ALLOW;
+  if (self->netns_cookie != bpf_get_netns_cookie(ctx)) return ALLOW;
+  __be16 port = bpf_htons((__u16)ctx->src_port);
+  int taken = any ? has_node_port(self->node4, port, protocol) || has_node_port(self->node6, port, protocol)
+                  : has_node_port(addr, port, protocol);
+  if (!taken) return ALLOW;
+  if (can_set_retval) bpf_set_retval(-EADDRINUSE);
+  return REFUSE;
+}
+
+SEC("cgroup/post_bind4")
+int post_bind4(struct bpf_sock* ctx) {
+  __u8 addr[16];
+  __u32 words[4] = {0, 0, bpf_htonl(0xffff), ctx->src_ip4};
+  __builtin_memcpy(addr, words, 16);
+  return on_bind(ctx, addr, !ctx->src_ip4);
+}
+
+SEC("cgroup/post_bind6")
+int post_bind6(struct bpf_sock* ctx) {
+  __u8 addr[16];
+  __u32 words[4] = {ctx->src_ip6[0], ctx->src_ip6[1], ctx->src_ip6[2], ctx->src_ip6[3]};
+  __builtin_memcpy(addr, words, 16);
+  return on_bind(ctx, addr, !(words[0] | words[1] | words[2] | words[3]));
 }
 
 SEC("cgroup/connect4")

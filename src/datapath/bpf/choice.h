@@ -1,0 +1,67 @@
+#pragma once
+
+// Which backend a packet's new connection gets.
+#include "datapath/bpf/connection.h"
+
+static __always_inline __u32 mix(__u32 hash, __u32 word) {
+  hash = (hash ^ word) * 0x85ebca6bU;
+  return hash ^ hash >> 13;
+}
+
+// Of the client alone: it is to find the same backend on whichever node, and by whichever address. With
+// affinity its port does not count either, so that nodes agree without sharing what they remember.
+static __always_inline __u32 client_hash(const struct packet* p, int with_port) {
+  const __u32* addr = (const __u32*)p->tuple.src;
+  __u32 hash = p->tuple.protocol;
+  for (int i = 0; i < 4; i++) hash = mix(hash, addr[i]);
+  hash = mix(hash, with_port ? p->tuple.sport : 0);
+  return (hash ^ hash >> 16) * 0xc2b2ae35U >> 1;
+}
+
+// `set`, `size`: of the frontend, for clients here or elsewhere; `maglev_size` 0: any will do.
+static __always_inline struct weft_backend* choose(const struct packet* p, __u32 set, __u32 size,
+                                                   __u32 maglev_size, __u32 affinity_seconds, __u64* id) {
+  struct weft_affinity_key client = {.set = set};
+  if (affinity_seconds) {
+    copy16(client.client, p->tuple.src);
+    struct weft_backend* same = had_last(&client, affinity_seconds, id);
+    if (same) return same;
+  }
+  struct weft_backend* backend = by_hash(set, maglev_size, client_hash(p, !affinity_seconds), id);
+  for (int attempt = 0; attempt < 4 && !backend; attempt++) backend = any_of(set, size, id);
+  if (backend && affinity_seconds) keep_affinity(&client, *id);
+  return backend;
+}
+
+static __always_inline int may_come(const struct packet* p, const struct weft_frontend_key* key) {
+  struct weft_source_key source = {.length = WEFT_SOURCE_LENGTH + 128, .frontend = *key};
+  copy16(source.client, p->tuple.src);
+  return bpf_map_lookup_elem(&sources, &source) != 0;
+}
+
+static __always_inline int has_ports(const struct packet* p) {
+  return p->tuple.protocol != IPPROTO_ICMP && p->tuple.protocol != IPPROTO_ICMPV6;
+}
+
+// The frontend that a packet is for, and its key.
+static __always_inline struct weft_frontend* frontend_here(const struct packet* p,
+                                                           struct weft_frontend_key* key) {
+  if (!has_ports(p)) return 0;
+  copy16(key->addr, p->tuple.dst);
+  key->port = p->tuple.dport;
+  key->protocol = p->tuple.protocol;
+  return may_have_frontend(key->addr) ? find_frontend(key) : 0;
+}
+
+// At the node's edge. With direct return also node ports of other nodes: they
+// send on what is for a pod of this one.
+static __always_inline struct weft_frontend* frontend_of(const struct packet* p,
+                                                         struct weft_frontend_key* key) {
+  struct weft_frontend* frontend = frontend_here(p, key);
+  if (frontend) return frontend;
+  const struct weft_edge* node = settings();
+  if (!node || !node->direct_return || !has_ports(p) || !(place_of(p->tuple.dst) & WEFT_PREFIX_NODE))
+    return 0;
+  copy16(key->addr, p->v6 ? node->node6 : node->node4);
+  return bpf_map_lookup_elem(&frontends, key);
+}

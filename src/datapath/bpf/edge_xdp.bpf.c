@@ -1,0 +1,63 @@
+// The node edge at XDP, for links whose driver has it: what goes on to another node leaves by the link it
+// came from before the kernel has made a packet of it. All else is left as it is to the program at tc, and so
+// is what routing cannot send yet.
+#define WEFT_XDP
+#include "datapath/bpf/choice.h"
+
+static __always_inline int send_back(context* ctx, const struct packet* p,
+                                     const struct bpf_fib_lookup* route) {
+  if (decrement_ttl(ctx, p) < 0) return DROP;
+  struct ethhdr* ethernet = bytes_at(ctx, 0, sizeof(*ethernet));
+  if (!ethernet) return DROP;
+  __builtin_memcpy(ethernet->h_dest, route->dmac, ETH_ALEN);
+  __builtin_memcpy(ethernet->h_source, route->smac, ETH_ALEN);
+  return XDP_TX;
+}
+
+static __always_inline int go_on(context* ctx, struct packet* p, struct weft_nat* flow) {
+  __u32 flags = flow->flags;
+  if (!(flags & (WEFT_FLOW_REDIRECT | WEFT_FLOW_DIRECT))) return PASS;
+  struct weft_tuple to;
+  tuple_after(&to, flow, p->tuple.protocol);
+  struct bpf_fib_lookup route;
+  if (!find_route(ctx, &route, p->tuple.src, to.dst, p->tuple.protocol, p->v6)) return PASS;
+  note_packet(flow, p);
+  if (!(flags & WEFT_FLOW_DIRECT) && rewrite(ctx, p, &to) < 0) return DROP;
+  return send_back(ctx, p, &route);
+}
+
+static __always_inline int begin(context* ctx, struct packet* p, const struct weft_frontend_key* key,
+                                 struct weft_frontend* frontend) {
+  if (frontend->edge_flags & WEFT_FRONTEND_SOURCES && !may_come(p, key))
+    return count(WEFT_EDGE_SOURCE_DENIED, DROP);
+  const struct weft_edge* node = settings();
+  if (!node || !frontend->edge_count) return PASS;
+  __u64 id = 0;
+  struct weft_backend* backend = choose(p, frontend->edge_set, frontend->edge_count, frontend->maglev_size,
+                                        frontend->affinity_seconds, &id);
+  if (!backend || backend->flags & WEFT_BACKEND_LOCAL) return PASS;
+  struct weft_tuple to = p->tuple;
+  copy16(to.dst, backend->addr);
+  to.dport = backend->port;
+  struct bpf_fib_lookup route;
+  if (!find_route(ctx, &route, to.src, to.dst, to.protocol, p->v6)) return PASS;
+  __u32 flags = WEFT_FLOW_SERVICE;
+  long begun = node->direct_return ? begin_flow(&p->tuple, &to, flags | WEFT_FLOW_DIRECT, id)
+                                   : begin_as_node(&p->tuple, &to, flags | WEFT_FLOW_REDIRECT, id, p->v6);
+  if (begun < 0) return count(begun == -EEXIST ? WEFT_EDGE_NO_PORT : WEFT_EDGE_TABLE_FULL, DROP);
+  if (!node->direct_return && rewrite(ctx, p, &to) < 0) return DROP;
+  return send_back(ctx, p, &route);
+}
+
+SEC("xdp")
+int edge_xdp(context* ctx) {
+  struct packet p = {};
+  if (parse(ctx, &p) < 0 || p.fragment != WHOLE || !has_ports(&p)) return PASS;
+  struct weft_nat* flow = find_flow(&p);
+  if (flow) return go_on(ctx, &p, flow);
+  struct weft_frontend_key key = {};
+  struct weft_frontend* frontend = frontend_of(&p, &key);
+  return frontend ? begin(ctx, &p, &key, frontend) : PASS;
+}
+
+char _license[] SEC("license") = "GPL";
