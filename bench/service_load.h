@@ -27,10 +27,10 @@ inline std::string path_of(int netns) {
   return "/proc/" + std::to_string(getpid()) + "/fd/" + std::to_string(netns);
 }
 
-/// The World's namespace is the node; a pod hangs on it by a veth, as podnet wires it.
-inline Fd add_pod(const World& world, const std::string& name, const std::string& ip) {
+/// A pod on the node of that namespace; it hangs on it by a veth, as podnet wires it.
+inline Fd add_pod(const Fd& node, const std::string& name, const std::string& ip) {
   Fd pod = World::new_namespace();
-  World::in(Fd(dup(world.netns())), [&] {
+  World::in(node, [&] {
     shell("sysctl -qw net.ipv4.ip_forward=1");
     shell("ip link add " + name + " type veth peer name eth0 netns " + path_of(pod.get()));
     shell("ip addr add 169.254.1.1/32 dev " + name + " && ip link set " + name + " up");
@@ -41,6 +41,11 @@ inline Fd add_pod(const World& world, const std::string& name, const std::string
     shell("ip route add 169.254.1.1 dev eth0 scope link && ip route add default via 169.254.1.1");
   });
   return pod;
+}
+
+/// The World's namespace is the node.
+inline Fd add_pod(const World& world, const std::string& name, const std::string& ip) {
+  return add_pod(Fd(dup(world.netns())), name, ip);
 }
 
 inline sockaddr_in address(const std::string& ip, int port) {
