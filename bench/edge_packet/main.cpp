@@ -74,6 +74,8 @@ void make_uplink() {
   shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1");
   for (const char* ip : {"172.30.0.3", "172.30.0.250", "fd00:172::3", "fd00:172::fa"})
     shell(fmt::format("ip neigh add {} lladdr 02:00:00:00:00:03 dev uplink", ip));
+  // Also what is translated back only so that it can be translated again has to have a way out.
+  shell("ip route add default via 172.30.0.250 && ip -6 route add default via fd00:172::fa");
   shell("ip route add 10.244.1.0/24 via 172.30.0.3 && ip -6 route add fd00:244:1::/64 via fd00:172::3");
 }
 
@@ -92,6 +94,7 @@ class Bench {
   Bench(const World& world, int link)
       : link_(link),
         flows_(open_edge_map(world.bpf_dir(), "nat")),
+        filter_(open_edge_map(world.bpf_dir(), "nat_filter")),
         in_(Program::find("edge_in", map_id(flows_))),
         out_(Program::find("edge_out", map_id(flows_))),
         xdp_(Program::find("edge_xdp", map_id(flows_))) {
@@ -133,9 +136,10 @@ class Bench {
     // The answers of this node's pods leave by the uplink; those of others come by it.
     measure(in_, what + ": request", make_packet(connection.asked), kTranslateNs);
     measure(kind.remote ? in_ : out_, what + ": answer", make_packet(connection.answered), kTranslateNs);
-    if (!xdp_) return;
+    // What is for a pod of this node, XDP leaves to tc.
+    if (!xdp_ || !kind.remote) return;
     measure(xdp_, what + ": request, XDP", make_packet(connection.asked), kTranslateNs);
-    if (kind.remote) measure(xdp_, what + ": answer, XDP", make_packet(connection.answered), kTranslateNs);
+    measure(xdp_, what + ": answer, XDP", make_packet(connection.answered), kTranslateNs);
   }
 
   /// New connections: the choice of a backend and two entries.
@@ -205,6 +209,8 @@ class Bench {
     value.sport = target.sport;
     value.dport = target.dport;
     require(bpf_map_update_elem(flows_.get(), &where, &value, BPF_ANY) == 0, "write the edge's flow");
+    uint32_t place = weft_tuple_hash(&where), one = 1;
+    require(bpf_map_update_elem(filter_.get(), &place, &one, BPF_ANY) == 0, "write the edge's filter");
   }
   /// A program that runs again gets what it made the last time: it shall find that, and make the first again.
   void turn_back(const Flow& flow, const Flow& result) { translate_to(result, flow, &flow); }
@@ -234,7 +240,7 @@ class Bench {
   }
 
   int link_;
-  Fd flows_;
+  Fd flows_, filter_;
   Program in_, out_, xdp_;
   bool met_ = true;
 };
@@ -254,6 +260,9 @@ int run() {
       for (int n = 0; n < kServices; ++n) add_service(node.services(), n);
       node.sync();
       node.attach();
+      auto edge = datapath::NodeEdge::open({.bpf_dir = world.bpf_dir()}, node.services().socket());
+      if (!edge || !edge->attach_xdp(static_cast<int>(if_nametoindex("uplink"))))
+        throw std::runtime_error("no XDP on the uplink");
       met = Bench(world, static_cast<int>(if_nametoindex("uplink"))).run();
     } catch (const std::exception& e) {
       problem = e.what();

@@ -47,7 +47,11 @@ struct weft_nat {
   __be16 dport;
   __u32 flags;
   __u64 backend;
-  __u64 seen_ns;  ///< CLOCK_MONOTONIC, coarse: the last packet
+  __u64 seen_ns;       ///< CLOCK_MONOTONIC, coarse: the last packet, give or take 250 ms
+  __u64 seen_jiffies;  ///< when that was written: cheaper to look at for each packet
+  __u32 out_link;      ///< how its packets leave, if not by the stack; asked for as often; 0: not known
+  __u8 next_mac[6];
+  __u8 own_mac[6];
 #ifdef __bpf__
   struct bpf_timer timer;
 #else
@@ -55,8 +59,16 @@ struct weft_nat {
 #endif
 };
 
-/// Counts of the above by a hash of their tuple, as WEFT_FILTER_SIZE does for frontends.
+/// Counts of the above by a hash of their tuple, as WEFT_FILTER_SIZE does for frontends. An index of an
+/// array.
 #define WEFT_FLOW_FILTER_SIZE 65536U
+static inline __u32 weft_tuple_hash(const struct weft_tuple* tuple) {
+  const __u32* words = (const __u32*)tuple;
+  // The lower halves of both addresses, and the ports.
+  __u32 hash = words[2] * 0x9e3779b1U ^ words[3] * 0x85ebca6bU ^ words[6] * 0xc2b2ae35U ^
+               words[7] * 0x27d4eb2fU ^ words[8] * 0x165667b1U;
+  return hash * 0x9e3779b1U >> 16;
+}
 
 /// A later fragment has no ports: those of the first one, by what all of them have in common.
 struct weft_fragment_key {

@@ -18,22 +18,25 @@ static __always_inline __u32 client_hash(const struct packet* p, int with_port) 
   return (hash ^ hash >> 16) * 0xc2b2ae35U >> 1;
 }
 
-// `set`, `size`: of the frontend, for clients here or elsewhere; `maglev_size` 0: any will do.
-static __always_inline struct weft_backend* choose(const struct packet* p, __u32 set, __u32 size,
-                                                   __u32 maglev_size, __u32 affinity_seconds, __u64* id) {
+// For a client elsewhere (`from_outside`), which is to find the same one by whichever node, or on this node.
+static __noinline struct weft_backend* choose(const struct packet* p, const struct weft_frontend* frontend,
+                                              int from_outside, __u64* id) {
+  __u32 set = from_outside ? frontend->edge_set : frontend->set;
+  __u32 size = from_outside ? frontend->edge_count : frontend->count;
   struct weft_affinity_key client = {.set = set};
-  if (affinity_seconds) {
+  if (frontend->affinity_seconds) {
     copy16(client.client, p->tuple.src);
-    struct weft_backend* same = had_last(&client, affinity_seconds, id);
+    struct weft_backend* same = had_last(&client, frontend->affinity_seconds, id);
     if (same) return same;
   }
-  struct weft_backend* backend = by_hash(set, maglev_size, client_hash(p, !affinity_seconds), id);
+  __u32 hash = client_hash(p, !frontend->affinity_seconds);
+  struct weft_backend* backend = from_outside ? by_hash(set, frontend->maglev_size, hash, id) : 0;
   for (int attempt = 0; attempt < 4 && !backend; attempt++) backend = any_of(set, size, id);
-  if (backend && affinity_seconds) keep_affinity(&client, *id);
+  if (backend && frontend->affinity_seconds) keep_affinity(&client, *id);
   return backend;
 }
 
-static __always_inline int may_come(const struct packet* p, const struct weft_frontend_key* key) {
+static __noinline int may_come(const struct packet* p, const struct weft_frontend_key* key) {
   struct weft_source_key source = {.length = WEFT_SOURCE_LENGTH + 128, .frontend = *key};
   copy16(source.client, p->tuple.src);
   return bpf_map_lookup_elem(&sources, &source) != 0;

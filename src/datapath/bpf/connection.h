@@ -14,6 +14,8 @@
 // How often an original flow looks whether it has ended.
 #define SWEEP (10 * SECOND)
 #define PORT_TRIES 32
+// A quarter of a second or less, as the kernel was built.
+#define JIFFIES_BETWEEN 25
 
 // The tuple of the answers to what leaves with these.
 static __always_inline void invert(struct weft_tuple* answer, const __u8* src, const __u8* dst, __be16 sport,
@@ -31,10 +33,7 @@ static __always_inline void twin_of(struct weft_tuple* twin, const struct weft_n
 }
 
 static __always_inline __u32* entries_like(const struct weft_tuple* tuple) {
-  const __u32* words = (const __u32*)tuple;
-  __u32 hash = 0;
-  for (int i = 0; i < 9; i++) hash = (hash ^ words[i]) * 0x9e3779b1U;
-  hash = (hash ^ hash >> 15) >> 8 & (WEFT_FLOW_FILTER_SIZE - 1);
+  __u32 hash = weft_tuple_hash(tuple);
   return bpf_map_lookup_elem(&nat_filter, &hash);
 }
 
@@ -92,18 +91,11 @@ static int expire(void* map __attribute__((unused)), struct weft_tuple* key, str
   return 0;
 }
 
-static __always_inline void forget(const struct weft_tuple* key, const struct weft_nat* flow) {
+static __noinline void forget(const struct weft_tuple* key, const struct weft_nat* flow) {
   struct weft_tuple twin;
   twin_of(&twin, flow, key->protocol);
   if (!(flow->flags & WEFT_FLOW_DIRECT)) remove_entry(&twin);
   remove_entry(key);
-}
-
-static __always_inline void fill_flow(struct weft_nat* flow, const struct weft_tuple* to) {
-  copy16(flow->src, to->src);
-  copy16(flow->dst, to->dst);
-  flow->sport = to->sport;
-  flow->dport = to->dport;
 }
 
 // The entry of packets with `from`. 0, or less when there is no room.
@@ -123,21 +115,29 @@ static __always_inline long add_original(const struct weft_tuple* from, const st
 // answers would be taken for another connection's, or another negative number when there is no room.
 __noinline long begin_flow(const struct weft_tuple* from, const struct weft_tuple* to, __u32 flags,
                            __u64 backend) {
-  if (!from || !to) return -1;
+  struct scratch* scratch = get_scratch();
+  if (!from || !to || !scratch) return -1;
+  struct weft_nat* flow = (struct weft_nat*)scratch->flow;
+  __builtin_memset(flow, 0, sizeof(scratch->flow));
+  flow->backend = backend;
+  flow->seen_ns = bpf_ktime_get_coarse_ns();
   struct weft_tuple answers;
-  struct weft_nat flow = {.flags = flags, .backend = backend, .seen_ns = bpf_ktime_get_coarse_ns()};
-  copy16(flow.src, from->dst);
-  copy16(flow.dst, from->src);
-  flow.sport = from->dport;
-  flow.dport = from->sport;
   invert(&answers, to->src, to->dst, to->sport, to->dport, from->protocol);
   if (!(flags & WEFT_FLOW_DIRECT)) {
-    long result = add_entry(&answers, &flow);
+    flow->flags = flags;
+    copy16(flow->src, from->dst);
+    copy16(flow->dst, from->src);
+    flow->sport = from->dport;
+    flow->dport = from->sport;
+    long result = add_entry(&answers, flow);
     if (result < 0) return result;
   }
-  fill_flow(&flow, to);
-  flow.flags = flags | WEFT_FLOW_ORIGINAL;
-  long result = add_original(from, &flow);
+  flow->flags = flags | WEFT_FLOW_ORIGINAL;
+  copy16(flow->src, to->src);
+  copy16(flow->dst, to->dst);
+  flow->sport = to->sport;
+  flow->dport = to->dport;
+  long result = add_original(from, flow);
   if (result < 0 && !(flags & WEFT_FLOW_DIRECT)) remove_entry(&answers);
   return result;
 }
@@ -164,9 +164,16 @@ __noinline long begin_as_node(const struct weft_tuple* from, struct weft_tuple* 
   return -EEXIST;
 }
 
+static __always_inline int is_due(const struct weft_nat* flow) {
+  return bpf_jiffies64() - flow->seen_jiffies > JIFFIES_BETWEEN;
+}
+
 static __always_inline void note_packet(struct weft_nat* flow, const struct packet* p) {
-  __u64 now = bpf_ktime_get_coarse_ns();
-  if (now - flow->seen_ns > SECOND / 4) flow->seen_ns = now;
+  if (is_due(flow)) {
+    flow->seen_jiffies = bpf_jiffies64();
+    flow->seen_ns = bpf_ktime_get_coarse_ns();
+    flow->out_link = 0;
+  }
   if (p->tcp_flags & TCP_FIN) flow->flags |= WEFT_FLOW_FIN;
   if (p->tcp_flags & TCP_RST) flow->flags |= WEFT_FLOW_RST;
   // Whoever sends again towards a direct return was answered.
@@ -183,18 +190,17 @@ static __always_inline void tuple_after(struct weft_tuple* to, const struct weft
   to->protocol = protocol;
 }
 
-// Whether the packet belongs to the connection that the flow is of, not to a new one with the same tuple.
-static __always_inline int goes_on(const struct packet* p, struct weft_nat* flow) {
-  if (!(flow->flags & WEFT_FLOW_ORIGINAL)) return 1;
-  if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
-    if (flow->flags & WEFT_FLOW_DIRECT) return 0;
-    struct weft_tuple answers;
-    twin_of(&answers, flow, p->tuple.protocol);
-    struct weft_nat* twin = bpf_map_lookup_elem(&nat, &answers);
-    return twin && !is_over(flow->flags, twin->flags);
-  }
-  // Datagrams move on when their backend has gone.
-  if (p->tuple.protocol != IPPROTO_UDP || !(flow->flags & WEFT_FLOW_SERVICE)) return 1;
+// Whether a packet that would begin a connection belongs to the one that has its tuple already.
+static __noinline int goes_on_still(const struct packet* p, const struct weft_nat* flow) {
+  if (flow->flags & WEFT_FLOW_DIRECT) return 0;
+  struct weft_tuple answers;
+  twin_of(&answers, flow, p->tuple.protocol);
+  struct weft_nat* twin = bpf_map_lookup_elem(&nat, &answers);
+  return twin && !is_over(flow->flags, twin->flags);
+}
+
+// Whether a Service's flow of datagrams has its backend still, or nothing better to go to.
+static __noinline int has_backend_still(const struct packet* p, const struct weft_nat* flow) {
   __u64 id = flow->backend;
   if (bpf_map_lookup_elem(&backends, &id)) return 1;
   struct weft_frontend_key key = {.port = p->tuple.dport, .protocol = IPPROTO_UDP};
@@ -203,21 +209,31 @@ static __always_inline int goes_on(const struct packet* p, struct weft_nat* flow
   return !frontend || !(frontend->edge_count | frontend->count);
 }
 
+// Whether the packet belongs to the connection that the flow is of, not to a new one with the same tuple.
+static __always_inline int goes_on(const struct packet* p, const struct weft_nat* flow) {
+  if (!(flow->flags & WEFT_FLOW_ORIGINAL)) return 1;
+  if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) return goes_on_still(p, flow);
+  if (p->tuple.protocol != IPPROTO_UDP || !(flow->flags & WEFT_FLOW_SERVICE) || !is_due(flow)) return 1;
+  return has_backend_still(p, flow);
+}
+
 static __always_inline struct weft_nat* entry_of(struct packet* p) {
   __u32* entries = entries_like(&p->tuple);
   return entries && *entries ? bpf_map_lookup_elem(&nat, &p->tuple) : 0;
 }
 
-static __always_inline struct weft_nat* find_flow(struct packet* p) {
-  struct weft_nat* flow = entry_of(p);
+// The entry, if the packet is of its connection. One that is over is forgotten.
+static __always_inline struct weft_nat* still_valid(struct packet* p, struct weft_nat* flow) {
   if (!flow || goes_on(p, flow)) return flow;
   forget(&p->tuple, flow);
   return 0;
 }
 
-// Where the node's routing sends a packet. 0: nowhere that this program may use.
-static __always_inline int find_route(context* ctx, struct bpf_fib_lookup* route, const __u8* src,
-                                      const __u8* dst, __u8 protocol, int v6) {
+static __always_inline struct weft_nat* find_flow(struct packet* p) { return still_valid(p, entry_of(p)); }
+
+// Where the node's routing sends a packet: BPF_FIB_LKUP_RET_…
+static __always_inline long find_route(context* ctx, struct bpf_fib_lookup* route, const __u8* src,
+                                       const __u8* dst, __u8 protocol, int v6) {
   __builtin_memset(route, 0, sizeof(*route));
   route->family = v6 ? AF_INET6 : AF_INET;
   route->l4_protocol = protocol;
@@ -233,14 +249,19 @@ static __always_inline int find_route(context* ctx, struct bpf_fib_lookup* route
     route->ipv4_src = v4_of(src);
     route->ipv4_dst = v4_of(dst);
   }
-  long found = bpf_fib_lookup(ctx, route, sizeof(*route), 0);
-#ifdef WEFT_XDP
-  // XDP sends a packet back by the link it came from, or leaves it to tc.
-  return found == BPF_FIB_LKUP_RET_SUCCESS && route->ifindex == ctx->ingress_ifindex;
-#else
-  // Too big for the next link is no reason to stop here: a tunnel's own packets may be fragmented, and it is
-  // the stack behind it that tells the sender, by an error that is translated on its way back.
-  return found == BPF_FIB_LKUP_RET_SUCCESS || found == BPF_FIB_LKUP_RET_NO_NEIGH ||
-         found == BPF_FIB_LKUP_RET_FRAG_NEEDED;
-#endif
+  return bpf_fib_lookup(ctx, route, sizeof(*route), 0);
+}
+
+static __always_inline void keep_route(struct weft_nat* flow, const struct bpf_fib_lookup* route) {
+  __builtin_memcpy(flow->next_mac, route->dmac, 6);
+  __builtin_memcpy(flow->own_mac, route->smac, 6);
+  flow->out_link = route->ifindex;
+}
+
+static __always_inline int store_macs(context* ctx, const __u8* to, const __u8* from) {
+  struct ethhdr* ethernet = bytes_at(ctx, 0, sizeof(*ethernet));
+  if (!ethernet) return -1;
+  __builtin_memcpy(ethernet->h_dest, to, ETH_ALEN);
+  __builtin_memcpy(ethernet->h_source, from, ETH_ALEN);
+  return 0;
 }

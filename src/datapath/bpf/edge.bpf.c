@@ -11,40 +11,49 @@ struct {
   __type(value, struct weft_fragment);
 } fragments SEC(".maps");
 
-// What does not fit on a program's stack.
-struct error_scratch {
-  struct packet inner;
-  struct weft_tuple to, outer;
-};
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct error_scratch);
-} scratches SEC(".maps");
-
-// The packet leaves by the device that routing names, past the node's stack.
-__noinline int redirect_out(context* ctx, struct packet* p, const struct weft_tuple* to) {
-  if (!p || !to) return DROP;
-  if (decrement_ttl(ctx, p) < 0) return DROP;
-  struct bpf_fib_lookup route;
-  if (!find_route(ctx, &route, to->src, to->dst, to->protocol, p->v6)) return count(WEFT_EDGE_NO_ROUTE, DROP);
-  return (int)bpf_redirect_neigh(route.ifindex, 0, 0, 0);
+// Whether routing names a link. Too big for it is no reason to stop here: a tunnel's own packets may be
+// fragmented, and it is the stack behind it that tells the sender, by an error that is translated on its way
+// back.
+static __always_inline int has_route(long found) {
+  return found == BPF_FIB_LKUP_RET_SUCCESS || found == BPF_FIB_LKUP_RET_NO_NEIGH ||
+         found == BPF_FIB_LKUP_RET_FRAG_NEEDED;
 }
 
-// The packet goes as it is to the node that routing names for the backend, which answers the client itself.
-__noinline int send_direct(context* ctx, struct packet* p, const struct weft_tuple* backend) {
-  if (!p || !backend) return DROP;
-  if (decrement_ttl(ctx, p) < 0) return DROP;
-  struct bpf_fib_lookup route;
-  if (!find_route(ctx, &route, p->tuple.src, backend->dst, p->tuple.protocol, p->v6))
-    return count(WEFT_EDGE_NO_ROUTE, DROP);
-  struct bpf_redir_neigh hop = {.nh_family = route.family};
-  if (route.family == AF_INET)
-    hop.ipv4_nh = route.ipv4_dst;
+// By way of the next hop, which the kernel may have to ask for first.
+static __noinline int send_to_hop(const struct bpf_fib_lookup* route) {
+  struct bpf_redir_neigh hop = {.nh_family = route->family};
+  if (route->family == AF_INET)
+    hop.ipv4_nh = route->ipv4_dst;
   else
-    __builtin_memcpy(hop.ipv6_nh, route.ipv6_dst, 16);
-  return (int)bpf_redirect_neigh(route.ifindex, &hop, sizeof(hop), 0);
+    __builtin_memcpy(hop.ipv6_nh, route->ipv6_dst, 16);
+  return (int)bpf_redirect_neigh(route->ifindex, &hop, sizeof(hop), 0);
+}
+
+// The packet leaves for `to` by the link that routing names, past the node's stack.
+__noinline int redirect_out(context* ctx, struct packet* p, const struct weft_tuple* to) {
+  struct scratch* scratch = get_scratch();
+  if (!p || !to || !scratch) return DROP;
+  if (decrement_ttl(ctx, p) < 0) return DROP;
+  if (!has_route(find_route(ctx, &scratch->route, to->src, to->dst, to->protocol, p->v6)))
+    return count(WEFT_EDGE_NO_ROUTE, DROP);
+  return send_to_hop(&scratch->route);
+}
+
+// The same for a connection, which keeps its way for a moment.
+static __noinline int find_way_out(context* ctx, struct packet* p, struct weft_nat* flow,
+                                   const struct weft_tuple* to) {
+  struct scratch* scratch = get_scratch();
+  if (!scratch || decrement_ttl(ctx, p) < 0) return DROP;
+  long found = find_route(ctx, &scratch->route, to->src, to->dst, to->protocol, p->v6);
+  if (found == BPF_FIB_LKUP_RET_SUCCESS) keep_route(flow, &scratch->route);
+  return has_route(found) ? send_to_hop(&scratch->route) : count(WEFT_EDGE_NO_ROUTE, DROP);
+}
+
+static __always_inline int send_on(context* ctx, struct packet* p, struct weft_nat* flow,
+                                   const struct weft_tuple* to) {
+  if (!flow->out_link) return find_way_out(ctx, p, flow, to);
+  if (decrement_ttl(ctx, p) < 0 || store_macs(ctx, flow->next_mac, flow->own_mac) < 0) return DROP;
+  return (int)bpf_redirect(flow->out_link, 0);
 }
 
 // Whether translated packets must not pass through the node's stack: it would take an address of its own as
@@ -59,14 +68,14 @@ static __always_inline int translate(context* ctx, struct packet* p, struct weft
   tuple_after(&to, flow, p->tuple.protocol);
   note_packet(flow, p);
   __u32 flags = flow->flags;
-  if (flags & WEFT_FLOW_DIRECT) return send_direct(ctx, p, &to);
-  if (rewrite(ctx, p, &to) < 0) return DROP;
-  return passes_stack(flags) ? PASS : redirect_out(ctx, p, &to);
+  // A direct return is answered by the backend's node: the packet goes there as it is.
+  if (flags & WEFT_FLOW_DIRECT) return send_on(ctx, p, flow, &to);
+  if (rewrite_here(ctx, p, &to) < 0) return DROP;
+  return passes_stack(flags) ? PASS : send_on(ctx, p, flow, &to);
 }
 
 // The ports of later fragments are those of the first. Less than 0: that one was not seen.
-static __always_inline int follow_fragment(struct packet* p) {
-  if (p->fragment == WHOLE) return 0;
+static __noinline int follow_fragment(struct packet* p) {
   struct weft_fragment_key key = {.id = p->fragment_id, .protocol = p->tuple.protocol};
   copy16(key.src, p->tuple.src);
   copy16(key.dst, p->tuple.dst);
@@ -84,7 +93,7 @@ static __always_inline int follow_fragment(struct packet* p) {
 
 // The node refuses in the Service's name: at its own port 0, where nobody can listen. What it answers (a RST,
 // an ICMP error) is translated back.
-static __always_inline int refuse(context* ctx, struct packet* p, __u32 flags) {
+static __noinline int refuse(context* ctx, struct packet* p, __u32 flags) {
   const struct weft_edge* node = settings();
   if (!node) return DROP;
   struct weft_tuple to = p->tuple;
@@ -109,15 +118,14 @@ static __always_inline int send_first(context* ctx, struct packet* p, const stru
   return flags & WEFT_FLOW_REDIRECT ? redirect_out(ctx, p, to) : PASS;
 }
 
-static __always_inline int begin_service(context* ctx, struct packet* p, const struct weft_frontend_key* key,
-                                         struct weft_frontend* frontend) {
+static __noinline int begin_service(context* ctx, struct packet* p, const struct weft_frontend_key* key,
+                                    struct weft_frontend* frontend) {
   if (p->fragment == LATER_FRAGMENT) return DROP;
   if (frontend->edge_flags & WEFT_FRONTEND_SOURCES && !may_come(p, key))
     return count(WEFT_EDGE_SOURCE_DENIED, DROP);
   if (!frontend->edge_count) return without_backend(ctx, p, frontend->edge_flags, 0);
   __u64 id = 0;
-  struct weft_backend* backend = choose(p, frontend->edge_set, frontend->edge_count, frontend->maglev_size,
-                                        frontend->affinity_seconds, &id);
+  struct weft_backend* backend = choose(p, frontend, 1, &id);
   if (!backend) return count(WEFT_EDGE_NO_BACKEND, DROP);
   struct weft_tuple to = p->tuple;
   copy16(to.dst, backend->addr);
@@ -132,7 +140,7 @@ static __always_inline int begin_service(context* ctx, struct packet* p, const s
     if (node && node->direct_return) {
       if (begin_flow(&p->tuple, &to, flags | WEFT_FLOW_DIRECT, id) < 0)
         return count(WEFT_EDGE_TABLE_FULL, DROP);
-      return send_direct(ctx, p, &to);
+      return redirect_out(ctx, p, &to);
     }
     flags |= WEFT_FLOW_REDIRECT;
   }
@@ -142,16 +150,15 @@ static __always_inline int begin_service(context* ctx, struct packet* p, const s
 
 // What a pod sends to a Service. It sees the client's address, unless the answer would not come back this
 // way: from the client itself, or from outside the cluster.
-static __always_inline int begin_at_pod(context* ctx, struct packet* p, const struct weft_frontend_key* key,
-                                        struct weft_frontend* frontend) {
+static __noinline int begin_at_pod(context* ctx, struct packet* p, const struct weft_frontend_key* key,
+                                   struct weft_frontend* frontend) {
   __u32 flags = WEFT_FLOW_SERVICE | WEFT_FLOW_POD;
   if (p->fragment == LATER_FRAGMENT) return DROP;
   if (frontend->edge_flags & WEFT_FRONTEND_SOURCES && !may_come(p, key))
     return count(WEFT_EDGE_SOURCE_DENIED, DROP);
   if (!frontend->count) return without_backend(ctx, p, frontend->flags, flags);
   __u64 id = 0;
-  struct weft_backend* backend =
-      choose(p, frontend->set, frontend->count, 0, frontend->affinity_seconds, &id);
+  struct weft_backend* backend = choose(p, frontend, 0, &id);
   if (!backend) return count(WEFT_EDGE_NO_BACKEND, DROP);
   struct weft_tuple to = p->tuple;
   copy16(to.dst, backend->addr);
@@ -184,7 +191,7 @@ static __always_inline int parse_inner(context* ctx, const struct packet* p, str
 }
 
 // The inner packet's ports and addresses, and the outer one's addresses.
-static __always_inline int rewrite_error(context* ctx, const struct packet* p, struct error_scratch* s) {
+static __always_inline int rewrite_error(context* ctx, const struct packet* p, struct scratch* s) {
   struct packet* inner = &s->inner;
   __u32 sum = p->l4 + 2;
   if (p->v6) {
@@ -212,8 +219,7 @@ enum place { ARRIVING, LEAVING_NODE, LEAVING_FOR_POD };
 
 // An ICMP error about a packet that was translated is about the packet as its sender knew it.
 __noinline int translate_error(context* ctx, struct packet* p, enum place place) {
-  __u32 zero = 0;
-  struct error_scratch* scratch = bpf_map_lookup_elem(&scratches, &zero);
+  struct scratch* scratch = get_scratch();
   if (!p || !scratch) return PASS;
   struct packet* inner = &scratch->inner;
   if (parse_inner(ctx, p, inner) < 0) return PASS;
@@ -233,7 +239,7 @@ __noinline int translate_error(context* ctx, struct packet* p, enum place place)
   if (flags & WEFT_FLOW_DIRECT) {
     if (place != ARRIVING) return PASS;
     copy16(answer.dst, flow->dst);
-    return send_direct(ctx, p, &answer);
+    return redirect_out(ctx, p, &answer);
   }
   scratch->outer = p->tuple;
   if (same16(p->tuple.src, answer.src)) copy16(scratch->outer.src, flow->src);
@@ -244,7 +250,7 @@ __noinline int translate_error(context* ctx, struct packet* p, enum place place)
 
 // A datagram for a pod from outside the cluster: the pod's answer must not be taken for a connection of its
 // own.
-static __always_inline void note_visitor(const struct packet* p) {
+static __noinline void note_visitor(const struct packet* p) {
   if (p->tuple.protocol == IPPROTO_TCP || p->tuple.protocol == IPPROTO_SCTP) return;
   if (!(place_of(p->tuple.dst) & WEFT_PREFIX_OWN_PODS) || place_of(p->tuple.src) & WEFT_PREFIX_CLUSTER)
     return;
@@ -254,7 +260,7 @@ static __always_inline void note_visitor(const struct packet* p) {
 SEC("tc")
 int edge_in(context* ctx) {
   struct packet p = {};
-  if (parse(ctx, &p) < 0 || follow_fragment(&p) < 0) return PASS;
+  if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0)) return PASS;
   if (p.icmp_error) return translate_error(ctx, &p, ARRIVING);
   struct weft_nat* flow = find_flow(&p);
   if (flow) return translate(ctx, &p, flow);
@@ -276,11 +282,11 @@ static __always_inline int leaves_cluster(const struct packet* p) {
 SEC("tc")
 int edge_out(context* ctx) {
   struct packet p = {};
-  if (parse(ctx, &p) < 0 || follow_fragment(&p) < 0) return PASS;
+  if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0)) return PASS;
   if (p.icmp_error) return translate_error(ctx, &p, LEAVING_NODE);
   struct weft_nat* flow = entry_of(&p);
   if (flow && flow->flags & WEFT_FLOW_DIRECT) return PASS;
-  if (flow) flow = find_flow(&p);
+  flow = still_valid(&p, flow);
   if (flow) return translate(ctx, &p, flow);
   if (!leaves_cluster(&p)) return PASS;
   struct weft_tuple to = p.tuple;
@@ -291,7 +297,7 @@ int edge_out(context* ctx) {
 SEC("tc")
 int pod_in(context* ctx) {
   struct packet p = {};
-  if (parse(ctx, &p) < 0 || follow_fragment(&p) < 0) return PASS;
+  if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0)) return PASS;
   if (p.icmp_error) return translate_error(ctx, &p, ARRIVING);
   struct weft_nat* flow = find_flow(&p);
   if (flow) return flow->flags & WEFT_FLOW_POD ? translate(ctx, &p, flow) : PASS;
@@ -305,7 +311,7 @@ SEC("tc")
 int pod_out(context* ctx) {
   if (ctx->ingress_ifindex) return PASS;
   struct packet p = {};
-  if (parse(ctx, &p) < 0 || follow_fragment(&p) < 0) return PASS;
+  if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0)) return PASS;
   if (p.icmp_error) return translate_error(ctx, &p, LEAVING_FOR_POD);
   struct weft_nat* flow = entry_of(&p);
   if (!flow || !(flow->flags & WEFT_FLOW_POD)) return PASS;

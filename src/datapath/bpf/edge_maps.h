@@ -40,6 +40,25 @@ struct {
   __type(value, __u64);
 } counters SEC(".maps");
 
+// What does not fit on a program's stack. Programs of a processor never run inside each other.
+struct scratch {
+  struct packet inner;
+  struct weft_tuple to, outer;
+  struct bpf_fib_lookup route;
+  __u64 flow[sizeof(struct weft_nat) / 8];  // untyped: a timer cannot be here
+};
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __always_inline struct scratch* get_scratch(void) {
+  __u32 zero = 0;
+  return bpf_map_lookup_elem(&scratches, &zero);
+}
+
 static __always_inline int count(__u32 what, int verdict) {
   __u64* counter = bpf_map_lookup_elem(&counters, &what);
   if (counter) ++*counter;

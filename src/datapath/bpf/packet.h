@@ -291,35 +291,58 @@ static __always_inline int update_sctp_sum(context* ctx, const struct packet* p,
   return 0;
 }
 
+// Two changes at once: of the pseudo header and of the packet's own bytes. At tc only a helper knows whether
+// the device is still to complete the checksum, and then takes up the first alone. What it made of the first
+// tells which it was, and saves calling it a second time.
+static __always_inline int update_both(context* ctx, __u32 sum, __u32 pseudo, __u32 own, int udp) {
+#ifdef WEFT_XDP
+  __u64 both = (__u64)pseudo + own;
+  return update_sum(ctx, sum, (__u32)((both & 0xffffffff) + (both >> 32)), 0, udp);
+#else
+  if (pseudo % 0xffff == 0) {
+    if (update_sum(ctx, sum, pseudo, 1, udp) < 0) return -1;
+    return update_sum(ctx, sum, own, 0, udp);
+  }
+  const __be16* before = bytes_at(ctx, sum, 2);
+  if (!before) return -1;
+  __be16 complete = updated_sum(*before, pseudo);
+  if (update_sum(ctx, sum, pseudo, 1, udp) < 0) return -1;
+  __be16* field = bytes_at(ctx, sum, 2);
+  if (!field) return -1;
+  // Zero says that a UDP sender left it out, so a sum that is zero is written as its other form.
+  if (udp && !complete) complete = 0xffff;
+  if (*field != complete) return 0;
+  __be16 next = updated_sum(complete, own);
+  *field = udp && !next ? 0xffff : next;
+  return 0;
+#endif
+}
+
 static __always_inline int update_sums(context* ctx, const struct packet* p, const struct weft_tuple* to) {
   __u8 protocol = p->tuple.protocol;
   if (protocol == IPPROTO_SCTP) return update_sctp_sum(ctx, p, to);
   int at = checksum_offset(protocol);
   if (!at) return 0;
-  __u32 sum = p->l4 + (__u32)at;
-  int udp = protocol == IPPROTO_UDP;
   // Words 0 to 2 of mapped addresses are always the same.
+  __u32 pseudo = 0;
   if (p->v6) {
-    __u32 change = words_change((const __u32*)p->tuple.src, (const __u32*)to->src, 8);
-    if (update_sum(ctx, sum, change, 1, udp) < 0) return -1;
+    pseudo = words_change((const __u32*)p->tuple.src, (const __u32*)to->src, 8);
   } else if (protocol != IPPROTO_ICMP) {
     __u32 was[2] = {v4_of(p->tuple.src), v4_of(p->tuple.dst)};
     __u32 now[2] = {v4_of(to->src), v4_of(to->dst)};
-    if (update_sum(ctx, sum, words_change(was, now, 2), 1, udp) < 0) return -1;
+    pseudo = words_change(was, now, 2);
   }
   __u32 was = p->tuple.sport, now = to->sport;
   // An echo has one identifier, not two ports.
-  if (protocol == IPPROTO_TCP || udp) {
+  if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) {
     was |= (__u32)p->tuple.dport << 16;
     now |= (__u32)to->dport << 16;
   }
-  if (was == now) return 0;
-  return update_sum(ctx, sum, words_change(&was, &now, 1), 0, udp);
+  return update_both(ctx, p->l4 + (__u32)at, pseudo, words_change(&was, &now, 1), protocol == IPPROTO_UDP);
 }
 
 // The packet gets another tuple; `p` does not change. Of later fragments only the addresses are there.
-__noinline int rewrite(context* ctx, const struct packet* p, const struct weft_tuple* to) {
-  if (!p || !to) return -1;
+static __always_inline int rewrite_here(context* ctx, const struct packet* p, const struct weft_tuple* to) {
   if (p->fragment != LATER_FRAGMENT) {
     if (update_sums(ctx, p, to) < 0) return -1;
     int icmp = p->tuple.protocol == IPPROTO_ICMP || p->tuple.protocol == IPPROTO_ICMPV6;
@@ -333,6 +356,11 @@ __noinline int rewrite(context* ctx, const struct packet* p, const struct weft_t
     }
   }
   return store_addresses(ctx, p, to);
+}
+
+// The same, where a call more does not matter but the stack does.
+__noinline int rewrite(context* ctx, const struct packet* p, const struct weft_tuple* to) {
+  return p && to ? rewrite_here(ctx, p, to) : -1;
 }
 
 // One hop less to live. Less than 0: it has none left.
