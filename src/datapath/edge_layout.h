@@ -35,7 +35,7 @@ struct weft_tuple {
 /// Direct return: packets go on unchanged to the node of the backend `dst`, which answers the client itself.
 /// There is no entry for answers.
 #define WEFT_FLOW_DIRECT 64U
-/// It began at the edge of a pod of this node.
+/// The edge of the pod, not of the node, translates what the pod sends.
 #define WEFT_FLOW_POD 128U
 
 /// What becomes of packets with a certain tuple. A connection has two entries; the original one's timer

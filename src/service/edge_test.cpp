@@ -302,6 +302,33 @@ TEST_F(EdgeTest, AProcessOfTheNodeCannotTakeANodePort) {
   EXPECT_EQ(bind_at(pod_a.get(), SOCK_STREAM, "0.0.0.0", 30080), "ok");
 }
 
+/// Connected from that port of the client's.
+std::string ask_by_port(uint16_t own, const std::string& at, uint16_t port) {
+  Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  int yes = 1;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  timeval limit{.tv_sec = 2, .tv_usec = 0};
+  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  auto from = test::sock_addr("0.0.0.0", own), to = test::sock_addr(at, port);
+  if (bind(fd.get(), from.get(), from.size) != 0 || connect(fd.get(), to.get(), to.size) != 0 ||
+      send(fd.get(), "?", 1, MSG_NOSIGNAL) != 1)
+    return strerrorname_np(errno);
+  char buffer[512];
+  ssize_t n = recv(fd.get(), buffer, sizeof buffer, 0);
+  return n < 0 ? strerrorname_np(errno) : std::string(buffer, n);
+}
+
+TEST_F(EdgeTest, AClientsPortServesTwoAddressesOfAService) {
+  auto a = answer(world1, pod_a, "a", 8080);
+  start(node_port_service(kPorts, 30080), {slice("s4", "a", kTargets, {on("node-1", "10.244.0.2")})});
+  World::in(client, [] { shell("ip route add 10.96.0.0/16 via 192.0.2.2"); });
+  EXPECT_EQ(from_client([] { return ask_by_port(41'000, "192.0.2.2", 30080); }), "a ::ffff:192.0.2.1 41000");
+  EXPECT_THAT(from_client([] { return ask_by_port(41'000, "10.96.0.7", 80); }),
+              testing::StartsWith("a ::ffff:192.0.2.2 "))
+      << "the pod could not tell it from the first";
+}
+
 // Direct server return
 
 TEST_F(EdgeTest, DirectReturnKeepsTheClientAcrossNodes) {

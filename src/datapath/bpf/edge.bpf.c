@@ -135,6 +135,8 @@ static __noinline int begin_service(context* ctx, struct packet* p, const struct
   // A backend on this node answers by way of this node: it may see who asks.
   if (backend->flags & WEFT_BACKEND_LOCAL) {
     begun = begin_flow(&p->tuple, &to, flags, id);
+    // The client has the same port towards this pod by another address: the pod's edge tells them apart.
+    if (begun == -EEXIST) flags |= WEFT_FLOW_REDIRECT | WEFT_FLOW_POD;
   } else {
     const struct weft_edge* node = settings();
     if (node && node->direct_return) {
@@ -213,9 +215,9 @@ static __always_inline int rewrite_error(context* ctx, const struct packet* p, s
   return store_addresses(ctx, p, &s->outer);
 }
 
-// Where a program stands: what leaves by a link cannot be sent by another one any more, and what was sent on
-// for a direct return passes here again.
-enum place { ARRIVING, LEAVING_NODE, LEAVING_FOR_POD };
+// Where a program stands: what leaves by a link cannot be sent by another one any more, what was sent on for
+// a direct return passes here again, and at a pod only what began there is translated.
+enum place { ARRIVING, FROM_POD, LEAVING_NODE, LEAVING_FOR_POD };
 
 // An ICMP error about a packet that was translated is about the packet as its sender knew it.
 __noinline int translate_error(context* ctx, struct packet* p, enum place place) {
@@ -231,6 +233,7 @@ __noinline int translate_error(context* ctx, struct packet* p, enum place place)
   struct weft_nat* flow = bpf_map_lookup_elem(&nat, &answer);
   if (!flow) return PASS;
   __u32 flags = flow->flags;
+  if ((place == FROM_POD || place == LEAVING_FOR_POD) && !(flags & WEFT_FLOW_POD)) return PASS;
   scratch->to.sport = flow->dport;
   scratch->to.dport = flow->sport;
   scratch->to.protocol = inner->tuple.protocol;
@@ -298,7 +301,7 @@ SEC("tc")
 int pod_in(context* ctx) {
   struct packet p = {};
   if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0)) return PASS;
-  if (p.icmp_error) return translate_error(ctx, &p, ARRIVING);
+  if (p.icmp_error) return translate_error(ctx, &p, FROM_POD);
   struct weft_nat* flow = find_flow(&p);
   if (flow) return flow->flags & WEFT_FLOW_POD ? translate(ctx, &p, flow) : PASS;
   struct weft_frontend_key key = {};

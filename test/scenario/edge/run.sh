@@ -29,6 +29,11 @@ check "two hundred connections are all answered" expect '^$' many
 bulk() { outside sh -c "head -c 5000000 /dev/zero | curl -sS -m 5 --data-binary @- -o /dev/null -w '%{size_upload}' http://$(node4 "$1"):30080/"; }
 for node in 1 2 3; do check "five megabytes through node $node" expect '^5000000$' bulk $node; done
 
+if [[ " $* " == *" --dsr "* ]]; then
+  sees_client() { for _ in $(seq 20); do field client "http://$(node4 "$1"):30080/"; done | grep -vc "^$net4.250:" | grep -qx 0; }
+  for node in 1 2 3; do check "pods of all nodes see the client itself through node $node" sees_client $node; done
+fi
+
 check "UDP by a node port" expect '^hello$' udp "$(node4 1)" 30500 hello
 check "UDP over IPv6" expect '^hello$' udp "${net6}2" 30500 hello
 long=$(printf 'x%.0s' $(seq 4000))
@@ -73,7 +78,9 @@ check "a client outside the source ranges is dropped" eventually 3 refused 'time
 check "but not at the node port" expect "^$net4.250:" field client "http://$(node4 2):30081/"
 ranges "[\"192.0.2.0/24\",\"$net4.250/32\"]"
 check "one inside them is not" eventually 3 expect "^$net4.250:" field client "http://198.51.100.8/"
-check "a pod reaches it too" eventually 3 expect '"only"' kubectl exec client -- curl -sS -m 3 http://198.51.100.8/
+check "a pod outside them is dropped too" refused 'timed out|exit code 28' kubectl exec client -- curl -sS -m 1 http://198.51.100.8/
+ranges '["10.244.0.0/16"]'
+check "a pod inside them is not" eventually 3 expect '"only"' kubectl exec client -- curl -sS -m 3 http://198.51.100.8/
 
 check "every node's kernel has what the API asks for" eventually 3 "$weft" services --name "$cluster"
 "$weft" node stop node-3 --name "$cluster"
