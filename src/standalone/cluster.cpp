@@ -22,6 +22,7 @@
 #include "standalone/apiserver/server.h"
 #include "standalone/bootstrap.h"
 #include "standalone/node_network.h"
+#include "standalone/node_power.h"
 #include "standalone/sandbox/cleanup.h"
 #include "standalone/sandbox/sandbox.h"
 #include "standalone/supervisor.h"
@@ -254,11 +255,13 @@ struct Cluster::Impl {
   }
 
   SandboxOptions sandbox_options() const {
-    SandboxOptions out{.cluster = options.name,
-                       .nodes = {},
-                       .cni = cni_calls(),
-                       .images = options.images,
-                       .dns_addresses = {layout.dns4.str(), layout.dns6.str()}};
+    SandboxOptions out{
+        .cluster = options.name,
+        .nodes = {},
+        .cni = cni_calls(),
+        .images = options.images,
+        .dns_addresses = {layout.dns4.str(), layout.dns6.str()},
+        .reachable = [](const SandboxNode& node) { return node_is_reachable(node.state_dir); }};
     for (const auto& node : layout.nodes) {
       out.nodes.push_back({.name = node.name,
                            .netns = node.netns,

@@ -109,6 +109,24 @@ std::string_view qos_class(const PodSpec& spec) {
   return guaranteed ? "Guaranteed" : "Burstable";
 }
 
+/// A pod that does not say how long it stays on a node that is away stays five minutes (upstream's admission
+/// plugin DefaultTolerationSeconds).
+void add_default_tolerations(json::object& spec) {
+  auto& tolerations = spec["tolerations"];
+  if (!tolerations.is_array()) tolerations = json::array();
+  for (const char* key : {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}) {
+    bool told = std::ranges::any_of(tolerations.get_array(), [&](const json::value& toleration) {
+      const auto* object = toleration.if_object();
+      if (!object) return false;
+      auto about = text_in(*object, "key"), effect = text_in(*object, "effect");
+      return (about.empty() || about == key) && (effect.empty() || effect == "NoExecute");
+    });
+    if (told) continue;
+    tolerations.get_array().push_back(json::object{
+        {"key", key}, {"operator", "Exists"}, {"effect", "NoExecute"}, {"tolerationSeconds", 300}});
+  }
+}
+
 /// What admission adds to a pod in a cluster without plugins of its own.
 void prepare_pod_create(json::object& object) {
   auto& spec = object_in(object, "spec");
@@ -116,6 +134,7 @@ void prepare_pod_create(json::object& object) {
   set_default(spec, "serviceAccount", "default");
   set_default(spec, "priority", 0);
   set_default(spec, "preemptionPolicy", "PreemptLowerPriority");
+  add_default_tolerations(spec);
   auto decoded = kube::decode<PodSpec>(spec);
   object["status"] =
       json::object{{"phase", "Pending"}, {"qosClass", decoded ? qos_class(*decoded) : "BestEffort"}};

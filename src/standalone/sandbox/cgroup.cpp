@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 
 #include "base/fd.h"
 
@@ -35,6 +36,14 @@ bool remove_cgroup(const std::string& path) {
     if (it->is_directory(ignored) && !remove_cgroup(it->path())) return false;
   }
   return ::rmdir(path.c_str()) == 0 || errno == ENOENT;
+}
+
+bool is_frozen(const std::string& path) {
+  std::ifstream events(path + "/cgroup.events");
+  for (std::string name, value; events >> name >> value;) {
+    if (name == "frozen") return value == "1";
+  }
+  return false;
 }
 
 Expected<void> destroy_cgroup(const std::string& path, int timeout_ms) {

@@ -13,6 +13,8 @@ Expected<void> make_cgroup(const std::string& path);
 void kill_cgroup(const std::string& path);
 /// Removes it and all below it. False: something still lives in it (or dies right now); try again.
 bool remove_cgroup(const std::string& path);
+/// Whether it, or one above it, is frozen, so that its processes stand still.
+bool is_frozen(const std::string& path);
 /// kill_cgroup, then remove_cgroup until it is gone, at most `timeout_ms`. Blocks.
 Expected<void> destroy_cgroup(const std::string& path, int timeout_ms);
 

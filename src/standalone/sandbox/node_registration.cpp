@@ -20,8 +20,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto kRenew = 10s;
-constexpr int kLeaseSeconds = 40;
+constexpr auto kRenew = 2s;
+constexpr int kLeaseSeconds = 8;
 constexpr const char* kLeaseNamespace = "kube-node-lease";
 constexpr const char* kMaxPods = "1000";
 
@@ -59,9 +59,16 @@ kube::NodeCondition condition(const char* type, bool status, const char* reason,
   return c;
 }
 
-asio::awaitable<void> pause(std::chrono::milliseconds time) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, time);
-  [[maybe_unused]] auto [error] = co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+/// Until the time is over or the link changes.
+asio::awaitable<void> pause(NodeLink& link, std::chrono::milliseconds time) {
+  link.wake.expires_after(time);
+  [[maybe_unused]] auto [error] = co_await link.wake.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+bool is_declared_lost(const kube::Informer<kube::Node>& nodes, const std::string& name) {
+  auto node = nodes.get(name);
+  return node && std::ranges::any_of(node->status.conditions,
+                                     [](const auto& c) { return c.type == "Ready" && c.status != "True"; });
 }
 
 /// Creates the object, or merges it into the one that is there.
@@ -137,22 +144,37 @@ kube::Node node_object(const SandboxNode& node, const kube::Time& now) {
   return object;
 }
 
-asio::awaitable<void> keep_registered(kube::Client& client, SandboxNode node, std::shared_ptr<bool> stopped) {
+asio::awaitable<void> keep_registered(kube::Client& client, const kube::Informer<kube::Node>& nodes,
+                                      SandboxNode node, std::shared_ptr<NodeLink> link) {
   auto delay = 20ms;
   bool registered = false, leased = false;
-  while (!*stopped) {
-    Expected<void> result = registered ? Expected<void>{} : co_await register_node(client, node);
-    if (result && !std::exchange(registered, true)) spdlog::info("node {} is registered", node.name);
-    if (result) result = co_await renew_lease(client, node, !leased);
-    if (result) {
-      leased = true;
-      delay = 20ms;
-      co_await pause(kRenew);
+  while (!link->stopped) {
+    if (link->away) {
+      co_await pause(*link, kRenew);
       continue;
     }
-    if (result.error().code == ErrorCode::not_found) registered = false;
+    // The Lease first: who sees the node alive does not take its word for its pods away again.
+    Expected<void> result;
+    if (leased) result = co_await renew_lease(client, node, false);
+    if (result && is_declared_lost(nodes, node.name)) registered = false;
+    if (result && !registered) {
+      result = co_await register_node(client, node);
+      registered = result.has_value();
+      if (registered) spdlog::info("node {} is registered", node.name);
+    }
+    if (result && !leased) {
+      result = co_await renew_lease(client, node, true);
+      leased = result.has_value();
+    }
+    if (result) {
+      delay = 20ms;
+      if (!link->away && std::exchange(link->returning, false)) link->heard_again();
+      co_await pause(*link, kRenew);
+      continue;
+    }
+    if (result.error().code == ErrorCode::not_found) registered = leased = false;
     spdlog::debug("node {}: {}", node.name, result.error().message);
-    co_await pause(delay);
+    co_await pause(*link, delay);
     delay = std::min(delay * 2, std::chrono::milliseconds(2s));
   }
 }

@@ -5,6 +5,7 @@
 
 #include <boost/asio/post.hpp>
 #include <filesystem>
+#include <set>
 
 #include "base/netns.h"
 #include "standalone/sandbox/cgroup.h"
@@ -37,8 +38,12 @@ NodeRuntime::NodeRuntime(kube::Client& client, NodeContext node, CniCalls cni, C
 NodeRuntime::~NodeRuntime() = default;
 
 void NodeRuntime::put(const std::shared_ptr<const kube::Pod>& pod) {
+  if (away_) return;
   auto it = runners_.find(pod->metadata.uid);
-  if (it != runners_.end()) return it->second->update(pod);
+  if (it != runners_.end()) {
+    it->second->update(pod);
+    return statuses_.observe(*pod);
+  }
   if (has_ended(*pod)) {
     // It ended under an earlier run; there is nothing to do but to let it go.
     if (pod->metadata.deletionTimestamp) statuses_.remove(*pod);
@@ -50,16 +55,38 @@ void NodeRuntime::put(const std::shared_ptr<const kube::Pod>& pod) {
 }
 
 void NodeRuntime::gone(const kube::Pod& pod) {
+  if (away_) return;
   statuses_.forget(pod.metadata.uid);
   auto it = runners_.find(pod.metadata.uid);
   if (it != runners_.end()) it->second->object_gone();
 }
 
 void NodeRuntime::config_changed(const std::string& kind, const std::string& ns, const std::string& name) {
+  if (away_) return;
   for (const auto& [uid, runner] : runners_) {
     const auto& pod = runner->pod();
     if (pod.metadata.namespace_ == ns && refers_to(pod.spec, kind, name)) runner->config_changed();
   }
+}
+
+void NodeRuntime::go_away() {
+  away_ = true;
+  statuses_.hold(node_.name, true);
+}
+
+void NodeRuntime::come_back(const std::vector<std::shared_ptr<const kube::Pod>>& pods) {
+  away_ = false;
+  std::set<std::string> there;
+  for (const auto& pod : pods) there.insert(pod->metadata.uid);
+  for (const auto& [uid, runner] : runners_) {
+    if (there.contains(uid)) {
+      runner->config_changed();
+    } else {
+      gone(runner->pod());
+    }
+  }
+  for (const auto& pod : pods) put(pod);
+  statuses_.hold(node_.name, false);
 }
 
 void NodeRuntime::stop() {
@@ -89,6 +116,7 @@ void NodeRuntime::publish(const kube::Pod& pod, kube::PodStatus status) { status
 
 void NodeRuntime::event(const kube::Pod& pod, const std::string& field, bool warning,
                         const std::string& reason, const std::string& message) {
+  if (away_) return;
   auto about = kube::reference_to(kube::resource_of<kube::Pod>(), pod.metadata);
   about.fieldPath = field;
   auto type = warning ? kube::EventRecorder::Type::warning : kube::EventRecorder::Type::normal;

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kube/client/client.h"
 #include "kube/client/events.h"
@@ -25,6 +26,10 @@ class NodeRuntime : public PodHost {
   /// Its object is gone.
   void gone(const kube::Pod& pod);
   void config_changed(const std::string& kind, const std::string& ns, const std::string& name);
+  /// The node does not reach the API (any more): what the calls above would tell it, it does not learn, and
+  /// what it would write waits. `pods`: those bound to it, when it is back.
+  void go_away();
+  void come_back(const std::vector<std::shared_ptr<const kube::Pod>>& pods);
   /// Kills all at once and removes their namespaces and cgroups.
   void stop();
 
@@ -48,6 +53,7 @@ class NodeRuntime : public PodHost {
   kube::EventRecorder events_;
   std::unique_ptr<PodNetwork> network_;
   std::map<std::string, std::shared_ptr<PodRunner>> runners_;  ///< by uid
+  bool away_ = false;
 };
 
 /// Removes every pod of an earlier run of the cluster from this node, the agent's side included: a pod's

@@ -6,6 +6,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "standalone/sandbox/cgroup.h"
+
 namespace weft::standalone::sandbox {
 
 namespace asio = boost::asio;
@@ -77,6 +79,8 @@ asio::awaitable<void> ProbeWorker::run(std::shared_ptr<State> state) {
     if (state->stopped) co_return;
     // The very first try comes so soon that its failure says nothing where early tries follow.
     bool uncounted = is_early || (first && state->may_try_early() && period > early);
+    // On a node that stands still the kubelet would, too.
+    uncounted |= !result.success && state->target.container && is_frozen(state->target.container->cgroup);
     first = false;
     if (!is_early) due = std::max(Clock::now(), due + period);
     state->record(result, uncounted);

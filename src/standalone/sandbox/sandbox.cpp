@@ -3,11 +3,14 @@
 #include <fmt/core.h>
 #include <spdlog/spdlog.h>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fstream>
 #include <iterator>
 #include <thread>
@@ -25,6 +28,9 @@ namespace weft::standalone {
 using namespace sandbox;
 
 namespace {
+
+/// How soon a node that is cut off, or back, is noticed.
+constexpr auto kLookAtLinks = std::chrono::milliseconds(200);
 
 ResolvConf load_resolv_conf(const std::string& path) {
   std::ifstream file(path);
@@ -60,6 +66,9 @@ struct Sandbox::Impl {
     void watch_config();
     void run_all(asio::io_context& io);
     NodeRuntime* node_of(const kube::Pod& pod);
+    asio::awaitable<void> watch_links();
+    void set_away(const std::string& node, bool away);
+    void come_back(const std::string& node);
     void stop();
 
     Impl& impl;
@@ -71,7 +80,7 @@ struct Sandbox::Impl {
     StatusWriter statuses;
     Scheduler scheduler;
     std::map<std::string, std::unique_ptr<NodeRuntime>> runtimes;
-    std::shared_ptr<bool> stopped = std::make_shared<bool>(false);
+    std::map<std::string, std::shared_ptr<NodeLink>> links;  ///< by node
     int unsynced = 4;
   };
 
@@ -103,6 +112,8 @@ Sandbox::Impl::Loop::Loop(Impl& i, asio::io_context& io, kube::ClientConfig conf
     remove_leftovers(context, impl.options.cni);
     runtimes[node.name] = std::make_unique<NodeRuntime>(client, std::move(context), impl.options.cni,
                                                         config_of, impl.registry, statuses);
+    auto& link = links[node.name] = std::make_shared<NodeLink>(io);
+    link->heard_again = [this, name = node.name] { come_back(name); };
   }
   watch_pods();
   watch_config();
@@ -155,11 +166,39 @@ void Sandbox::Impl::Loop::run_all(asio::io_context& io) {
   follow(config_maps);
   follow(secrets);
   for (const auto& node : impl.options.nodes)
-    asio::co_spawn(io, keep_registered(client, node, stopped), asio::detached);
+    asio::co_spawn(io, keep_registered(client, nodes, node, links[node.name]), asio::detached);
+  if (impl.options.reachable) asio::co_spawn(io, watch_links(), asio::detached);
+}
+
+asio::awaitable<void> Sandbox::Impl::Loop::watch_links() {
+  asio::steady_timer timer(client.io());
+  while (true) {
+    for (const auto& node : impl.options.nodes) {
+      bool away = !impl.options.reachable(node);
+      if (away != links[node.name]->away) set_away(node.name, away);
+    }
+    timer.expires_after(kLookAtLinks);
+    [[maybe_unused]] auto [error] = co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+}
+
+void Sandbox::Impl::Loop::set_away(const std::string& name, bool away) {
+  spdlog::info("node {} {}", name, away ? "does not reach the API server any more" : "is back");
+  if (away) runtimes.at(name)->go_away();
+  links.at(name)->set_away(away);
+}
+
+/// Its pods' statuses come after its own: see plan_node_lifecycle.
+void Sandbox::Impl::Loop::come_back(const std::string& name) {
+  std::vector<std::shared_ptr<const kube::Pod>> bound;
+  for (const auto& [key, pod] : pods.items()) {
+    if (pod->spec.nodeName == name) bound.push_back(pod);
+  }
+  runtimes.at(name)->come_back(bound);
 }
 
 void Sandbox::Impl::Loop::stop() {
-  *stopped = true;
+  for (auto& [name, link] : links) link->stopped = true;
   for (auto& [name, runtime] : runtimes) runtime->stop();
 }
 

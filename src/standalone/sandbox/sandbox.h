@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -33,11 +34,14 @@ struct SandboxOptions {
   std::string cluster_domain = "cluster.local";
   std::string node_resolv_conf = "/etc/resolv.conf";  ///< of pods with dnsPolicy Default; its search list
   std::string program = "/proc/self/exe";             ///< our own binary, for sandbox-init and weft/echo
+  /// Whether the node's kubelet reaches the API now; asked often, from the sandbox's thread. Not set: always.
+  std::function<bool(const SandboxNode&)> reachable;
 };
 
 /// The kubelets of a standalone cluster's nodes in one: registers the Nodes and keeps their Leases, binds
-/// pods that have no node, and runs the pods bound to its nodes as network namespaces and processes. Works on
-/// a thread of its own. Pods' processes end with this process, however it ends.
+/// pods that have no node, and runs the pods bound to its nodes as network namespaces and processes. A node
+/// that does not reach the API neither tells nor learns anything until it does again. Works on a thread of
+/// its own. Pods' processes end with this process, however it ends.
 class Sandbox {
  public:
   explicit Sandbox(SandboxOptions options);

@@ -55,6 +55,7 @@ class SandboxTest : public testing::Test {
       ++added;
       return std::vector<std::string>{"10.244.0.9", "fd00:244::9"};
     };
+    o.reachable = [this](const SandboxNode&) { return reachable.load(); };
     o.cni.remove = [this](const std::string&, const PodIdentity&) -> Expected<void> {
       ++removed;
       return {};
@@ -87,6 +88,7 @@ class SandboxTest : public testing::Test {
   kube::test::MemoryApi api{fixture};
   std::string cluster, dir;
   std::atomic<int> added{0}, removed{0};
+  std::atomic<bool> reachable{true};
   std::unique_ptr<Sandbox> box;
 };
 
@@ -199,6 +201,55 @@ TEST_F(SandboxTest, StatusArrivesAfterTheServerWasAway) {
   api.break_watches(true);
   api.put(kPods, pod("two", "bbbbbbbb-2222-3333-4444-aaaaaaaaaaaa", true));
   ASSERT_TRUE(fixture.run_until([&] { return phase("two") == "Running"; }));
+}
+
+// As the kubelet of a node that is cut off, which learns what happened when it is back.
+TEST_F(SandboxTest, ANodeThatIsAwayTellsNothingUntilItIsBack) {
+  constexpr const char* kLeases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+  for (const char* name : {"stays", "goes"}) {
+    api.put(kPods, pod(name,
+                       std::string(name == std::string("stays") ? "dddddddd" : "eeeeeeee") +
+                           "-2222-3333-4444-aaaaaaaaaaaa",
+                       true));
+    ASSERT_TRUE(fixture.run_until([&] { return phase(name) == "Running"; }));
+  }
+  reachable = false;
+  auto wait = [&](int milliseconds) {
+    auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds);
+    fixture.run_until([&] { return std::chrono::steady_clock::now() > end; });
+  };
+  wait(500);
+  auto ready = [&]() -> std::string {
+    auto object = get(kPods, "stays");
+    for (const auto& c : kube::at_path(object, "status.conditions")->as_array()) {
+      if (string_at(c, "type") == "Ready") return std::string(string_at(c, "status"));
+    }
+    return "";
+  };
+  auto lost_pod = get(kPods, "stays").as_object();
+  for (auto& c : lost_pod["status"].at("conditions").as_array()) {
+    if (string_at(c, "type") == "Ready") c.as_object()["status"] = "False";
+  }
+  api.put(kPods, lost_pod);
+  api.erase(kPods, "goes");
+  api.put(kPods, pod("late", "ffffffff-2222-3333-4444-aaaaaaaaaaaa", true));
+  auto lost_node = get("/api/v1/nodes", "node-1").as_object();
+  for (auto& c : lost_node["status"].at("conditions").as_array()) c.as_object()["status"] = "Unknown";
+  api.put("/api/v1/nodes", lost_node);
+  auto lease = get(kLeases, "node-1");
+  const std::string last_heard(string_at(lease, "spec.renewTime"));
+  wait(2500);
+  EXPECT_EQ(string_at(get(kLeases, "node-1"), "spec.renewTime"), last_heard);
+  EXPECT_EQ(ready(), "False");
+  EXPECT_EQ(phase("late"), "");
+  EXPECT_EQ(list_netns("weft-" + cluster + "-p-").size(), 2U);
+
+  reachable = true;
+  ASSERT_TRUE(fixture.run_until([&] { return ready() == "True" && phase("late") == "Running"; }));
+  ASSERT_TRUE(fixture.run_until([&] { return list_netns("weft-" + cluster + "-p-").size() == 2; }));
+  EXPECT_NE(string_at(get(kLeases, "node-1"), "spec.renewTime"), last_heard);
+  EXPECT_EQ(string_at(kube::at_path(get("/api/v1/nodes", "node-1"), "status.conditions")->at(3), "status"),
+            "True");
 }
 
 }  // namespace

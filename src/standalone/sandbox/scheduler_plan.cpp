@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "kube/json.h"
+#include "kube/toleration.h"
 
 namespace weft::standalone::sandbox {
 
@@ -60,19 +61,10 @@ bool affinity_admits(const json::value& affinity, const kube::Node& node) {
   });
 }
 
-bool tolerates(const kube::Toleration& t, const kube::Taint& taint) {
-  if (!t.effect.empty() && t.effect != taint.effect) return false;
-  if (t.key.empty()) return t.operator_ == "Exists";
-  if (t.key != taint.key) return false;
-  return t.operator_ == "Exists" || t.value == taint.value;
-}
-
 const kube::Taint* untolerated(const kube::Pod& pod, const kube::Node& node) {
   for (const auto& taint : node.spec.taints) {
     if (taint.effect == "PreferNoSchedule") continue;
-    bool tolerated = std::ranges::any_of(
-        pod.spec.tolerations, [&](const auto& toleration) { return tolerates(toleration, taint); });
-    if (!tolerated) return &taint;
+    if (!kube::tolerates(pod.spec.tolerations, taint)) return &taint;
   }
   return nullptr;
 }

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "kube/client/client.h"
@@ -18,6 +19,11 @@ class StatusWriter {
   ~StatusWriter();
 
   void write(const kube::Pod& pod, const kube::PodStatus& status);
+  /// What the server has now, as the watch tells it: if somebody wrote over us, the next `write` puts it
+  /// right.
+  void observe(const kube::Pod& pod);
+  /// Nothing is written for pods of that node until it is let go; then all that waits is.
+  void hold(const std::string& node, bool held);
   /// Deletes the object (that uid, grace period 0) when all that was written has arrived.
   void remove(const kube::Pod& pod);
   /// The object is gone; what waits is dropped.

@@ -10,6 +10,7 @@
 #include "standalone/workloads/daemonset_plan.h"
 #include "standalone/workloads/deployment_plan.h"
 #include "standalone/workloads/engine.h"
+#include "standalone/workloads/node_lifecycle.h"
 #include "standalone/workloads/replicaset_plan.h"
 #include "standalone/workloads/statefulset_plan.h"
 
@@ -19,7 +20,7 @@ using namespace std::chrono_literals;
 using Done = asio::awaitable<bool>;
 
 struct WorkloadControllers::Impl : std::enable_shared_from_this<Impl> {
-  explicit Impl(kube::Client& client) : engine(client) {}
+  explicit Impl(kube::Client& client) : engine(client), node_lifecycle(engine) {}
 
   void wire();
   void start();
@@ -45,9 +46,10 @@ struct WorkloadControllers::Impl : std::enable_shared_from_this<Impl> {
                          Seconds now);
 
   Engine engine;
+  NodeLifecycle node_lifecycle;
   Queue deployment_queue, replica_set_queue, stateful_set_queue, daemon_set_queue;
   std::map<std::string, std::string> failures;  ///< of ReplicaSets by uid, for their condition
-  int unsynced = 7;
+  int unsynced = 8;
 };
 
 namespace {
@@ -349,6 +351,7 @@ void WorkloadControllers::Impl::wire() {
       queue->add(kube::object_key(meta));
     };
   };
+  node_lifecycle.wire();
   engine.deployments.on_change(into(deployment_queue));
   engine.stateful_sets.on_change(into(stateful_set_queue));
   engine.daemon_sets.on_change(into(daemon_set_queue));
@@ -374,6 +377,7 @@ void WorkloadControllers::Impl::start() {
       if (--unsynced > 0) return;
       for (const auto& queue : {deployment_queue, replica_set_queue, stateful_set_queue, daemon_set_queue})
         queue->start();
+      node_lifecycle.start();
     });
     auto watch = [](std::shared_ptr<Impl>, auto* watched) -> asio::awaitable<void> {
       co_await watched->run();
@@ -387,6 +391,7 @@ void WorkloadControllers::Impl::start() {
   run(engine.revisions);
   run(engine.pods);
   run(engine.nodes);
+  run(engine.leases);
 }
 
 WorkloadControllers::WorkloadControllers(kube::Client& client) : impl_(std::make_shared<Impl>(client)) {}

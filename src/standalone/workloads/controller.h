@@ -8,8 +8,9 @@ class Client;
 
 namespace weft::standalone {
 
-/// The workload controllers of the embedded cluster: Deployment, ReplicaSet, StatefulSet, DaemonSet. Driven
-/// by watches alone; all work happens on the client's io_context. What they decide is in the *_plan.h files.
+/// The workload controllers of the embedded cluster: Deployment, ReplicaSet, StatefulSet, DaemonSet, and the
+/// node lifecycle. Driven by watches; all work happens on the client's io_context. What they decide is in the
+/// *_plan.h files.
 class WorkloadControllers {
  public:
   /// `client` must outlive the io_context's run.

@@ -9,7 +9,9 @@
 #include "kube/client/testing/memory_api.h"
 #include "kube/codec.h"
 #include "kube/config.h"
+#include "kube/time.h"
 #include "standalone/workloads/deployment_plan.h"
+#include "standalone/workloads/node_lifecycle.h"
 #include "standalone/workloads/test_objects.h"
 
 namespace weft::standalone {
@@ -25,6 +27,7 @@ constexpr const char* kDaemonSets = "/apis/apps/v1/namespaces/shop/daemonsets";
 constexpr const char* kRevisions = "/apis/apps/v1/namespaces/shop/controllerrevisions";
 constexpr const char* kEvents = "/api/v1/namespaces/shop/events";
 constexpr const char* kNodes = "/api/v1/nodes";
+constexpr const char* kLeases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
 
 /// The controllers against an API server over TLS on loopback, which can be slow and contrary.
 class Controllers : public testing::Test, public kube::test::Fixture {
@@ -212,6 +215,70 @@ TEST_F(Controllers, DaemonSetFollowsNodes) {
   EXPECT_EQ(all<kube::Pod>(kPods)[0].spec.nodeName, "node-2");
   ASSERT_TRUE(settle([&] { return all<kube::DaemonSet>(kDaemonSets)[0].status.numberAvailable == 1; }));
   expect_quiet();
+}
+
+/// Two nodes with a pod each; the Lease of node-2 is not renewed any more.
+TEST_F(Controllers, ANodeWhoseLeaseIsNotRenewedIsLostUntilItIs) {
+  auto node = [](const std::string& name) {
+    kube::Node object;
+    object.metadata.name = name;
+    object.status.conditions.emplace_back();
+    object.status.conditions[0].type = "Ready";
+    object.status.conditions[0].status = "True";
+    return object;
+  };
+  auto renew = [&](const std::string& name) {
+    kube::Lease lease;
+    lease.metadata.name = name;
+    lease.metadata.namespace_ = "kube-node-lease";
+    lease.spec.renewTime = kube::now_micro_time();
+    put(kLeases, lease);
+  };
+  for (const char* name : {"node-1", "node-2"}) {
+    put(kNodes, node(name));
+    renew(name);
+    auto pod = ready_pod(std::string("on-") + name, name);
+    pod.spec.tolerations.emplace_back();
+    pod.spec.tolerations[0].operator_ = "Exists";
+    put(kPods, pod);
+  }
+  put(kPods, ready_pod("intolerant", "node-2"));
+  controllers.start();
+  std::set<std::string> silent{"node-2"};
+  auto renewed = std::chrono::steady_clock::now();
+  /// "Ready status/taints" of the node.
+  auto state = [&](const std::string& name) {
+    if (std::chrono::steady_clock::now() - renewed > std::chrono::seconds(1)) {
+      renewed = std::chrono::steady_clock::now();
+      for (const char* each : {"node-1", "node-2"}) {
+        if (!silent.contains(each)) renew(each);
+      }
+    }
+    for (const auto& object : all<kube::Node>(kNodes)) {
+      if (object.metadata.name == name)
+        return object.status.conditions[0].status + "/" + std::to_string(object.spec.taints.size());
+    }
+    return std::string();
+  };
+  auto ready_pods = [&] {
+    std::string out;
+    for (const auto& pod : all<kube::Pod>(kPods)) {
+      if (is_ready(pod)) out += pod.metadata.name + " ";
+    }
+    return out;
+  };
+  auto start = std::chrono::steady_clock::now();
+  ASSERT_TRUE(run_until([&] { return state("node-2") == "Unknown/2" && count(kPods) == 2; }, 20));
+  EXPECT_GE(std::chrono::steady_clock::now() - start, kNodeGrace);
+  EXPECT_EQ(ready_pods(), "on-node-1 ");
+  EXPECT_EQ(state("node-1"), "True/0");
+  silent.clear();
+  renew("node-2");
+  auto back = all<kube::Node>(kNodes)[1];
+  ASSERT_EQ(back.metadata.name, "node-2");
+  back.status.conditions[0].status = "True";
+  put(kNodes, back);
+  ASSERT_TRUE(run_until([&] { return state("node-2") == "True/0"; }));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "kube/codec.h"
+#include "kube/toleration.h"
 
 namespace weft::standalone {
 namespace {
@@ -32,13 +33,12 @@ std::vector<kube::Toleration> tolerations_of(const kube::PodSpec& spec) {
   return out;
 }
 
-bool tolerates(const std::vector<kube::Toleration>& tolerations, const kube::Taint& taint) {
-  return std::ranges::any_of(tolerations, [&](const kube::Toleration& t) {
-    if (!t.effect.empty() && t.effect != taint.effect) return false;
-    if (!t.key.empty() && t.key != taint.key) return false;
-    return t.operator_ == "Exists" || (!t.key.empty() && t.value == taint.value);
-  });
-}
+/// Whether a node is to have a pod.
+enum class Fit : char {
+  no,
+  stays,  ///< one that is there may stay, but none is made: a NoSchedule taint came later
+  runs,
+};
 
 class Step {
  public:
@@ -50,7 +50,7 @@ class Step {
   DaemonSetPlan run(const std::vector<NodePtr>& nodes, const RevisionList& revisions);
 
  private:
-  bool wanted(const kube::Node& node) const;
+  Fit fit(const kube::Node& node) const;
   void serve(const kube::Node& node);
   void update(int desired);
   void create(const std::string& node);
@@ -73,13 +73,17 @@ class Step {
   DaemonSetPlan plan_;
 };
 
-bool Step::wanted(const kube::Node& node) const {
+Fit Step::fit(const kube::Node& node) const {
   const kube::PodSpec& spec = set_.spec.template_.spec;
-  if (!kube::Selector::from(spec.nodeSelector).matches(node.metadata.labels)) return false;
-  if (!spec.nodeName.empty() && spec.nodeName != node.metadata.name) return false;
-  return std::ranges::all_of(node.spec.taints, [&](const kube::Taint& taint) {
-    return taint.effect == "PreferNoSchedule" || tolerates(tolerations_, taint);
-  });
+  if (!kube::Selector::from(spec.nodeSelector).matches(node.metadata.labels)) return Fit::no;
+  if (!spec.nodeName.empty() && spec.nodeName != node.metadata.name) return Fit::no;
+  Fit fit = Fit::runs;
+  for (const auto& taint : node.spec.taints) {
+    if (taint.effect == "PreferNoSchedule" || kube::tolerates(tolerations_, taint)) continue;
+    if (taint.effect == "NoExecute") return Fit::no;
+    fit = Fit::stays;
+  }
+  return fit;
 }
 
 void Step::create(const std::string& node) {
@@ -158,10 +162,15 @@ DaemonSetPlan Step::run(const std::vector<NodePtr>& nodes, const RevisionList& r
       status.numberReady = status.numberAvailable = status.updatedNumberScheduled = 0;
 
   for (const auto& node : nodes) {
-    if (wanted(*node)) {
-      serve(*node);
-      by_node_.erase(node->metadata.name);
-    }
+    auto fits = fit(*node);
+    if (fits == Fit::no) continue;
+    auto there = by_node_.find(node->metadata.name);
+    if (fits == Fit::runs) serve(*node);
+    if (there == by_node_.end()) continue;
+    if (fits == Fit::stays)
+      status.numberMisscheduled += static_cast<int>(
+          std::ranges::count_if(there->second, [](const PodPtr& pod) { return is_active(*pod); }));
+    by_node_.erase(there);
   }
   // What is left runs where nothing of it should.
   for (const auto& [node, pods] : by_node_) {

@@ -102,6 +102,28 @@ TEST(DaemonSet, SelectorAndTaints) {
   EXPECT_EQ(world.set.status.desiredNumberScheduled, 2);
 }
 
+// As on a node that is away, or that was tainted later.
+TEST(DaemonSet, ANoScheduleTaintLetsItsPodStay) {
+  World world;
+  world.step();
+  world.work();
+  kube::Taint taint;
+  taint.key = "node.kubernetes.io/unreachable";
+  for (const char* effect : {"NoSchedule", "NoExecute"}) {
+    taint.effect = effect;
+    world.nodes[0].spec.taints.push_back(taint);
+  }
+  world.nodes[1].spec.taints = {taint};
+  world.nodes[1].spec.taints[0].key = "dedicated";
+  world.step();
+  EXPECT_EQ(world.state(), "node-1:v1 node-2:v1- node-3:v1");
+  EXPECT_EQ(world.set.status.desiredNumberScheduled, 1);
+  EXPECT_EQ(world.set.status.numberMisscheduled, 2);
+  world.pods.clear();
+  world.step();
+  EXPECT_EQ(world.state(), "node-3:v1") << "none is made there";
+}
+
 TEST(DaemonSet, RollsOneNodeAfterTheOther) {
   World world;
   world.step();

@@ -79,12 +79,16 @@ Engine::Engine(kube::Client& client_in)
       revisions(client),
       pods(client),
       nodes(client),
+      leases(client),
       deployment_events(client, "deployment-controller"),
       replica_set_events(client, "replicaset-controller"),
       stateful_set_events(client, "statefulset-controller"),
       daemon_set_events(client, "daemonset-controller"),
       random_(std::random_device{}()) {
   index_by_owner(pods);
+  pods.add_index(kByNode, [](const kube::Pod& pod) {
+    return pod.spec.nodeName.empty() ? std::vector<std::string>{} : std::vector{pod.spec.nodeName};
+  });
   index_by_owner(replica_sets);
   index_by_owner(revisions);
   index_by_namespace(deployments);

@@ -76,6 +76,7 @@ class Engine {
   kube::Informer<kube::ControllerRevision> revisions;
   kube::Informer<kube::Pod> pods;
   kube::Informer<kube::Node> nodes;
+  kube::Informer<kube::Lease> leases;
   kube::EventRecorder deployment_events, replica_set_events, stateful_set_events, daemon_set_events;
   Expectations expectations;
 
@@ -90,6 +91,7 @@ class Engine {
 inline constexpr const char* kByController = "controller";  ///< the controller's uid
 inline constexpr const char* kOrphans = "orphans";  ///< the namespace, of objects without a controller
 inline constexpr const char* kByNamespace = "namespace";
+inline constexpr const char* kByNode = "node";  ///< the name of the node a pod is bound to
 
 template <class T>
 asio::awaitable<bool> Engine::take(Actor actor, const Claims<T>& claims) {

@@ -62,6 +62,33 @@ check "a node that is stopped is not reached" "$weft" node stop node-3 --name "$
 check "by anybody either" refused . ask node-3 1
 check "until it is started" "$weft" node start node-3 --name "$cluster"
 check "then its pods go on where they were" eventually 5 keeps_source node-3 1
+
+# A node that says nothing for 8 s is given up.
+node_is() { [ "$(kubectl get node "$1" -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}/{.spec.taints[*].effect}')" = "$2" ]; }
+endpoint_is() { [ "$(kubectl get endpointslices -l kubernetes.io/service-name=web -o json | jq -c "[.items[].endpoints[]? | select(.nodeName == \"$1\") | .conditions.ready] | unique")" = "[$2]" ]; }
+never_fails() { in_client sh -c 'for i in $(seq 40); do curl -sS -m 3 -o /dev/null http://web/ || exit 1; done'; }
+hasty_on() { [ "$(kubectl get pods -l app=hasty -o json | jq -r '.items[] | select(.metadata.deletionTimestamp == null) | .spec.nodeName + " " + .status.phase')" = "$1 Running" ]; }
+no_pod_on() { [ -z "$(kubectl get pods -l "app=$2" --field-selector "spec.nodeName=$1" -o name)" ]; }
+all_nodes_are_ready() { for node in node-1 node-2 node-3; do node_is $node True/ || return 1; done; }
+check "after short absences all nodes are Ready" eventually 5 all_nodes_are_ready
+away=$(kubectl get pods -l app=hasty -o jsonpath='{.items[0].spec.nodeName}')
+other=$([ "$away" = node-2 ] && echo node-3 || echo node-2)
+check "a node is cut for longer" "$weft" node cut "$away" --name "$cluster"
+check "it is NotReady and tainted within 12 s" eventually 12 node_is "$away" 'Unknown/NoSchedule NoExecute'
+check "its pod is no endpoint any more" eventually 1 endpoint_is "$away" false
+check "so the Service never fails" never_fails
+check "a pod that tolerates this for a second is replaced elsewhere" eventually 5 hasty_on "$other"
+check "the daemon's pod stays" expect pod/ kubectl get pods -l app=web --field-selector "spec.nodeName=$away" -o name
+kubectl create deployment late --image=busybox --replicas=4 -- sleep infinity >/dev/null
+check "new pods are put elsewhere" kubectl wait --for=condition=Available deployment/late --timeout=5s
+check "all of them" no_pod_on "$away" late
+check "the node comes back" "$weft" node start "$away" --name "$cluster"
+check "and is Ready without taints" eventually 5 node_is "$away" True/
+check "its pod is an endpoint again" eventually 3 endpoint_is "$away" true
+check "what was evicted is gone there" eventually 5 no_pod_on "$away" hasty
+check "and all nodes' pods answer" eventually 5 all_nodes_answer
+kubectl delete deployment late --wait=false >/dev/null
+
 check "a node that is not there is named" refused 'has no node node-9' "$weft" node cut node-9 --name "$cluster"
 
 "$weft" down --name "$cluster" >/dev/null
