@@ -14,6 +14,7 @@
 #include "base/mounts.h"
 #include "cmd/commands.h"
 #include "kube/client/client.h"
+#include "kube/client/events.h"
 #include "kube/client/informer.h"
 #include "kube/node.h"
 #include "kube/service.h"
@@ -77,6 +78,7 @@ class Agent {
         services_(client_),
         slices_(client_),
         nodes_(client_),
+        events_(client_, "weft-agent", flags_.node_name),
         retry_(io) {}
 
   Expected<void> start() {
@@ -163,6 +165,8 @@ class Agent {
       peer_problems_ = plan.problems;
     }
     WEFT_CHECK(peers_->apply(plan));
+    // Programs that take the place of running ones must find the Services in their maps, which may be new.
+    if (synced_ < 2) return {};
     return edge_->apply(service::plan_edge(edge_facts_, nodes), edge_facts_.addresses);
   }
 
@@ -204,7 +208,8 @@ class Agent {
                  {.bpf_dir = flags_.bpf_dir,
                   .cgroup_path = flags_.cgroup.empty() ? root : flags_.cgroup,
                   .node = {.name = flags_.node_name, .zone = flags_.zone, .addresses = network.addresses},
-                  .sizes = {}}));
+                  .sizes = {},
+                  .on_failing = [this](const auto& key, const Error* why) { tell_of_service(key, why); }}));
     services_.on_change(
         [this](const auto& before, const auto& after) { engine_->service_changed(before, after); });
     slices_.on_change(
@@ -216,12 +221,27 @@ class Agent {
     return {};
   }
 
+  void tell_of_service(const std::string& key, const Error* why) {
+    auto service = services_.get(key);
+    if (!service) return;
+    using Type = kube::EventRecorder::Type;
+    auto about = kube::reference_to(kube::resource_of<kube::Service>(), service->metadata);
+    if (why) {
+      events_.record(
+          about, Type::warning, "ProxyProgrammingFailed",
+          fmt::format("{}: not programmed, its last good state stays: {}", flags_.node_name, why->message));
+    } else {
+      events_.record(about, Type::normal, "ProxyProgrammed", flags_.node_name + ": programmed");
+    }
+  }
+
   void synced() {
     if (++synced_ < 2) return;
     if (auto done = engine_->synced(); !done) return end(done.error());
     auto stats = engine_->stats();
     spdlog::info("synced: {} Services, {} backends, {} not programmed", stats.services, stats.backends,
                  stats.failing.size());
+    if (peers_) nodes_changed();
   }
 
   void end(const Error& why) {
@@ -236,6 +256,7 @@ class Agent {
   kube::Informer<kube::Service> services_;
   kube::Informer<kube::EndpointSlice> slices_;
   kube::Informer<kube::Node> nodes_;
+  kube::EventRecorder events_;
   asio::steady_timer retry_;
   std::unique_ptr<service::ServiceEngine> engine_;
   std::unique_ptr<service::NodeEdgeEngine> edge_;

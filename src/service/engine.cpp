@@ -312,12 +312,15 @@ void ServiceEngine::Impl::log_problems(const std::string& key, Entry& entry,
 
 void ServiceEngine::Impl::note(const std::string& key, Expected<void> outcome) {
   if (outcome) {
-    if (failing.erase(key) != 0) spdlog::info("Service {}: programmed", key);
+    if (failing.erase(key) == 0) return;
+    spdlog::info("Service {}: programmed", key);
+    if (options.on_failing) options.on_failing(key, nullptr);
     return;
   }
   auto [it, fresh] = failing.try_emplace(key);
   if (fresh || it->second.message != outcome.error().message) {
     spdlog::error("Service {}: not programmed, its last good state stays: {}", key, outcome.error().message);
+    if (options.on_failing) options.on_failing(key, &outcome.error());
   }
   it->second = std::move(outcome).error();
 }

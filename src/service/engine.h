@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,6 +25,9 @@ class ServiceEngine {
     std::string cgroup_path;  ///< the node's cgroup (v2): its processes get Services
     NodeFacts node;
     datapath::ServiceMapSizes sizes;
+    /// Told when a Service ("namespace/name") cannot be programmed, and why, and with nullptr when it can be
+    /// again. Once for each reason.
+    std::function<void(const std::string& service, const Error* why)> on_failing;
   };
 
   /// What is programmed, and what could not be.

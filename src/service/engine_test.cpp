@@ -156,7 +156,17 @@ TEST(EngineTest, RestartKeepsIdentitiesAndWritesOnlyDifferences) {
 
 TEST(EngineTest, AFullMapIsAClearErrorAndOthersGoOn) {
   World world;
-  auto engine = open_engine(world, {.frontends = 100, .slots = 8, .backends = 8});
+  std::vector<std::string> told;
+  auto open_small = [&] {
+    return std::move(*ServiceEngine::open({.bpf_dir = world.bpf_dir(),
+                                           .cgroup_path = world.cgroup(),
+                                           .node = {"node-1", ""},
+                                           .sizes = {.frontends = 100, .slots = 8, .backends = 8},
+                                           .on_failing = [&](const std::string& service, const Error* why) {
+                                             told.push_back(service + ": " + (why ? why->message : "good"));
+                                           }}));
+  };
+  auto engine = open_small();
   auto big = service("big", {"10.96.0.1"}, kPort), small = service("small", {"10.96.0.2"}, kPort);
   auto fits = slice_of("big", {1, 2, 3, 4, 5});
   engine->service_changed(nullptr, big);
@@ -173,13 +183,14 @@ TEST(EngineTest, AFullMapIsAClearErrorAndOthersGoOn) {
   EXPECT_EQ(engine->stats().failing["shop/big"].code, ErrorCode::exhausted);
   EXPECT_THAT(engine->stats().failing["shop/big"].message, HasSubstr("BPF map slots is full: 6 of 8"));
   EXPECT_EQ(programmed(world), good) << "the last good state stays";
+  EXPECT_THAT(told, ElementsAre(HasSubstr("shop/big: BPF map slots is full: 6 of 8")));
 
   auto two = slice_of("small", {10, 11});
   engine->slice_changed(small_slice, two);
   EXPECT_THAT(programmed(world)[1], HasSubstr("10.244.0.12"));
 
   engine.reset();  // the last good state also survives a restart
-  engine = open_engine(world, {.frontends = 100, .slots = 8, .backends = 8});
+  engine = open_small();
   engine->service_changed(nullptr, big);
   engine->slice_changed(nullptr, too_many);
   engine->service_changed(nullptr, small);
@@ -191,6 +202,7 @@ TEST(EngineTest, AFullMapIsAClearErrorAndOthersGoOn) {
   engine->service_changed(small, nullptr);  // makes room
   EXPECT_THAT(engine->stats().failing, IsEmpty());
   EXPECT_EQ(engine->stats().backends, 8);
+  EXPECT_EQ(told.back(), "shop/big: good");
 }
 
 TEST(EngineTest, AnAddressIsTheOldersUntilItGoes) {
