@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 if [ $# -gt 0 ]; then
   files=("$@")
 else
-  mapfile -t files < <(git ls-files 'src/*.cpp' 'src/*.h' 'src/*.c' 'bench/*.cpp' 'bench/*.h')
+  mapfile -t files < <(git ls-files 'src/*.cpp' 'src/*.h' 'src/*.c' 'bench/*.cpp' 'bench/*.h' 'test/*.cpp' 'test/*.h')
 fi
 clang-format-19 --dry-run --Werror "${files[@]}"
 
