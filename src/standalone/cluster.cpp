@@ -146,6 +146,7 @@ struct Cluster::Impl {
     WEFT_CHECK(create_segment(layout));
     for (const auto& node : layout.nodes) {
       WEFT_CHECK(make_folder(node.state_dir, 0700));
+      reset_node_power(node.state_dir);
       WEFT_CHECK(make_folder(node.cgroup + "/system", 0755));
       WEFT_CHECK(make_folder(node.cgroup + "/pods", 0755));
       WEFT_CHECK(create_node_network(layout, node));

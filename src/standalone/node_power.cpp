@@ -58,6 +58,11 @@ Expected<void> set_node_power(const std::string& cluster, const std::string& nod
   return freeze(it.cgroup, power == NodePower::stopped);
 }
 
+void reset_node_power(const std::string& state_dir) {
+  std::error_code error;
+  std::filesystem::remove(mark_of(state_dir), error);
+}
+
 bool node_is_reachable(const std::string& state_dir) { return !std::filesystem::exists(mark_of(state_dir)); }
 
 }  // namespace weft::standalone

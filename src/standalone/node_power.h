@@ -19,4 +19,7 @@ Expected<void> set_node_power(const std::string& cluster, const std::string& nod
 /// Whether the node with that state folder can be heard by the control plane, as set last.
 bool node_is_reachable(const std::string& state_dir);
 
+/// For a node that is made anew in the state folder of an earlier one: it is on, whatever that one was.
+void reset_node_power(const std::string& state_dir);
+
 }  // namespace weft::standalone

@@ -91,6 +91,12 @@ kubectl delete deployment late --wait=false >/dev/null
 
 check "a node that is not there is named" refused 'has no node node-9' "$weft" node cut node-9 --name "$cluster"
 
+up_again() {
+  "$weft" node cut node-2 --name "$cluster" && kill -9 "$(cat "/run/weft/$cluster/pids/up")" && eventually 10 "$weft" up --name "$cluster" --detach --nodes 3
+}
+check "a cluster that is killed while a node is away comes up again" up_again
+check "with all its nodes" eventually 5 all_nodes_are_ready
+
 "$weft" down --name "$cluster" >/dev/null
 cluster_up --nodes 3 --overlay vxlan
 run_cases vxlan 1450
