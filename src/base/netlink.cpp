@@ -135,6 +135,20 @@ void fill(rtnl_link* link, const VethEnd& end) {
   if (end.mtu) rtnl_link_set_mtu(link, end.mtu);
 }
 
+/// Link 0: all.
+Expected<std::vector<IpPrefix>> list_addresses(nl_sock* socket, int link) {
+  nl_cache* raw = nullptr;
+  WEFT_CHECK(checked(rtnl_addr_alloc_cache(socket, &raw), "list addresses"));
+  CachePtr cache(raw);
+  std::vector<IpPrefix> out;
+  for (auto* object = nl_cache_get_first(raw); object; object = nl_cache_get_next(object)) {
+    auto* address = reinterpret_cast<rtnl_addr*>(object);
+    if (link == 0 || rtnl_addr_get_ifindex(address) == link)
+      out.push_back(from_nl(rtnl_addr_get_local(address)));
+  }
+  return out;
+}
+
 }  // namespace
 
 void Netlink::Free::operator()(nl_sock* socket) const { nl_socket_free(socket); }
@@ -257,17 +271,8 @@ Expected<void> Netlink::add_address(int index, const IpPrefix& address) {
                  fmt::format("add address {} to link {}", address.str(), index));
 }
 
-Expected<std::vector<IpPrefix>> Netlink::addresses(int index) {
-  nl_cache* raw = nullptr;
-  WEFT_CHECK(checked(rtnl_addr_alloc_cache(socket_.get(), &raw), "list addresses"));
-  CachePtr cache(raw);
-  std::vector<IpPrefix> out;
-  for (auto* object = nl_cache_get_first(raw); object; object = nl_cache_get_next(object)) {
-    auto* address = reinterpret_cast<rtnl_addr*>(object);
-    if (rtnl_addr_get_ifindex(address) == index) out.push_back(from_nl(rtnl_addr_get_local(address)));
-  }
-  return out;
-}
+Expected<std::vector<IpPrefix>> Netlink::addresses(int index) { return list_addresses(socket_.get(), index); }
+Expected<std::vector<IpPrefix>> Netlink::addresses() { return list_addresses(socket_.get(), 0); }
 
 Expected<void> Netlink::replace_route(const Route& route) {
   return checked(rtnl_route_add(socket_.get(), to_nl(route).get(), NLM_F_CREATE | NLM_F_REPLACE),

@@ -81,6 +81,8 @@ class Netlink {
   /// IPv6 addresses are usable at once: duplicate address detection is skipped.
   Expected<void> add_address(int index, const IpPrefix& address);
   Expected<std::vector<IpPrefix>> addresses(int index);
+  /// Of all links.
+  Expected<std::vector<IpPrefix>> addresses();
   Expected<void> replace_route(const Route& route);
   /// One that is gone already is good.
   Expected<void> remove_route(const Route& route);
