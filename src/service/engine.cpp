@@ -28,11 +28,18 @@ struct SetName {
   bool operator==(const SetName&) const = default;
 };
 
+/// Whose policy is Local while all usable endpoints are elsewhere.
+struct NoLocal {
+  bool internal = false;
+  bool external = false;
+};
+
 /// What the kernel has for one Service.
 struct Placement {
   std::vector<std::pair<SetName, uint32_t>> sets;
   std::vector<weft_frontend_key> frontends;
   size_t serving_udp = 0;  ///< a hash over the UDP endpoints that serve; 0: none
+  NoLocal no_local;
 
   bool has(uint32_t set) const {
     return std::any_of(sets.begin(), sets.end(), [&](const auto& known) { return known.second == set; });
@@ -128,6 +135,18 @@ size_t hash_of_serving_udp(const ServicePlan& plan) {
   return hash;
 }
 
+NoLocal no_local(const ServicePlan& plan) {
+  auto lacks = [](const BackendSet& set) {
+    return set.scope == Scope::local && set.backends.empty() && set.any_usable;
+  };
+  NoLocal out;
+  for (const auto& frontend : plan.frontends) {
+    if (!lacks(plan.sets[frontend.edge_set])) continue;
+    (frontend.kind == FrontendKind::cluster_ip ? out.internal : out.external) = true;
+  }
+  return out;
+}
+
 bool serves(const BackendSet& set, const IpAddr& addr, uint16_t port) {
   auto is = [&](const Backend& backend) { return backend.addr == addr && backend.port == port; };
   return std::any_of(set.backends.begin(), set.backends.end(), is) ||
@@ -160,6 +179,7 @@ struct ServiceEngine::Impl {
   Options options;
   datapath::ServiceSocket socket;
   Image image;
+  Observer observer;
   bool ready = false;        ///< `synced` was called
   bool all_differs = false;  ///< a write failed: nothing about the kernel is certain until it is read again
   std::unordered_map<std::string, Entry> entries;
@@ -172,6 +192,7 @@ struct ServiceEngine::Impl {
   Expected<void> tell_node();
   void changed(const std::string& key);
   Expected<void> synchronize();
+  Expected<void> compare_all();
   Expected<void> stage(const std::string& key, Entry& entry);
   uint32_t set_id(const Entry& entry, const ServicePlan& plan, uint32_t set, const Placement& next,
                   const SetName& name);
@@ -229,6 +250,7 @@ Expected<void> ServiceEngine::Impl::stage(const std::string& key, Entry& entry) 
   if (entry.service) plan = plan_service(*entry.service, entry.slices, options.node);
   Placement next;
   next.serving_udp = hash_of_serving_udp(plan);
+  next.no_local = no_local(plan);
   Need need;
   std::vector<Numbered> sets(plan.sets.size());
   auto add = [&](const weft_frontend_key& where, const weft_frontend& value) {
@@ -341,6 +363,7 @@ void ServiceEngine::Impl::changed(const std::string& key) {
   }
   auto found = entries.find(key);
   if (found == entries.end()) return;
+  auto start = std::chrono::steady_clock::now();
   auto& entry = found->second;
   size_t serving_udp = entry.placed.serving_udp;
   note(key, stage(key, entry));
@@ -348,6 +371,8 @@ void ServiceEngine::Impl::changed(const std::string& key) {
   commit();
   if (frees) retry_failing();
   if (entry.placed.serving_udp != serving_udp) end_stale_udp_sockets();
+  if (observer.service) observer.service(key, entry.service, entry.slices);
+  if (observer.round) observer.round(std::chrono::steady_clock::now() - start, !all_differs);
   if (!entry.service && entry.slices.empty()) {
     failing.erase(key);
     entries.erase(found);
@@ -379,8 +404,18 @@ Expected<void> ServiceEngine::Impl::tell_node() {
   return socket.maps().node.set(self);
 }
 
-/// Compares everything with the kernel.
 Expected<void> ServiceEngine::Impl::synchronize() {
+  auto start = std::chrono::steady_clock::now();
+  auto done = compare_all();
+  if (observer.service) {
+    for (const auto& [key, entry] : entries) observer.service(key, entry.service, entry.slices);
+  }
+  if (observer.round) observer.round(std::chrono::steady_clock::now() - start, done.has_value());
+  return done;
+}
+
+/// Compares everything with the kernel.
+Expected<void> ServiceEngine::Impl::compare_all() {
   auto start = std::chrono::steady_clock::now();
   if (all_differs) {
     auto loaded = Image::load(socket.maps());
@@ -531,9 +566,15 @@ void ServiceEngine::node_changed(NodeFacts node) {
 
 const datapath::ServiceSocket& ServiceEngine::socket() const { return impl_->socket; }
 
+void ServiceEngine::observe(Observer observer) { impl_->observer = std::move(observer); }
+
 ServiceEngine::Stats ServiceEngine::stats() const {
   Stats stats;
-  for (const auto& [key, entry] : impl_->entries) stats.services += !entry.placed.frontends.empty();
+  for (const auto& [key, entry] : impl_->entries) {
+    stats.services += !entry.placed.frontends.empty();
+    stats.no_local_internal += entry.placed.no_local.internal;
+    stats.no_local_external += entry.placed.no_local.external;
+  }
   stats.frontends = impl_->image.frontends().size();
   stats.slots = impl_->image.slot_count();
   stats.backends = impl_->image.backend_count();

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/error.h"
@@ -39,6 +41,18 @@ class ServiceEngine {
     uint64_t kernel_writes = 0;            ///< entries written or removed since open
     uint64_t destroyed_udp_sockets = 0;    ///< connected to backends that stopped serving
     std::map<std::string, Error> failing;  ///< by Service; the kernel keeps their last good state
+    /// Services whose policy is Local, with usable endpoints elsewhere but none here: for clients inside the
+    /// cluster, and for others.
+    size_t no_local_internal = 0, no_local_external = 0;
+  };
+
+  /// What somebody who looks on is told. Neither may call the engine.
+  struct Observer {
+    /// The Service was programmed with these slices, or tried to; no `service`: it is gone.
+    std::function<void(const std::string& key, const ServicePtr& service, std::span<const SlicePtr> slices)>
+        service;
+    /// A change, or a comparison of everything, has been dealt with. Not `complete`: the kernel lags behind.
+    std::function<void(std::chrono::steady_clock::duration took, bool complete)> round;
   };
 
   /// Loads the programs (or takes over the running ones) and reads what the kernel has. Connections are
@@ -59,6 +73,7 @@ class ServiceEngine {
   /// The node has other addresses, or is in another zone.
   void node_changed(NodeFacts node);
 
+  void observe(Observer observer);
   Stats stats() const;
   /// Whose maps the node edge's programs use too.
   const datapath::ServiceSocket& socket() const;

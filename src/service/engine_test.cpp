@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "datapath/map_fill.h"
 #include "service/dump.h"
 #include "service/test_sockets.h"
 
@@ -263,6 +264,70 @@ TEST(EngineTest, RefusesASecondEngineAndWrongFolders) {
   auto synced = (*no_cgroup)->synced();
   ASSERT_FALSE(synced);
   EXPECT_THAT(synced.error().message, HasSubstr("/tmp: is not a cgroup of version 2"));
+}
+
+TEST(EngineTest, TellsItsObserverWhatItDid) {
+  World world;
+  auto engine = open_engine(world);
+  std::vector<std::string> seen;
+  engine->observe({.service =
+                       [&](const auto& key, const auto& service, auto slices) {
+                         seen.push_back(key + (service ? " with " : " gone, ") +
+                                        std::to_string(slices.size()));
+                       },
+                   .round =
+                       [&](auto took, bool complete) {
+                         EXPECT_GT(took.count(), 0);
+                         seen.push_back(complete ? "complete" : "behind");
+                       }});
+  auto web = service("web", {"10.96.0.1"}, kPort);
+  web->spec.type = "LoadBalancer";
+  web->spec.externalTrafficPolicy = "Local";
+  web->spec.internalTrafficPolicy = "Local";
+  web->spec.externalIPs = {"198.51.100.1"};
+  engine->service_changed(nullptr, web);
+  EXPECT_THAT(seen, IsEmpty());
+  ASSERT_TRUE(engine->synced());
+  EXPECT_THAT(seen, ElementsAre("shop/web with 0", "complete"));
+  seen.clear();
+  auto elsewhere = slice("web-1", "web", kTarget, {endpoint("10.244.0.1", "ready", "node-2")});
+  engine->slice_changed(nullptr, elsewhere);
+  EXPECT_THAT(seen, ElementsAre("shop/web with 1", "complete"));
+  EXPECT_EQ(engine->stats().no_local_internal, 1);
+  EXPECT_EQ(engine->stats().no_local_external, 1);
+  auto here = slice("web-1", "web", kTarget, {endpoint("10.244.0.1", "ready", "node-1")});
+  engine->slice_changed(elsewhere, here);
+  EXPECT_EQ(engine->stats().no_local_internal, 0);
+  EXPECT_EQ(engine->stats().no_local_external, 0);
+  seen.clear();
+  engine->service_changed(web, nullptr);
+  EXPECT_THAT(seen, ElementsAre("shop/web gone, 1", "complete"));
+}
+
+TEST(MapFillTest, CountsWhatIsPinned) {
+  World world;
+  EXPECT_EQ(datapath::read_map_fill(world.bpf_dir()).error().code, ErrorCode::not_found);
+  auto engine = open_engine(world, {.frontends = 4, .slots = 9000, .backends = 9000});
+  auto web = service("web", {"10.96.0.1"}, kPort);
+  web->spec.externalIPs = {"198.51.100.1"};
+  engine->service_changed(nullptr, web);
+  std::vector<kube::Endpoint> endpoints;
+  for (int i = 0; i < 5000; ++i) endpoints.push_back(endpoint(ip(i)));
+  engine->slice_changed(nullptr, slice("web-1", "web", kTarget, std::move(endpoints)));
+  ASSERT_TRUE(engine->synced());
+  auto maps = datapath::read_map_fill(world.bpf_dir());
+  ASSERT_TRUE(maps) << maps.error().message;
+  std::map<std::string, std::string> fill;
+  for (const auto& map : *maps)
+    fill[map.name] =
+        std::to_string(map.entries) + "/" + std::to_string(map.capacity) + (map.evicts ? " evicts" : "");
+  EXPECT_EQ(fill["service/frontends"], std::to_string(engine->stats().frontends) + "/4");
+  EXPECT_EQ(fill["service/slots"], "5000/9000");
+  EXPECT_EQ(fill["service/backends"], "5000/9000");
+  EXPECT_GT(fill["service/maglev"], "1");
+  EXPECT_THAT(fill["service/affinity"], testing::StartsWith("0/"));
+  EXPECT_THAT(fill["service/affinity"], testing::EndsWith(" evicts"));
+  EXPECT_FALSE(fill.contains("service/ids"));
 }
 
 TEST(DumpTest, SaysWhenThereIsNothing) {

@@ -35,16 +35,6 @@ std::optional<Protocol> protocol_of(std::string_view name) {
 
 bool valid_port(int32_t port) { return port > 0 && port <= 65'535; }
 
-Ignored ignored(const kube::Service& service) {
-  const auto& labels = service.metadata.labels;
-  if (labels.contains("service.kubernetes.io/service-proxy-name")) return Ignored::other_proxy;
-  if (labels.contains("service.kubernetes.io/headless")) return Ignored::headless;
-  if (service.spec.type == "ExternalName") return Ignored::external_name;
-  if (service.spec.clusterIP == "None") return Ignored::headless;
-  if (service.spec.clusterIP.empty() && service.spec.clusterIPs.empty()) return Ignored::no_cluster_ip;
-  return Ignored::no;
-}
-
 template <class Names>
 bool names(const Names& list, std::string_view name) {
   return std::any_of(list.begin(), list.end(), [&](const auto& item) { return item.name == name; });
@@ -354,6 +344,16 @@ std::string_view name_of(Protocol protocol) {
       return "SCTP";
   }
   return "?";
+}
+
+Ignored ignored(const kube::Service& service) {
+  const auto& labels = service.metadata.labels;
+  if (labels.contains("service.kubernetes.io/service-proxy-name")) return Ignored::other_proxy;
+  if (labels.contains("service.kubernetes.io/headless")) return Ignored::headless;
+  if (service.spec.type == "ExternalName") return Ignored::external_name;
+  if (service.spec.clusterIP == "None") return Ignored::headless;
+  if (service.spec.clusterIP.empty() && service.spec.clusterIPs.empty()) return Ignored::no_cluster_ip;
+  return Ignored::no;
 }
 
 ServicePlan plan_service(const kube::Service& service, std::span<const SlicePtr> slices,

@@ -117,6 +117,9 @@ struct ServicePlan {
 ServicePlan plan_service(const kube::Service& service, std::span<const SlicePtr> slices,
                          const NodeFacts& node);
 
+/// Whether, and why, a Service is none of this proxy's business.
+Ignored ignored(const kube::Service& service);
+
 /// The key "namespace/name" of the Service that a slice belongs to; empty if it names none.
 std::string service_of(const kube::EndpointSlice& slice);
 
