@@ -23,6 +23,8 @@
 #include "podnet/peers.h"
 #include "service/edge_engine.h"
 #include "service/engine.h"
+#include "service/node_port_follower.h"
+#include "service/proxy_http.h"
 
 namespace weft::cmd {
 namespace {
@@ -38,6 +40,9 @@ struct Flags {
   std::vector<std::string> pod_cidrs, node_ips;
   std::string overlay;
   bool no_masquerade = false, dsr = false;
+  std::vector<std::string> nodeport_addresses;
+  std::string healthz_address = "0.0.0.0:10256";
+  std::string metrics_address = "127.0.0.1:10249";
 };
 
 /// What the agent has to know of its node before it can serve it.
@@ -63,6 +68,15 @@ Expected<NodeNetwork> parse_network(const std::vector<std::string>& cidrs,
   return out;
 }
 
+/// "" for one that is not served.
+Expected<std::optional<http::Address>> parse_listener(const char* flag, const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  auto address = http::Address::parse(text);
+  if (address) return address;
+  return fail(ErrorCode::invalid,
+              fmt::format("{} {}: expected ADDRESS:PORT or [ADDRESS]:PORT, or \"\" for none", flag, text));
+}
+
 /// Heartbeats and the like change neither.
 bool same_place(const kube::Node& a, const kube::Node& b) {
   return a.spec.podCIDRs == b.spec.podCIDRs && a.status.addresses == b.status.addresses;
@@ -83,7 +97,9 @@ class Agent {
 
   Expected<void> start() {
     WEFT_TRY(auto network, parse_network(flags_.pod_cidrs, flags_.node_ips));
-    WEFT_CHECK(open_services(network));
+    WEFT_CHECK(open_node_ports(network));
+    WEFT_CHECK(open_services());
+    WEFT_CHECK(open_http());
     if (!network.pod_cidrs.empty()) return serve(network);
     asio::co_spawn(io_, wait_for_node(), asio::detached);
     return {};
@@ -140,7 +156,44 @@ class Agent {
                    .masquerade = !flags_.no_masquerade,
                    .direct_return = flags_.dsr};
     WEFT_TRY(edge_, service::NodeEdgeEngine::open(flags_.bpf_dir, engine_->socket()));
-    return edge_->attach_pods();
+    http_->set_edge(*edge_);
+    return {};
+  }
+
+  Expected<void> open_node_ports(const NodeNetwork& network) {
+    WEFT_TRY(auto choice, service::NodePortAddresses::parse(flags_.nodeport_addresses));
+    WEFT_TRY(node_ports_, service::NodePortFollower::open(io_, std::move(choice), network.addresses,
+                                                          [this](const auto&) { node_ports_changed(); }));
+    return {};
+  }
+
+  void node_ports_changed() {
+    engine_->node_changed({flags_.node_name, flags_.zone, node_ports_->addresses()});
+    http_->set_addresses(node_ports_->addresses());
+    if (edge_) nodes_changed();
+  }
+
+  /// Where packets for Services may come in: the links of the node's addresses, and of others that offer node
+  /// ports.
+  std::vector<IpAddr> edge_addresses() const {
+    auto out = edge_facts_.addresses;
+    for (const auto& address : node_ports_->addresses()) {
+      if (std::ranges::find(out, address) == out.end()) out.push_back(address);
+    }
+    return out;
+  }
+
+  /// Health checks and metrics.
+  Expected<void> open_http() {
+    WEFT_TRY(auto healthz, parse_listener("--healthz-bind-address", flags_.healthz_address));
+    WEFT_TRY(auto metrics, parse_listener("--metrics-bind-address", flags_.metrics_address));
+    http_ = std::make_unique<service::ProxyHttp>(
+        client_, *engine_, service::ProxyHttp::Options{flags_.node_name, flags_.bpf_dir, healthz, metrics});
+    http_->set_addresses(node_ports_->addresses());
+    services_.on_change([this](const auto&, const auto&) { http_->service_changed(); });
+    slices_.on_change([this](const auto& before, const auto& after) { http_->slice_changed(before, after); });
+    nodes_.on_change([this](const auto& before, const auto& after) { http_->node_changed(before, after); });
+    return {};
   }
 
   /// Routes are never taken away for nodes that are merely not listed yet.
@@ -167,7 +220,8 @@ class Agent {
     WEFT_CHECK(peers_->apply(plan));
     // Programs that take the place of running ones must find the Services in their maps, which may be new.
     if (synced_ < 2) return {};
-    return edge_->apply(service::plan_edge(edge_facts_, nodes), edge_facts_.addresses);
+    WEFT_CHECK(edge_->attach_pods());
+    return edge_->apply(service::plan_edge(edge_facts_, nodes), edge_addresses());
   }
 
   podnet::PeerMode mode() const {
@@ -196,20 +250,21 @@ class Agent {
     if (ips.empty()) return false;
     auto network = parse_network(node->spec.podCIDRs, ips);
     auto served = network ? serve(*network) : std::unexpected(network.error());
-    if (served) engine_->node_changed({flags_.node_name, flags_.zone, network->addresses});
+    if (served) node_ports_->set_primary(network->addresses);
     if (!served) end(served.error());
     return true;
   }
 
-  Expected<void> open_services(const NodeNetwork& network) {
+  Expected<void> open_services() {
     WEFT_TRY(auto root, cgroup2_root());
-    WEFT_TRY(engine_,
-             service::ServiceEngine::open(
-                 {.bpf_dir = flags_.bpf_dir,
-                  .cgroup_path = flags_.cgroup.empty() ? root : flags_.cgroup,
-                  .node = {.name = flags_.node_name, .zone = flags_.zone, .addresses = network.addresses},
-                  .sizes = {},
-                  .on_failing = [this](const auto& key, const Error* why) { tell_of_service(key, why); }}));
+    WEFT_TRY(
+        engine_,
+        service::ServiceEngine::open(
+            {.bpf_dir = flags_.bpf_dir,
+             .cgroup_path = flags_.cgroup.empty() ? root : flags_.cgroup,
+             .node = {.name = flags_.node_name, .zone = flags_.zone, .addresses = node_ports_->addresses()},
+             .sizes = {},
+             .on_failing = [this](const auto& key, const Error* why) { tell_of_service(key, why); }}));
     services_.on_change(
         [this](const auto& before, const auto& after) { engine_->service_changed(before, after); });
     slices_.on_change(
@@ -260,6 +315,8 @@ class Agent {
   asio::steady_timer retry_;
   std::unique_ptr<service::ServiceEngine> engine_;
   std::unique_ptr<service::NodeEdgeEngine> edge_;
+  std::unique_ptr<service::NodePortFollower> node_ports_;
+  std::unique_ptr<service::ProxyHttp> http_;
   service::EdgeFacts edge_facts_;
   std::optional<podnet::Peers> peers_;
   std::vector<std::string> peer_problems_;
@@ -314,6 +371,17 @@ void add_agent_command(CLI::App& app, int& exit_code) {
       "--dsr", flags->dsr,
       "direct server return: packets from outside for another node's pods keep the client's address "
       "and are answered by that node; the nodes have to be on one link, without an overlay");
+  agent
+      ->add_option("--nodeport-addresses", flags->nodeport_addresses,
+                   "node ports are offered on the node's addresses in these ranges; default: primary, those "
+                   "by which the cluster knows the node")
+      ->delimiter(',');
+  agent
+      ->add_option("--healthz-bind-address", flags->healthz_address,
+                   "serves /healthz and /livez; \"\": nowhere")
+      ->capture_default_str();
+  agent->add_option("--metrics-bind-address", flags->metrics_address, "serves /metrics; \"\": nowhere")
+      ->capture_default_str();
   agent->add_option("--node-ip", flags->node_ips, "the node's addresses; default: the Node's InternalIPs");
   agent->callback([flags, &exit_code] {
     if (auto result = run(*flags); !result) {
