@@ -7,9 +7,8 @@
 #include <map>
 
 #include "cmd/commands.h"
+#include "cmd/declared.h"
 #include "kube/client/client.h"
-#include "kube/node.h"
-#include "service/compare.h"
 #include "standalone/cluster_options.h"
 
 namespace weft::cmd {
@@ -22,56 +21,19 @@ struct Flags {
   bool json() const { return format == "json"; }
 };
 
-/// What the API says.
-struct Declared {
-  std::vector<kube::Node> nodes;
-  std::vector<std::shared_ptr<const kube::Service>> services;
-  std::map<std::string, std::vector<service::SlicePtr>> slices;  ///< by Service
-};
-
 /// What one node has of it.
 struct NodeWays {
   std::string node;
   std::vector<Way> ways;
 };
 
-template <class T>
-asio::awaitable<Expected<std::vector<T>>> all(kube::Client& client) {
-  WEFT_CO_TRY(auto list, co_await client.list(kube::resource_of<T>(), ""));
-  std::vector<T> out;
-  const auto* items = kube::member(list, "items");
-  if (!items || !items->is_array()) co_return out;
-  for (const auto& item : items->get_array()) {
-    WEFT_CO_TRY(auto object, kube::decode<T>(item));
-    out.push_back(std::move(object));
-  }
-  co_return out;
-}
-
-asio::awaitable<Expected<Declared>> read_declared(kube::Client& client, const Flags& flags) {
-  Declared out;
-  WEFT_CO_TRY(out.nodes, co_await all<kube::Node>(client));
-  WEFT_CO_TRY(auto services, co_await all<kube::Service>(client));
-  for (auto& object : services) out.services.push_back(std::make_shared<kube::Service>(std::move(object)));
-  WEFT_CO_TRY(auto slices, co_await all<kube::EndpointSlice>(client));
-  for (auto& slice : slices)
-    out.slices[service::service_of(slice)].push_back(std::make_shared<kube::EndpointSlice>(std::move(slice)));
+asio::awaitable<Expected<Declared>> read_nodes(kube::Client& client, const Flags& flags) {
+  WEFT_CO_TRY(auto out, co_await read_declared(client));
   if (!flags.node.empty())
     std::erase_if(out.nodes, [&](const auto& node) { return node.metadata.name != flags.node; });
   if (out.nodes.empty())
     co_return fail(ErrorCode::not_found, "no node " + flags.node + ": see kubectl get nodes");
   co_return out;
-}
-
-service::NodeFacts facts_of(const kube::Node& node) {
-  service::NodeFacts facts{.name = node.metadata.name};
-  auto zone = node.metadata.labels.find("topology.kubernetes.io/zone");
-  if (zone != node.metadata.labels.end()) facts.zone = zone->second;
-  for (const auto& address : node.status.addresses) {
-    if (address.type != "InternalIP") continue;
-    if (auto ip = IpAddr::parse(address.address)) facts.addresses.push_back(*ip);
-  }
-  return facts;
 }
 
 bool is_asked_for(const Way& way, const Flags& flags) {
@@ -83,20 +45,9 @@ bool is_asked_for(const Way& way, const Flags& flags) {
 }
 
 Expected<NodeWays> look_at(const Declared& declared, const kube::Node& node, const Flags& flags) {
-  auto dir = flags.bpf_dir.empty()
-                 ? fmt::format("{}/{}/bpf/{}", standalone::kRunRoot, flags.cluster, node.metadata.name)
-                 : flags.bpf_dir;
-  WEFT_TRY(auto kernel, service::dump_frontends(dir));
-  auto facts = facts_of(node);
-  std::vector<service::NamedPlan> plans;
-  for (const auto& object : declared.services) {
-    auto slices = declared.slices.find(object->metadata.namespace_ + "/" + object->metadata.name);
-    static const std::vector<service::SlicePtr> kNone;
-    plans.push_back(
-        {object.get(),
-         service::plan_service(*object, slices == declared.slices.end() ? kNone : slices->second, facts)});
-  }
-  NodeWays out{.node = node.metadata.name, .ways = service::compare(plans, kernel)};
+  auto dir = flags.bpf_dir.empty() ? bpf_dir_of(flags.cluster, node.metadata.name) : flags.bpf_dir;
+  NodeWays out{.node = node.metadata.name, .ways = {}};
+  WEFT_TRY(out.ways, compare_node(declared, node, dir));
   std::erase_if(out.ways, [&](const Way& way) { return !is_asked_for(way, flags); });
   return out;
 }
@@ -148,7 +99,7 @@ Expected<int> run(const Flags& flags) {
   asio::io_context io(1);
   kube::Client client(io, std::move(config));
   Expected<Declared> declared = fail(ErrorCode::internal, "not asked");
-  asio::co_spawn(io, read_declared(client, flags),
+  asio::co_spawn(io, read_nodes(client, flags),
                  [&](const std::exception_ptr& thrown, Expected<Declared> result) {
                    if (thrown) std::rethrow_exception(thrown);
                    declared = std::move(result);
