@@ -47,9 +47,9 @@ void print_node(const NodeStatus& node) {
   if (node.services) {
     bool same = node.differences.empty();
     auto count = fmt::format("{} of {}", node.services->programmed, node.services->wanted);
-    print_cell(same ? count : count + " DIFFERS", same, 18);
+    print_cell(same ? count : count + " DIFFERS", same, 20);
   } else {
-    print_cell(node.kernel.empty() ? "not seen from here" : "NONE", node.kernel.empty(), 18);
+    print_cell(node.kernel.empty() ? "not seen from here" : "NONE", node.kernel.empty(), 20);
   }
   print_cell(fmt::format("{} of {}", node.ready_pods, node.pods), true, 12);
   bool roomy = node.full_maps.empty();
@@ -62,7 +62,7 @@ void print_node(const NodeStatus& node) {
 
 void print_text(const StatusReport& report) {
   auto problems = report.problems();
-  fmt::print("{:<12}{:<12}{:<10}{:<18}{:<12}{}\n", "NODE", "READY", "AGENT", "SERVICES", "PODS READY",
+  fmt::print("{:<12}{:<12}{:<10}{:<20}{:<12}{}\n", "NODE", "READY", "AGENT", "SERVICES", "PODS READY",
              "BPF MAPS");
   for (const auto& node : report.nodes) print_node(node);
   const auto& controller = report.controller;

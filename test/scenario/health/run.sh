@@ -10,6 +10,7 @@ check "pods are ready" eventually 20 kubectl wait --for=condition=Available depl
 node4() { echo "$net4.$(($1 + 1))"; }
 node6() { echo "[$net6$(($1 + 1))]"; }
 status() { "$weft" status --name "$cluster" "$@"; }
+not_well() { status "$@"; test $? -eq 1; }
 # health NODE [PORT]: the status and the number of local endpoints, as a load balancer sees them.
 health() { outside curl -g -sS -m 3 -w '%{stderr}%{http_code} %header{x-load-balancing-endpoint-weight} ' "http://$(node4 "$1"):${2:-31555}/" 2>&1 >/dev/null; }
 body() { outside curl -g -sS -m 3 "http://$1:31555/any/path"; }
@@ -41,7 +42,7 @@ kubectl patch service web --type=merge -p '{"spec":{"type":"LoadBalancer","exter
 check "the other nodes do not mind" eventually 5 expect '^200 3 $' health 1 31557
 event() { kubectl get events --field-selector reason=FailedToStartServiceHealthcheck -o jsonpath='{.items[*].message}'; }
 check "an Event on the Service tells" eventually 5 expect 'node node-3 failed to start healthcheck "default/web" on port 31557: .*in use' event
-kill "$squatter"
+kill -9 "$squatter"
 check "it is tried again" eventually 5 expect '^503 0 $' health 3 31557
 
 healthz() { outside curl -sS -m 3 -o /dev/null -w '%{http_code}' "http://$(node4 "$1"):10256/$2"; }
@@ -77,6 +78,39 @@ no_local() { [ "$(value "weft_sync_proxy_rules_no_local_endpoints_total{traffic_
 check "Services without an endpoint here are counted, inside" eventually 10 no_local internal
 check "and outside" no_local external
 
+# Node 1's agent with other flags, in the place of the one that weft up starts again: the later, the more often it ends.
+becomes_the_agent() {
+  local args pid
+  mapfile -d '' args <"/proc/$(cat "/run/weft/$cluster/pids/agent-node-1")/cmdline"
+  for _ in $(seq 20); do
+    kill -9 "$(cat "/run/weft/$cluster/pids/agent-node-1")" 2>/dev/null
+    nsenter --net="/run/netns/weft-$cluster-node-1" "$weft" "${args[@]:1}" "$@" >>"/run/weft/$cluster/logs/agent-node-1.log" 2>&1 &
+    agent_pid=$!
+    sleep 0.5
+    kill -0 "$agent_pid" 2>/dev/null && return 0
+  done
+  return 1
+}
+kubectl scale deployment web-1 --replicas=1 >/dev/null
+port=$(kubectl get service web -o jsonpath='{.spec.ports[0].nodePort}')
+ip link add side netns "weft-$cluster-node-1" type veth peer name side netns "weft-$cluster-outside"
+ip -n "weft-$cluster-outside" addr add 192.0.2.2/24 dev side && ip -n "weft-$cluster-outside" link set side up
+ip -n "weft-$cluster-node-1" link set side up
+becomes_the_agent --nodeport-addresses 192.0.2.0/24 || echo "not ok an agent with other flags"
+at() { outside curl -sS -m 2 "http://$1:$port/hostname"; }
+check "a node port is only where it is offered" eventually 5 refused . at "$(node4 1)"
+ip -n "weft-$cluster-node-1" addr add 192.0.2.1/24 dev side
+check "and on an address that comes later, by another link" eventually 5 expect '^web-1' at 192.0.2.1
+check "so is the health check port" expect '"localEndpoints": 1' outside curl -sS -m 2 http://192.0.2.1:31557/
+check "and nowhere else" refused 'refused|Could' health 1 31557
+ip -n "weft-$cluster-node-1" addr del 192.0.2.1/24 dev side
+kernel_has() { not_well | grep -E "node-1: .* 192.0.2.1 $port/TCP"; }
+kernel_forgets() { ! kernel_has; }
+check "an address that goes takes its node port along" eventually 5 kernel_forgets
+kill "$agent_pid"
+wait "$agent_pid" 2>/dev/null
+check "the usual agent comes back" eventually 10 expect '^web-1' at "$(node4 1)"
+
 # A crowd that sends nothing must not keep others out.
 ulimit -n 4096
 met=$(mktemp -u)
@@ -92,7 +126,6 @@ check "weft status says that all is well" eventually 10 expect 'all is well' sta
 check "as JSON too" expect '"well":true' status -o json
 "$weft" node stop node-3 --name "$cluster"
 kubectl create service clusterip late --tcp=80:8080 >/dev/null
-not_well() { status "$@"; test $? -eq 1; }
 check "after a node has stopped it exits 1 and names it" expect '^  node-3: agent: no answer' not_well
 check "with what that node's kernel lacks" expect '^  node-3: Service default/late at .*: not in the kernel' not_well
 others() { not_well -o json | jq -e '[.nodes[] | select(.name != "node-3") | .agent.alive and .ready and .differences == []] | all'; }
