@@ -4,7 +4,6 @@
 #include <CLI/CLI.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <map>
 
 #include "cmd/commands.h"
 #include "cmd/declared.h"
