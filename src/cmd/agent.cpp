@@ -21,6 +21,7 @@
 #include "podnet/cni_server.h"
 #include "podnet/node.h"
 #include "podnet/peers.h"
+#include "service/announcer.h"
 #include "service/edge_engine.h"
 #include "service/engine.h"
 #include "service/node_port_follower.h"
@@ -93,10 +94,12 @@ class Agent {
         slices_(client_),
         nodes_(client_),
         events_(client_, "weft-agent", flags_.node_name),
+        announcer_(client_, flags_.node_name),
         retry_(io) {}
 
   Expected<void> start() {
     WEFT_TRY(auto network, parse_network(flags_.pod_cidrs, flags_.node_ips));
+    announcer_.follow(services_, slices_, nodes_);
     WEFT_CHECK(open_node_ports(network));
     WEFT_CHECK(open_services());
     WEFT_CHECK(open_http());
@@ -115,6 +118,7 @@ class Agent {
              podnet::Peers::open({.self = {flags_.node_name, network.addresses}, .mode = mode()}));
     peers_.emplace(std::move(peers));
     WEFT_CHECK(open_edge(network));
+    WEFT_CHECK(announcer_.start(network.addresses));
     nodes_.on_change([this](const auto& before, const auto& after) {
       if (!before || !after || !same_place(*before, *after)) nodes_changed();
     });
@@ -312,6 +316,7 @@ class Agent {
   kube::Informer<kube::EndpointSlice> slices_;
   kube::Informer<kube::Node> nodes_;
   kube::EventRecorder events_;
+  service::Announcer announcer_;
   asio::steady_timer retry_;
   std::unique_ptr<service::ServiceEngine> engine_;
   std::unique_ptr<service::NodeEdgeEngine> edge_;
