@@ -100,6 +100,8 @@ class Agent {
   Expected<void> start() {
     WEFT_TRY(auto network, parse_network(flags_.pod_cidrs, flags_.node_ips));
     announcer_.follow(services_, slices_, nodes_);
+    // First of all: the other nodes miss this one soon.
+    if (!network.addresses.empty()) WEFT_CHECK(announcer_.start(network.addresses));
     WEFT_CHECK(open_node_ports(network));
     WEFT_CHECK(open_services());
     WEFT_CHECK(open_http());
@@ -118,7 +120,6 @@ class Agent {
              podnet::Peers::open({.self = {flags_.node_name, network.addresses}, .mode = mode()}));
     peers_.emplace(std::move(peers));
     WEFT_CHECK(open_edge(network));
-    WEFT_CHECK(announcer_.start(network.addresses));
     nodes_.on_change([this](const auto& before, const auto& after) {
       if (!before || !after || !same_place(*before, *after)) nodes_changed();
     });
@@ -254,6 +255,7 @@ class Agent {
     if (ips.empty()) return false;
     auto network = parse_network(node->spec.podCIDRs, ips);
     auto served = network ? serve(*network) : std::unexpected(network.error());
+    if (served) served = announcer_.start(network->addresses);
     if (served) node_ports_->set_primary(network->addresses);
     if (!served) end(served.error());
     return true;

@@ -79,10 +79,12 @@ class World {
   AnnouncePlanner planner;
 };
 
-/// 300 Services with an address each.
-void put_many(World& world, int count = 300) {
-  for (int i = 0; i < count; ++i)
+/// Services with an address each.
+void put_many(World& world, int count = 300, bool backwards = false) {
+  for (int n = 0; n < count; ++n) {
+    int i = backwards ? count - 1 - n : n;
     world.put(balanced(fmt::format("s{}", i), {fmt::format("192.0.{}.{}", i / 250, i % 250 + 1)}));
+  }
 }
 
 TEST(AnnounceAddresses, OnlyThoseThatAreOurs) {
@@ -146,7 +148,7 @@ TEST(AnnouncePlan, AllAgreeWhateverTheOrder) {
   World a(5), b(3);
   put_many(a);
   b.planner.end();
-  for (int i = 299; i >= 0; --i) put_many(b, i + 1);
+  put_many(b, 300, true);
   for (int number : {5, 4}) b.planner.node_changed(fmt::format("node-{}", number), node(number));
   b.planner.begin({"node-5", "node-4", "node-3", "node-2", "node-1"});
   EXPECT_EQ(a.owners(), b.owners());

@@ -119,7 +119,7 @@ TEST(Neighbour, ASolicitationIsRead) {
 
 TEST(Neighbour, WhatHasTravelledOrIsBrokenIsRefused) {
   EXPECT_TRUE(changed(21, 255));
-  EXPECT_FALSE(changed(21, 254));          // the hop limit
+  EXPECT_FALSE(changed(21, 254));  // the hop limit
   EXPECT_TRUE(changed(21, 255, false));
   EXPECT_FALSE(changed(71, 0x11, false));  // the checksum
   EXPECT_FALSE(changed(54, 136));          // an advertisement

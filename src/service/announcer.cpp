@@ -133,7 +133,7 @@ struct Announcer::Impl {
   std::vector<IpAddr> addresses;
   AnnouncePlanner planner;
   Liveness liveness;
-  bool synced = false;
+  bool synced = false, nodes_synced = false;
   bool active = false;
   bool silent = false;  ///< what is taken over now was this node's before: no Events
   Time last_tick, next_heartbeat, next_links;
@@ -321,6 +321,9 @@ void Announcer::Impl::receive_heartbeats(const Ear& ear) {
   auto now = Clock::now();
   while (auto received = ear.socket.receive()) {
     const auto& [from, heartbeat] = *received;
+    // Who sends to an agent that has just started counts on it, and must not wait until it has the list of
+    // nodes.
+    if (!nodes_synced) ear.socket.send(from, liveness.message_for({}));
     news = liveness.heard(from, heartbeat, now) || news;
   }
   if (news) judge(now);
@@ -554,6 +557,7 @@ void Announcer::follow(kube::Informer<kube::Service>& services, kube::Informer<k
   // An agent that starts again shows itself before the others miss it.
   nodes.on_synced([impl] {
     asio::post(impl->io, [impl] {
+      impl->nodes_synced = true;
       impl->next_heartbeat = Clock::now();
       impl->arm();
     });
@@ -561,6 +565,7 @@ void Announcer::follow(kube::Informer<kube::Service>& services, kube::Informer<k
 }
 
 Expected<void> Announcer::start(std::vector<IpAddr> addresses) {
+  if (impl_->thread.joinable()) return {};
   WEFT_TRY(impl_->netlink, Netlink::open());
   impl_->addresses = std::move(addresses);
   impl_->work.emplace(impl_->io.get_executor());

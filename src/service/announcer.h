@@ -32,6 +32,7 @@ class Announcer {
   void follow(kube::Informer<kube::Service>& services, kube::Informer<kube::EndpointSlice>& slices,
               kube::Informer<kube::Node>& nodes);
   /// In the network namespace of the thread that calls. `addresses`: the node's own.
+  /// Once: later calls change nothing.
   Expected<void> start(std::vector<IpAddr> addresses);
 
  private:

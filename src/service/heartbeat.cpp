@@ -40,7 +40,7 @@ uint64_t node_hash(std::string_view name) {
 
 void Liveness::begin(Time now) {
   for (auto& [name, record] : records_) record = {};
-  since_ = now;
+  begun_ = since_ = now;
   ready_ = was_known_ = false;
   standing_ = Standing::listening;
 }
@@ -75,7 +75,7 @@ bool Liveness::heard(const IpAddr& from, const Heartbeat& heartbeat, Time now) {
   record.last = now;
   if (heartbeat.ready) record.last_ready = now;
   if (heartbeat.knows_you && !ready_) was_known_ = true;
-  return (heartbeat.ready && !record.alive) || standing_ == Standing::hears_nobody;
+  return (heartbeat.ready && !record.alive) || standing_ != Standing::in_charge;
 }
 
 /// A peer that is dead is so until it is ready: then it has listened to who there is.
@@ -107,14 +107,15 @@ std::vector<std::pair<std::string, bool>> Liveness::advance(Self self, Time now)
     bool alive = lives(record, now);
     if (std::exchange(record.alive, alive) != alive) changes.emplace_back(name, alive);
   }
+  prepared_ = self.prepared;
   const bool cut = !self.carrier || hears_nobody(now);
   if (cut) {
     since_ = now;
     ready_ = was_known_ = false;
     standing_ = self.carrier ? Standing::hears_nobody : Standing::no_carrier;
+    if (self.carrier && now - begun_ < kTimeout) standing_ = Standing::listening;
     return changes;
   }
-  prepared_ = self.prepared;
   if (!ready_ && prepared_ && now - since_ >= kTimeout) {
     ready_ = true;
     ready_at_ = now;

@@ -110,6 +110,7 @@ class Liveness {
   std::map<std::string, Peer> peers_;
   std::map<std::string, Record> records_;
   std::unordered_map<IpAddr, std::string> by_address_;
+  Time begun_;
   Time since_;  ///< it has listened without a break
   Time ready_at_;
   bool ready_ = false;
