@@ -35,6 +35,8 @@ namespace {
 /// After an address was taken over: the first may be lost, or come before a switch has learnt.
 constexpr std::array<std::chrono::milliseconds, 5> kAnnouncements{0ms, 100ms, 500ms, 1000ms, 2000ms};
 constexpr int kAnnouncementsATurn = 200;  ///< so that heartbeats and answers have theirs
+constexpr int kPacketsATurn = 256;        ///< lest a flood stop the clock
+constexpr int kPacketsWaiting = 10'000;   ///< more than a socket holds
 constexpr auto kRest = 5ms;               ///< when there are more, or the link is full
 constexpr auto kLinksAge = 10s;           ///< uplinks are looked up again so often
 constexpr auto kComplainAfter = 5s;
@@ -193,7 +195,7 @@ void Announcer::Impl::deactivate() {
 void Announcer::Impl::begin_anew(Time now) {
   // What waits in the sockets is old.
   for (const auto& ear : ears) {
-    while (ear->socket.receive()) continue;
+    for (int i = 0; i < kPacketsWaiting && ear->socket.receive(); ++i) continue;
   }
   act(planner.end());
   liveness.begin(now);
@@ -271,7 +273,7 @@ void Announcer::Impl::answer(const Uplink& uplink, bool v6) {
   std::array<uint8_t, 1600> buffer;
   const auto& link = uplink.link;
   const int socket = v6 ? link.neighbour_socket() : link.arp_socket();
-  while (true) {
+  for (int i = 0; i < kPacketsATurn; ++i) {
     auto frame = AnnounceLink::receive(socket, buffer);
     if (frame.empty()) return;
     auto query = v6 ? parse_solicitation(frame) : parse_arp_request(frame);
@@ -319,7 +321,9 @@ void Announcer::Impl::listen(const std::shared_ptr<Ear>& ear) {
 void Announcer::Impl::receive_heartbeats(const Ear& ear) {
   bool news = false;
   auto now = Clock::now();
-  while (auto received = ear.socket.receive()) {
+  for (int i = 0; i < kPacketsATurn; ++i) {
+    auto received = ear.socket.receive();
+    if (!received) break;
     const auto& [from, heartbeat] = *received;
     // Who sends to an agent that has just started counts on it, and must not wait until it has the list of
     // nodes.

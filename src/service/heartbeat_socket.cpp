@@ -12,6 +12,8 @@
 namespace weft::service {
 namespace {
 
+constexpr int kSkipped = 256;  ///< at most, lest a flood of nonsense keep the caller
+
 union SocketAddress {
   sockaddr any;
   sockaddr_in v4;
@@ -77,18 +79,19 @@ void HeartbeatSocket::send(const IpAddr& to, const Heartbeat& heartbeat) const {
 }
 
 std::optional<std::pair<IpAddr, Heartbeat>> HeartbeatSocket::receive() const {
-  while (true) {
+  for (int i = 0; i < kSkipped; ++i) {
     SocketAddress from{};
     socklen_t length = sizeof from;
     // One byte more than any: what is longer is none.
     std::array<uint8_t, HeartbeatPacket{}.size() + 1> buffer{};
     auto size = ::recvfrom(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT, &from.any, &length);
     if (size < 0 && errno == EINTR) continue;
-    if (size < 0) return std::nullopt;
+    if (size < 0) break;
     auto heartbeat = parse_heartbeat(std::span(buffer).first(static_cast<size_t>(size)));
     auto sender = sender_of(from);
     if (heartbeat && sender) return std::pair(*sender, *heartbeat);
   }
+  return std::nullopt;
 }
 
 }  // namespace weft::service

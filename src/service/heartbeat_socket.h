@@ -21,7 +21,7 @@ class HeartbeatSocket {
   bool is_v6() const { return v6_; }
   /// What cannot be sent is lost, as on the way.
   void send(const IpAddr& to, const Heartbeat& heartbeat) const;
-  /// The next one with its sender's address, skipping what is none; nothing: there is none for now.
+  /// The next one with its sender's address, skipping some of what is none; nothing: there is none for now.
   std::optional<std::pair<IpAddr, Heartbeat>> receive() const;
 
  private:
