@@ -86,7 +86,7 @@ loop() {
   outside bash -c '
     last=0 longest=0 end=$(($(date +%s%N) + $1 * 1000000000))
     while now=$(date +%s%N); [ "$now" -lt "$end" ]; do
-      if curl -g -s --max-time 0.3 -o /dev/null "$2"; then
+      if curl -g -s --max-time 0.2 -o /dev/null "$2"; then
         now=$(date +%s%N)
         [ $last -gt 0 ] && [ $((now - last)) -gt $longest ] && longest=$((now - last))
         last=$now
@@ -184,7 +184,7 @@ other_cluster() {
   KUBECONFIG=$config kubectl wait --for=condition=Established crd/addresspools.weft.dev --timeout=10s
   kubectl get addresspool segment -o json | jq 'del(.metadata, .status) + {metadata: {name: "segment"}}' | KUBECONFIG=$config kubectl apply -f -
   KUBECONFIG=$config kubectl apply -f manifests.yaml
-  KUBECONFIG=$config eventually 20 expect "^$web4 is announced from node-[12] \(eth0\)\$" messages web AddressAnnounced || return 1
+  KUBECONFIG=$config eventually 20 expect "^$web4 is announced from node-[12] \(eth0\)" messages web AddressAnnounced || return 1
   owned_by "$web4" "$before"
 }
 check "another cluster with the same addresses does not disturb" other_cluster
