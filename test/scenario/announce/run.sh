@@ -76,7 +76,10 @@ check "the client has the node's link-layer address" expect "^$(mac_of "$owner4"
 check "policy Local keeps the client's address" expect "^$net4.250:" sh -c "ip netns exec weft-$cluster-outside curl -sS -m 3 http://$web4/ | jq -r .client"
 messages() { kubectl get events --field-selector "involvedObject.name=$1,reason=$2" -o jsonpath='{range .items[*]}{.message}{"\n"}{end}'; }
 check "an Event says so" eventually 5 expect "^$web4 is announced from $owner4 \(eth0\)" messages web AddressAnnounced
-check "once" expect '^1$' sh -c "kubectl get events --field-selector involvedObject.name=web,reason=AddressAnnounced -o jsonpath='{range .items[*]}{.message}{\"\\n\"}{end}' | grep -c '^$web4 '"
+kubectl create service loadbalancer late --tcp=80:8080 >/dev/null
+check "of a Service that comes later too" eventually 5 expect "^$net4\.[0-9]+ is announced from node-[123] \(eth0\)\$" messages late AddressAnnounced
+sleep 1.5
+check "and only once" expect '^1$' sh -c "kubectl get events --field-selector involvedObject.name=late,reason=AddressAnnounced -o json | jq '[.items[].count] | add'"
 probed() { outside bash -c "ip addr add $1/64 dev eth0; sleep 1.5; ip -6 addr show dev eth0 | grep -F $1; ip addr del $1/64 dev eth0"; }
 check "who wants to take the address is told that it is taken" eventually 1 expect 'dadfailed' probed "$web6"
 
