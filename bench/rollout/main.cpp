@@ -54,9 +54,10 @@ std::string slice_of(int n) {
       n, endpoints);
 }
 
+/// A pod that is told to end goes on for a moment: nodes learn of it at the same time as it does.
 std::string deployment(int pods) {
   return fmt::format(
-      R"({{"metadata":{{"name":"rollout"}},"spec":{{"replicas":{},"selector":{{"matchLabels":{{"app":"rollout"}}}},"template":{{"metadata":{{"labels":{{"app":"rollout"}}}},"spec":{{"containers":[{{"name":"echo","image":"weft/echo","readinessProbe":{{"tcpSocket":{{"port":8080}}}}}}]}}}}}}}})",
+      R"({{"metadata":{{"name":"rollout"}},"spec":{{"replicas":{},"selector":{{"matchLabels":{{"app":"rollout"}}}},"template":{{"metadata":{{"labels":{{"app":"rollout"}}}},"spec":{{"containers":[{{"name":"echo","image":"weft/echo","lifecycle":{{"preStop":{{"sleep":{{"seconds":2}}}}}},"readinessProbe":{{"tcpSocket":{{"port":8080}}}}}}]}}}}}}}})",
       pods);
 }
 
