@@ -40,8 +40,9 @@ inline Site make_site(Fd node) {
   World::in(site.client, [&] {
     shell("ip link set lo up && ip addr add 172.30.0.250/24 dev eth0 && ip link set eth0 up");
     shell("ip route add default via " + kNode);
-    // Timestamps that begin anywhere for each connection hide from a pod which of two connections from the
-    // same port of the node is the newer one: one in two answers to TIME_WAIT then takes a second.
+    // The kernel's timestamps begin anywhere for each port. A pod to which the node sends from a port that
+    // another connection had within a minute cannot tell then that the SYN is newer (PAWSTimewait): it takes
+    // a second.
     shell("sysctl -qw net.ipv4.tcp_timestamps=2");
   });
   World::in(site.other_node, [&] {
