@@ -218,7 +218,6 @@ int run(int pods) {
   char folder[] = "/tmp/wt-rollout-XXXXXX";
   if (!mkdtemp(folder)) throw std::runtime_error("mkdtemp");
   int code = 2;
-  std::string problem;
   try {
     UpCluster cluster({"--nodes", std::to_string(kNodes)});
     code = Bench(cluster, folder, pods).run();
