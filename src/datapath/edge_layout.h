@@ -7,7 +7,7 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#define WEFT_EDGE_LAYOUT 4
+#define WEFT_EDGE_LAYOUT 5
 
 /// A packet's addresses and ports. Of an ICMP echo both ports are its identifier.
 struct weft_tuple {
@@ -17,7 +17,7 @@ struct weft_tuple {
   __be16 dport;
   __u8 protocol;
   __u8 reserved[3];
-};
+} __attribute__((aligned(8)));
 
 /// The other direction of the connection has answered.
 #define WEFT_FLOW_REPLIED 1U
@@ -37,6 +37,12 @@ struct weft_tuple {
 #define WEFT_FLOW_DIRECT 64U
 /// The edge of the pod, not of the node, translates what the pod sends.
 #define WEFT_FLOW_POD 128U
+/// The original direction ends in a pod of this node: it is handed to the pod's end of its link at once.
+#define WEFT_FLOW_TO_POD 256U
+
+/// The node's end of every pod's link has this address (each byte of it); other devices are not handed to
+/// pods directly.
+#define WEFT_POD_LINK_MAC 0xee
 
 /// What becomes of packets with a certain tuple. A connection has two entries; the original one's timer
 /// removes both.

@@ -87,7 +87,8 @@ void NodeEdge::Programs::place_maps(bpf_object* maps_of) const {
   const std::map<std::string_view, uint32_t> sizes = {{"nat", places.flows},
                                                       {"frontends", places.sizes.frontends},
                                                       {"slots", places.sizes.slots},
-                                                      {"backends", places.sizes.backends}};
+                                                      {"backends", places.sizes.backends},
+                                                      {"maglev", places.sizes.maglev}};
   bpf_map* map;
   bpf_object__for_each_map(map, maps_of) {
     std::string name = bpf_map__name(map);

@@ -17,7 +17,7 @@ struct weft_frontend_key {
   __be16 port;
   __u8 protocol;  ///< IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP
   __u8 reserved;
-};
+} __attribute__((aligned(4)));
 
 /// The frontend has endpoints elsewhere but may use none of them: packets are to be dropped, not refused.
 #define WEFT_FRONTEND_DROP 1U

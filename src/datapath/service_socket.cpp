@@ -168,6 +168,7 @@ Expected<void> ServiceSocket::Programs::load(const std::string& folder, const Se
   bpf_map__set_max_entries(balancer->maps.frontends, sizes.frontends);
   bpf_map__set_max_entries(balancer->maps.slots, sizes.slots);
   bpf_map__set_max_entries(balancer->maps.backends, sizes.backends);
+  bpf_map__set_max_entries(balancer->maps.maglev, sizes.maglev);
   balancer->rodata->can_set_retval =
       libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, BPF_FUNC_set_retval, nullptr) == 1;
   bpf_map* map;
@@ -222,8 +223,8 @@ Expected<ServiceSocket> ServiceSocket::open(const std::string& bpf_dir, const Se
   ServiceSocket socket;
   socket.sizes_ = sizes;
   socket.folder_ = bpf_dir + "/service";
-  socket.layout_ =
-      fmt::format("v{}-{}-{}-{}", WEFT_SERVICE_LAYOUT, sizes.frontends, sizes.slots, sizes.backends);
+  socket.layout_ = fmt::format("v{}-{}-{}-{}-{}", WEFT_SERVICE_LAYOUT, sizes.frontends, sizes.slots,
+                               sizes.backends, sizes.maglev);
   WEFT_CHECK(make_folder(socket.folder_ + "/" + socket.layout_));
   WEFT_CHECK(make_folder(socket.folder_ + "/links"));
 

@@ -15,6 +15,7 @@ struct ServiceMapSizes {
   uint32_t frontends = 131'072;
   uint32_t slots = 524'288;
   uint32_t backends = 524'288;
+  uint32_t maglev = 524'288;  ///< chunks of tables
   bool operator==(const ServiceMapSizes&) const = default;
 };
 

@@ -11,12 +11,14 @@
 #include "base/fd.h"
 #include "base/netns.h"
 #include "base/sysctl.h"
+#include "datapath/edge_layout.h"
 
 namespace weft::podnet {
 namespace {
 
 /// Of the node's end of every link: pods know it without asking.
-constexpr MacAddr kHostMac{0xee, 0xee, 0xee, 0xee, 0xee, 0xee};
+constexpr uint8_t kMacByte = WEFT_POD_LINK_MAC;
+constexpr MacAddr kHostMac{kMacByte, kMacByte, kMacByte, kMacByte, kMacByte, kMacByte};
 constexpr std::string_view kAlias = "weft-pod/";
 
 std::array<unsigned char, SHA256_DIGEST_LENGTH> hash(const std::string& id) {

@@ -271,6 +271,14 @@ Expected<void> ServiceEngine::Impl::stage(const std::string& key, Entry& entry) 
     need.new_slots += change.new_slots;
     need.new_backends += change.new_backends;
     auto table = for_any_node[index] ? maglev_over(change.slots) : std::vector<uint16_t>();
+    size_t others = 0;
+    for (const auto& [other, staged] : need.maglev) others += staged.size();
+    if (!image.has_room_for_maglev(number, table.size(), others)) {
+      plan.problems.push_back(
+          fmt::format("spec.ports[{}]: a table by which all nodes choose alike, as BPF map maglev is full",
+                      plan.sets[index].port));
+      table.clear();
+    }
     maglev = static_cast<uint32_t>(table.size());
     need.maglev.emplace_back(number, std::move(table));
     need.changes.push_back(std::move(change));

@@ -7,6 +7,8 @@
 
 #include "datapath/map_fill.h"
 #include "service/dump.h"
+#include "service/image.h"
+#include "service/maglev.h"
 #include "service/test_sockets.h"
 
 namespace weft::service {
@@ -302,6 +304,33 @@ TEST(EngineTest, TellsItsObserverWhatItDid) {
   seen.clear();
   engine->service_changed(web, nullptr);
   EXPECT_THAT(seen, ElementsAre("shop/web gone, 1", "complete"));
+}
+
+TEST(EngineTest, WithoutRoomForTablesNodesChooseForThemselves) {
+  World world;
+  // A table for five backends takes eight entries.
+  auto engine = open_engine(world, {.frontends = 100, .slots = 100, .backends = 100, .maglev = 10});
+  ASSERT_TRUE(engine->synced());
+  for (const char* number : {"1", "2"}) {
+    auto name = std::string("web-") + number;
+    auto web = service(name, {std::string("10.96.0.") + number}, kPort);
+    web->spec.externalIPs = {std::string("198.51.100.") + number};
+    engine->service_changed(nullptr, web);
+    std::vector<kube::Endpoint> endpoints;
+    for (int i = 0; i < 5; ++i) endpoints.push_back(endpoint(ip(i)));
+    engine->slice_changed(nullptr, slice(name + "-1", name, kTarget, std::move(endpoints)));
+  }
+  auto maps = datapath::open_service_maps(world.bpf_dir());
+  ASSERT_TRUE(maps);
+  auto table_of = [&](const char* external) {
+    return maps->frontends.lookup(frontend_key(*IpAddr::parse(external), 80, IPPROTO_TCP))
+        ->value()
+        .maglev_size;
+  };
+  EXPECT_EQ(table_of("198.51.100.1"), maglev_size(5));
+  EXPECT_EQ(table_of("198.51.100.2"), 0);
+  EXPECT_THAT(engine->stats().failing, IsEmpty());
+  EXPECT_EQ(programmed(world).size(), 4);
 }
 
 TEST(MapFillTest, CountsWhatIsPinned) {

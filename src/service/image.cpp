@@ -48,6 +48,8 @@ weft_source_key source_key(const weft_frontend_key& frontend, const IpPrefix& ra
   return key;
 }
 
+size_t chunks_of(size_t table) { return (table + WEFT_MAGLEV_CHUNK - 1) / WEFT_MAGLEV_CHUNK; }
+
 }  // namespace
 
 weft_frontend_key frontend_key(const IpAddr& addr, uint16_t port, uint8_t protocol) {
@@ -96,6 +98,7 @@ void Image::read_maglev(const std::vector<std::pair<weft_maglev_key, weft_maglev
     if (table.size() < begin + WEFT_MAGLEV_CHUNK) table.resize(begin + WEFT_MAGLEV_CHUNK, kUnknownSlot);
     std::copy(std::begin(chunk.slot), std::end(chunk.slot), table.begin() + static_cast<ptrdiff_t>(begin));
   }
+  for (const auto& [set, table] : maglev_) maglev_count_ += chunks_of(table.size());
 }
 
 /// An engine that was killed may have left a place in use that has no frontend any more.
@@ -208,6 +211,12 @@ Expected<void> Image::require_room(size_t frontends, size_t slots, size_t backen
   return check(maps_.backends.raw(), backend_count_, backends);
 }
 
+bool Image::has_room_for_maglev(uint32_t set, size_t size, size_t others) const {
+  auto found = maglev_.find(set);
+  size_t had = found == maglev_.end() ? 0 : chunks_of(found->second.size());
+  return maglev_count_ + chunks_of(size) + chunks_of(others) <= maps_.maglev.max_entries() + had;
+}
+
 bool Image::frees() const {
   return !staged_.gone_frontends.empty() || !staged_.gone_slots.empty() || !staged_.gone_backends.empty();
 }
@@ -242,7 +251,8 @@ void Image::stage_maglev(uint32_t set, const std::vector<uint16_t>& table) {
   auto found = maglev_.find(set);
   if (found == maglev_.end() && table.empty()) return;
   auto& old = found == maglev_.end() ? maglev_[set] : found->second;
-  const size_t chunks = (table.size() + WEFT_MAGLEV_CHUNK - 1) / WEFT_MAGLEV_CHUNK;
+  const size_t chunks = chunks_of(table.size());
+  maglev_count_ += chunks - chunks_of(old.size());
   for (size_t i = chunks; i * WEFT_MAGLEV_CHUNK < old.size(); ++i)
     staged_.gone_maglev.push_back({set, static_cast<uint32_t>(i)});
   old.resize(chunks * WEFT_MAGLEV_CHUNK, kUnknownSlot);

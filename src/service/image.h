@@ -79,6 +79,8 @@ class Image {
   SetChange difference(uint32_t set, std::span<const Address> desired) const;
   /// exhausted if the maps have no room for that many more entries, staged ones included.
   Expected<void> require_room(size_t frontends, size_t slots, size_t backends) const;
+  /// Whether a set may have a table of that size, beside `others` that are to be staged with it.
+  bool has_room_for_maglev(uint32_t set, size_t size, size_t others) const;
   /// What is staged removes entries.
   bool frees() const;
 
@@ -134,6 +136,7 @@ class Image {
   Staged staged_;
   weft_ids ids_{};            ///< next to be given out
   weft_ids persisted_ids_{};  ///< what the kernel's copy says: never behind the above once written
+  size_t maglev_count_ = 0;   ///< chunks, as staged
   size_t slot_count_ = 0;     ///< with staged additions, without staged removals until they are written
   size_t backend_count_ = 0;
   uint64_t writes_ = 0;

@@ -12,7 +12,7 @@ struct Step {
   uint32_t size;
 };
 /// Few steps: where the size changes, all clients move.
-constexpr Step kSteps[] = {{1, 0}, {8, 1021}, {40, 16'381}, {SIZE_MAX, 65'521}};
+constexpr Step kSteps[] = {{1, 0}, {8, 1021}, {40, 4093}, {SIZE_MAX, 65'521}};
 
 constexpr uint16_t kFree = UINT16_MAX;
 

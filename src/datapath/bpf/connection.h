@@ -20,12 +20,9 @@
 // The tuple of the answers to what leaves with these.
 static __always_inline void invert(struct weft_tuple* answer, const __u8* src, const __u8* dst, __be16 sport,
                                    __be16 dport, __u8 protocol) {
-  __builtin_memset(answer, 0, sizeof(*answer));
   copy16(answer->src, dst);
   copy16(answer->dst, src);
-  answer->sport = dport;
-  answer->dport = sport;
-  answer->protocol = protocol;
+  set_ports(answer, dport | (__u32)sport << 16, protocol);
 }
 
 static __always_inline void twin_of(struct weft_tuple* twin, const struct weft_nat* flow, __u8 protocol) {
@@ -153,7 +150,9 @@ __noinline long begin_as_node(const struct weft_tuple* from, struct weft_tuple* 
   if (!(v6 ? *(__u32*)source : v4_of(source))) return -1;
   copy16(to->src, source);
   __u32 range = (__u32)node->port_max - node->port_min + 1;
-  __u32 start = bpf_get_prandom_u32();
+  // A client's ports become as many different ones, and the same again: then a backend that remembers an
+  // ended connection (TIME-WAIT) meets the same client on it, whose new one it can tell by its timestamps.
+  __u32 start = weft_address_hash(from->src) + bpf_ntohs(from->sport);
   int icmp = from->protocol == IPPROTO_ICMP || from->protocol == IPPROTO_ICMPV6;
   for (__u32 i = 0; i < PORT_TRIES; i++) {
     to->sport = bpf_htons((__u16)(node->port_min + (start + i * 7919) % range));
@@ -182,17 +181,16 @@ static __always_inline void note_packet(struct weft_nat* flow, const struct pack
 }
 
 static __always_inline void tuple_after(struct weft_tuple* to, const struct weft_nat* flow, __u8 protocol) {
-  __builtin_memset(to, 0, sizeof(*to));
-  copy16(to->src, flow->src);
-  copy16(to->dst, flow->dst);
-  to->sport = flow->sport;
-  to->dport = flow->dport;
-  to->protocol = protocol;
+  copy32(to->src, flow->src);
+  set_ports(to, flow->sport | (__u32)flow->dport << 16, protocol);
 }
 
 // Whether a packet that would begin a connection belongs to the one that has its tuple already.
 static __noinline int goes_on_still(const struct packet* p, const struct weft_nat* flow) {
   if (flow->flags & WEFT_FLOW_DIRECT) return 0;
+  // Nobody answers for a backend that has gone.
+  __u64 id = flow->backend;
+  if (flow->flags & WEFT_FLOW_SERVICE && id && !bpf_map_lookup_elem(&backends, &id)) return 0;
   struct weft_tuple answers;
   twin_of(&answers, flow, p->tuple.protocol);
   struct weft_nat* twin = bpf_map_lookup_elem(&nat, &answers);

@@ -45,15 +45,23 @@ static __noinline int find_way_out(context* ctx, struct packet* p, struct weft_n
   struct scratch* scratch = get_scratch();
   if (!scratch || decrement_ttl(ctx, p) < 0) return DROP;
   long found = find_route(ctx, &scratch->route, to->src, to->dst, to->protocol, p->v6);
-  if (found == BPF_FIB_LKUP_RET_SUCCESS) keep_route(flow, &scratch->route);
+  if (found == BPF_FIB_LKUP_RET_SUCCESS) {
+    keep_route(flow, &scratch->route);
+    // A pod that somebody else has connected, by whatever device.
+    if (flow->own_mac[0] != WEFT_POD_LINK_MAC || flow->own_mac[5] != WEFT_POD_LINK_MAC)
+      flow->flags &= ~WEFT_FLOW_TO_POD;
+  }
   return has_route(found) ? send_to_hop(&scratch->route) : count(WEFT_EDGE_NO_ROUTE, DROP);
 }
 
 static __always_inline int send_on(context* ctx, struct packet* p, struct weft_nat* flow,
                                    const struct weft_tuple* to) {
-  if (!flow->out_link) return find_way_out(ctx, p, flow, to);
+  __u32 link = flow->out_link;
+  if (!link) return find_way_out(ctx, p, flow, to);
   if (decrement_ttl(ctx, p) < 0 || store_macs(ctx, flow->next_mac, flow->own_mac) < 0) return DROP;
-  return (int)bpf_redirect(flow->out_link, 0);
+  __u32 into_pod = flow->flags & (WEFT_FLOW_TO_POD | WEFT_FLOW_ORIGINAL);
+  if (into_pod == (WEFT_FLOW_TO_POD | WEFT_FLOW_ORIGINAL)) return (int)bpf_redirect_peer(link, 0);
+  return (int)bpf_redirect(link, 0);
 }
 
 // Whether translated packets must not pass through the node's stack: it would take an address of its own as
@@ -132,11 +140,12 @@ static __noinline int begin_service(context* ctx, struct packet* p, const struct
   to.dport = backend->port;
   __u32 flags = WEFT_FLOW_SERVICE;
   long begun = -EEXIST;
-  // A backend on this node answers by way of this node: it may see who asks.
+  // A backend on this node answers by way of this node: it may see who asks. A pod is reached past the stack,
+  // both ways; a process of the node is not.
   if (backend->flags & WEFT_BACKEND_LOCAL) {
+    if (place_of(to.dst) & WEFT_PREFIX_OWN_PODS)
+      flags |= WEFT_FLOW_REDIRECT | WEFT_FLOW_POD | WEFT_FLOW_TO_POD;
     begun = begin_flow(&p->tuple, &to, flags, id);
-    // The client has the same port towards this pod by another address: the pod's edge tells them apart.
-    if (begun == -EEXIST) flags |= WEFT_FLOW_REDIRECT | WEFT_FLOW_POD;
   } else {
     const struct weft_edge* node = settings();
     if (node && node->direct_return) {

@@ -9,7 +9,7 @@
 
 #include "datapath/service_layout.h"
 
-// Sizes of the first three come from the loader.
+// Sizes of the first four come from the loader.
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(map_flags, BPF_F_NO_PREALLOC);
@@ -37,7 +37,7 @@ struct {
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 131072);
+  __uint(max_entries, 1);
   __type(key, struct weft_maglev_key);
   __type(value, struct weft_maglev);
 } maglev SEC(".maps");
@@ -72,7 +72,9 @@ struct {
   __type(value, struct weft_affinity);
 } affinity SEC(".maps");
 
-static __always_inline void copy_addr(__u8* to, const __u8* from) { __builtin_memcpy(to, from, 16); }
+static __always_inline void copy_addr(__u8* to, const __u8* from) {
+  __builtin_memcpy(__builtin_assume_aligned(to, 4), __builtin_assume_aligned(from, 4), 16);
+}
 
 static __always_inline int same_addr(const __u8* a, const __u8* b) {
   const __u32 *x = (const __u32*)a, *y = (const __u32*)b;
