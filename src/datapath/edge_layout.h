@@ -65,8 +65,8 @@ struct weft_nat {
 #endif
 };
 
-/// Counts of the above by a hash of their tuple, as WEFT_FILTER_SIZE does for frontends. An index of an
-/// array.
+/// Counts of the above by a hash of their tuple, an index of an array: where there is none, none has to be
+/// looked for.
 #define WEFT_FLOW_FILTER_SIZE 65536U
 static inline __u32 weft_tuple_hash(const struct weft_tuple* tuple) {
   const __u32* words = (const __u32*)tuple;

@@ -40,13 +40,14 @@ struct weft_frontend {
   __u32 maglev_size;  ///< of edge_set's table; 0: it has none, any slot will do
 };
 
-/// Counts of frontends by a hash of their address: where there is none, none has to be looked for. An index
-/// of an array.
-#define WEFT_FILTER_SIZE 65536U
-static inline __u32 weft_address_hash(const __u8* addr) {
-  const __u32* words = (const __u32*)addr;
-  __u32 hash = (words[0] ^ words[1] * 0x9e3779b1U ^ words[2] * 0x85ebca6bU ^ words[3]) * 0xc2b2ae35U;
-  return hash >> 16;
+/// A bit for each hash of a frontend's key, in 64-bit words of an array: where it is 0, the frontend need not
+/// be looked for.
+#define WEFT_FILTER_WORDS 32768U
+static inline __u32 weft_frontend_hash(const struct weft_frontend_key* key) {
+  const __u32* words = (const __u32*)key;
+  __u32 hash = words[0] * 0x9e3779b1U ^ words[1] * 0x85ebca6bU ^ words[2] * 0xc2b2ae35U ^
+               words[3] * 0x27d4eb2fU ^ words[4] * 0x165667b1U;
+  return (hash ^ hash >> 15) * 0x85ebca6bU >> 11;  // 21 bits
 }
 
 /// Whom a client had last (session affinity). The key is the same whichever address of the Service port was

@@ -26,7 +26,7 @@ struct ServiceMaps {
   HashMap<uint64_t, weft_backend> backends;
   HashMap<weft_maglev_key, weft_maglev> maglev;
   HashMap<weft_source_key, uint32_t> sources;
-  HashMap<uint32_t, uint32_t> filter;  ///< an array: nonzero where a frontend's address hashes to
+  HashMap<uint32_t, uint64_t> filter;  ///< an array of WEFT_FILTER_WORDS
   ArrayMap<weft_node> node;
   ArrayMap<weft_ids> ids;
   HashMap<uint64_t, weft_peer> udp_peers;  ///< connected UDP sockets by cookie

@@ -101,31 +101,40 @@ void Image::read_maglev(const std::vector<std::pair<weft_maglev_key, weft_maglev
   for (const auto& [set, table] : maglev_) maglev_count_ += chunks_of(table.size());
 }
 
-/// An engine that was killed may have left a place in use that has no frontend any more.
+/// An engine that was killed may have left bits of frontends that are not there any more.
 Expected<void> Image::repair_filter() {
-  for (const auto& [key, value] : frontends_) ++addresses_at_[weft_address_hash(key.addr)];
-  WEFT_TRY(auto places, maps_.filter.read_all());
-  std::vector<uint32_t> used, unused;
-  for (auto [place, is_used] : places) {
-    bool should = addresses_at_[place] != 0;
-    if (should != (is_used != 0)) (should ? used : unused).push_back(place);
+  for (const auto& [key, value] : frontends_) count_key(key, 1);
+  staged_.set_words.clear();
+  WEFT_TRY(auto words, maps_.filter.read_all());
+  std::vector<uint32_t> wrong;
+  for (auto [word, bits] : words) {
+    if (bits != filter_[word]) wrong.push_back(word);
   }
-  WEFT_CHECK(write_filter(used, true));
-  return write_filter(unused, false);
+  return write_filter(std::move(wrong));
 }
 
-Expected<void> Image::write_filter(std::span<const uint32_t> places, bool used) {
-  std::vector<uint32_t> values(places.size(), used);
-  return maps_.filter.update_all(places, values);
+Expected<void> Image::write_filter(std::vector<uint32_t> words) {
+  std::ranges::sort(words);
+  words.erase(std::ranges::unique(words).begin(), words.end());
+  std::vector<uint64_t> bits(words.size());
+  std::ranges::transform(words, bits.begin(), [this](uint32_t word) { return filter_[word]; });
+  return maps_.filter.update_all(words, bits);
 }
 
-/// A place is in use before its first frontend is there, and until its last one is gone.
-void Image::count_address(const weft_frontend_key& key, int change) {
-  uint32_t place = weft_address_hash(key.addr);
-  uint32_t before = addresses_at_[place];
-  addresses_at_[place] = before + static_cast<uint32_t>(change);
-  if (before == 0) staged_.used_places.push_back(place);
-  if (addresses_at_[place] == 0) staged_.unused_places.push_back(place);
+/// A bit is there before the first frontend that it stands for.
+void Image::count_key(const weft_frontend_key& key, int change) {
+  uint32_t hash = weft_frontend_hash(&key), word = hash / 64;
+  uint64_t bit = uint64_t{1} << (hash % 64);
+  auto& count = keys_at_[hash];
+  count += static_cast<uint32_t>(change);
+  if (count == 0) {
+    keys_at_.erase(hash);
+    filter_[word] &= ~bit;
+    staged_.cleared_words.push_back(word);
+  } else if ((filter_[word] & bit) == 0) {
+    filter_[word] |= bit;
+    staged_.set_words.push_back(word);
+  }
 }
 
 /// An engine that was killed may have left a backend in two slots or in none.
@@ -296,7 +305,7 @@ void Image::stage_sources(const weft_frontend_key& key, std::span<const IpPrefix
 void Image::stage_frontend(const weft_frontend_key& key, const weft_frontend& value) {
   auto [it, fresh] = frontends_.try_emplace(key, value);
   if (!fresh && it->second == value) return;
-  if (fresh) count_address(key, 1);
+  if (fresh) count_key(key, 1);
   it->second = value;
   std::erase(staged_.gone_frontends, key);  // it went from one Service to another
   staged_.frontend_keys.push_back(key);
@@ -305,7 +314,7 @@ void Image::stage_frontend(const weft_frontend_key& key, const weft_frontend& va
 
 void Image::stage_frontend_removal(const weft_frontend_key& key) {
   if (frontends_.erase(key) != 0) {
-    count_address(key, -1);
+    count_key(key, -1);
     staged_.gone_frontends.push_back(key);
   }
   stage_sources(key, {});
@@ -337,11 +346,10 @@ Expected<void> Image::commit() {
   WEFT_CHECK(maps_.slots.update_all(now.slot_keys, now.slots));
   WEFT_CHECK(maps_.maglev.update_all(now.maglev_keys, now.maglev));
   for (const auto& key : now.sources) WEFT_CHECK(maps_.sources.update(key, 1));
-  WEFT_CHECK(write_filter(now.used_places, true));
+  WEFT_CHECK(write_filter(std::move(now.set_words)));
   WEFT_CHECK(maps_.frontends.update_all(now.frontend_keys, now.frontends));
   for (const auto& key : now.gone_frontends) WEFT_CHECK(maps_.frontends.erase(key));
-  std::erase_if(now.unused_places, [this](uint32_t place) { return addresses_at_[place] != 0; });
-  WEFT_CHECK(write_filter(now.unused_places, false));
+  WEFT_CHECK(write_filter(std::move(now.cleared_words)));
   for (const auto& key : now.gone_sources) WEFT_CHECK(maps_.sources.erase(key));
   for (const auto& key : now.gone_maglev) WEFT_CHECK(maps_.maglev.erase(key));
   for (const auto& key : now.gone_slots) {

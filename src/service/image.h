@@ -110,7 +110,7 @@ class Image {
     std::vector<weft_source_key> sources;
     std::vector<weft_frontend_key> frontend_keys;
     std::vector<weft_frontend> frontends;
-    std::vector<uint32_t> used_places, unused_places;  ///< of the filter
+    std::vector<uint32_t> set_words, cleared_words;  ///< of the filter
     std::vector<weft_frontend_key> gone_frontends;
     std::vector<weft_source_key> gone_sources;
     std::vector<weft_maglev_key> gone_maglev;
@@ -119,8 +119,8 @@ class Image {
   };
   Expected<void> persist_ids();
   Expected<void> repair_filter();
-  void count_address(const weft_frontend_key& key, int change);
-  Expected<void> write_filter(std::span<const uint32_t> places, bool used);
+  void count_key(const weft_frontend_key& key, int change);
+  Expected<void> write_filter(std::vector<uint32_t> words);
   void read_maglev(const std::vector<std::pair<weft_maglev_key, weft_maglev>>& chunks);
   void read_slots(std::vector<std::pair<weft_slot_key, uint64_t>> slots,
                   const std::vector<std::pair<uint64_t, weft_backend>>& backends);
@@ -130,8 +130,8 @@ class Image {
   std::unordered_map<uint32_t, std::vector<Slot>> sets_;
   std::unordered_map<uint32_t, std::vector<uint16_t>> maglev_;  ///< whole chunks
   std::unordered_map<weft_frontend_key, std::vector<weft_source_key>> sources_;
-  std::vector<uint32_t> addresses_at_ =
-      std::vector<uint32_t>(WEFT_FILTER_SIZE);  ///< frontends, by place in the filter
+  std::unordered_map<uint32_t, uint32_t> keys_at_;  ///< frontends by their key's hash
+  std::vector<uint64_t> filter_ = std::vector<uint64_t>(WEFT_FILTER_WORDS);  ///< the bits of the hashes above
   std::vector<uint64_t> orphans_;
   Staged staged_;
   weft_ids ids_{};            ///< next to be given out

@@ -53,7 +53,7 @@ static __always_inline struct weft_frontend* frontend_here(const struct packet* 
   copy16(key->addr, p->tuple.dst);
   key->port = p->tuple.dport;
   key->protocol = p->tuple.protocol;
-  return may_have_frontend(key->addr) ? find_frontend(key) : 0;
+  return find_frontend(key);
 }
 
 // At the node's edge. With direct return also node ports of other nodes: they

@@ -152,7 +152,8 @@ __noinline long begin_as_node(const struct weft_tuple* from, struct weft_tuple* 
   __u32 range = (__u32)node->port_max - node->port_min + 1;
   // A client's ports become as many different ones, and the same again: then a backend that remembers an
   // ended connection (TIME-WAIT) meets the same client on it, whose new one it can tell by its timestamps.
-  __u32 start = weft_address_hash(from->src) + bpf_ntohs(from->sport);
+  const __u32* client = (const __u32*)from->src;
+  __u32 start = (client[0] ^ client[1] ^ client[2] ^ client[3]) * 0x9e3779b1U + bpf_ntohs(from->sport);
   int icmp = from->protocol == IPPROTO_ICMP || from->protocol == IPPROTO_ICMPV6;
   for (__u32 i = 0; i < PORT_TRIES; i++) {
     to->sport = bpf_htons((__u16)(node->port_min + (start + i * 7919) % range));

@@ -52,9 +52,9 @@ struct {
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, WEFT_FILTER_SIZE);
+  __uint(max_entries, WEFT_FILTER_WORDS);
   __type(key, __u32);
-  __type(value, __u32);
+  __type(value, __u64);
 } filter SEC(".maps");
 
 // Only the engine reads and writes it; it is here so that it is pinned with the others.
@@ -81,12 +81,21 @@ static __always_inline int same_addr(const __u8* a, const __u8* b) {
   return x[0] == y[0] && x[1] == y[1] && x[2] == y[2] && x[3] == y[3];
 }
 
+// Whether there can be such a frontend: a look into an array is much cheaper than one into a hash map.
+static __always_inline int may_be_frontend(const struct weft_frontend_key* key) {
+  __u32 hash = weft_frontend_hash(key), word = hash >> 6;
+  __u64* bits = bpf_map_lookup_elem(&filter, &word);
+  return bits && *bits >> (hash & 63) & 1;
+}
+
 static __always_inline struct weft_frontend* find_frontend(struct weft_frontend_key* key) {
-  struct weft_frontend* frontend = bpf_map_lookup_elem(&frontends, key);
-  if (frontend) return frontend;
+  if (may_be_frontend(key)) {
+    struct weft_frontend* frontend = bpf_map_lookup_elem(&frontends, key);
+    if (frontend) return frontend;
+  }
   struct weft_frontend_key address = {};
   copy_addr(address.addr, key->addr);
-  return bpf_map_lookup_elem(&frontends, &address);
+  return may_be_frontend(&address) ? bpf_map_lookup_elem(&frontends, &address) : 0;
 }
 
 static __always_inline struct weft_backend* at_slot(__u32 set, __u32 number, __u64* id) {
@@ -95,14 +104,6 @@ static __always_inline struct weft_backend* at_slot(__u32 set, __u32 number, __u
   if (!found) return 0;
   *id = *found;
   return bpf_map_lookup_elem(&backends, id);
-}
-
-// Whether an address can be that of a frontend: a look into an array is much cheaper than one into a hash
-// map.
-static __always_inline int may_have_frontend(const __u8* addr) {
-  __u32 hash = weft_address_hash(addr);
-  __u32* frontends_there = bpf_map_lookup_elem(&filter, &hash);
-  return frontends_there && *frontends_there;
 }
 
 // A backend at random. 0 if a slot that is to be filled is not.
