@@ -12,7 +12,7 @@
 static __always_inline __u32 crc32c_times_x(__u32 a) { return a & 1 ? a >> 1 ^ CRC32C_POLYNOMIAL : a >> 1; }
 
 // The product of two polynomials modulo the CRC's.
-static __noinline __u32 crc32c_product(__u32 a, __u32 b) {
+__noinline __u32 crc32c_product(__u32 a, __u32 b) {
   __u32 product = 0;
   for (int i = 0; i < 32; i++) {
     if (a & 0x80000000U) product ^= b;
@@ -24,7 +24,7 @@ static __noinline __u32 crc32c_product(__u32 a, __u32 b) {
 
 // Four bytes differ by `difference` (as they lie in memory) and `length` bytes follow them: what to xor to
 // the sum as it lies in the packet.
-static __noinline __u32 crc32c_change(__u32 difference, __u32 length) {
+__noinline __u32 crc32c_change(__u32 difference, __u32 length) {
   __u32 crc = difference;
   for (int i = 0; i < 32; i++) crc = crc32c_times_x(crc);
   // x^8, then its squares: a factor for each bit of the length.

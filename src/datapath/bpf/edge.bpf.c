@@ -39,19 +39,27 @@ __noinline int redirect_out(context* ctx, struct packet* p, const struct weft_tu
   return send_to_hop(&scratch->route);
 }
 
+static __always_inline int goes_into_pod(__u32 flags) {
+  __u32 both = WEFT_FLOW_TO_POD | WEFT_FLOW_ORIGINAL;
+  return (flags & both) == both;
+}
+
 // The same for a connection, which keeps its way for a moment.
 static __noinline int find_way_out(context* ctx, struct packet* p, struct weft_nat* flow,
                                    const struct weft_tuple* to) {
   struct scratch* scratch = get_scratch();
-  if (!scratch || decrement_ttl(ctx, p) < 0) return DROP;
+  if (!scratch) return DROP;
   long found = find_route(ctx, &scratch->route, to->src, to->dst, to->protocol, p->v6);
+  // What does not fit into a pod's link, the stack cuts to size, or tells the client.
+  if (found == BPF_FIB_LKUP_RET_FRAG_NEEDED && goes_into_pod(flow->flags)) return PASS;
   if (found == BPF_FIB_LKUP_RET_SUCCESS) {
     keep_route(flow, &scratch->route);
     // A pod that somebody else has connected, by whatever device.
     if (flow->own_mac[0] != WEFT_POD_LINK_MAC || flow->own_mac[5] != WEFT_POD_LINK_MAC)
       flow->flags &= ~WEFT_FLOW_TO_POD;
   }
-  return has_route(found) ? send_to_hop(&scratch->route) : count(WEFT_EDGE_NO_ROUTE, DROP);
+  if (!has_route(found)) return count(WEFT_EDGE_NO_ROUTE, DROP);
+  return decrement_ttl(ctx, p) < 0 ? DROP : send_to_hop(&scratch->route);
 }
 
 static __always_inline int send_on(context* ctx, struct packet* p, struct weft_nat* flow,
@@ -59,9 +67,7 @@ static __always_inline int send_on(context* ctx, struct packet* p, struct weft_n
   __u32 link = flow->out_link;
   if (!link) return find_way_out(ctx, p, flow, to);
   if (decrement_ttl(ctx, p) < 0 || store_macs(ctx, flow->next_mac, flow->own_mac) < 0) return DROP;
-  __u32 into_pod = flow->flags & (WEFT_FLOW_TO_POD | WEFT_FLOW_ORIGINAL);
-  if (into_pod == (WEFT_FLOW_TO_POD | WEFT_FLOW_ORIGINAL)) return (int)bpf_redirect_peer(link, 0);
-  return (int)bpf_redirect(link, 0);
+  return (int)(goes_into_pod(flow->flags) ? bpf_redirect_peer(link, 0) : bpf_redirect(link, 0));
 }
 
 // Whether translated packets must not pass through the node's stack: it would take an address of its own as
@@ -123,6 +129,8 @@ static __always_inline int send_first(context* ctx, struct packet* p, const stru
                                       __u32 flags, long begun) {
   if (begun < 0) return count(begun == -EEXIST ? WEFT_EDGE_NO_PORT : WEFT_EDGE_TABLE_FULL, DROP);
   if (rewrite(ctx, p, to) < 0) return DROP;
+  // Into a pod by the stack, which looks at its size; but not with an address of the node's own.
+  if (flags & WEFT_FLOW_TO_POD && same16(to->src, p->tuple.src)) return PASS;
   return flags & WEFT_FLOW_REDIRECT ? redirect_out(ctx, p, to) : PASS;
 }
 

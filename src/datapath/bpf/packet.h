@@ -131,18 +131,17 @@ static __always_inline int parse_v4(context* ctx, struct packet* p) {
   return 0;
 }
 
-static __always_inline int parse_v6(context* ctx, struct packet* p) {
-  const struct ipv6hdr* ip = bytes_at(ctx, p->l3, sizeof(*ip));
-  if (!ip || ip->version != 6) return -1;
-  for (int i = 0; i < 4; i += 2) {
-    store_words(p->tuple.src + 4 * i, ip->saddr.s6_addr32[i], ip->saddr.s6_addr32[i + 1]);
-    store_words(p->tuple.dst + 4 * i, ip->daddr.s6_addr32[i], ip->daddr.s6_addr32[i + 1]);
-  }
-  __u8 next = ip->nexthdr;
-  __u32 at = p->l3 + sizeof(*ip);
-  __u32 end = at + bpf_ntohs(ip->payload_len);
+static __always_inline int is_extension(__u8 next) {
+  return next == HOP_BY_HOP || next == ROUTING || next == FRAGMENT || next == DESTINATION;
+}
+
+// Steps over the extension headers at l4, of which the first is `next`. The header behind them, or less than
+// 0.
+__noinline int skip_extensions(context* ctx, struct packet* p, __u8 next) {
+  if (!p) return -1;
+  __u32 at = p->l4;
   for (int i = 0; i < MAX_EXTENSIONS; i++) {
-    if (next != HOP_BY_HOP && next != ROUTING && next != FRAGMENT && next != DESTINATION) break;
+    if (!is_extension(next)) break;
     const __u8* header = bytes_at(ctx, at, 8);
     if (!header) return -1;
     if (next == FRAGMENT) {
@@ -155,10 +154,25 @@ static __always_inline int parse_v6(context* ctx, struct packet* p) {
     }
     next = header[0];
   }
-  set_ports(&p->tuple, 0, next);
+  p->l4_length -= (__u16)(at - p->l4);
   p->l4 = at;
-  p->l4_length = (__u16)(end - at);
+  return next;
+}
+
+static __always_inline int parse_v6(context* ctx, struct packet* p) {
+  const struct ipv6hdr* ip = bytes_at(ctx, p->l3, sizeof(*ip));
+  if (!ip || ip->version != 6) return -1;
+  for (int i = 0; i < 4; i += 2) {
+    store_words(p->tuple.src + 4 * i, ip->saddr.s6_addr32[i], ip->saddr.s6_addr32[i + 1]);
+    store_words(p->tuple.dst + 4 * i, ip->daddr.s6_addr32[i], ip->daddr.s6_addr32[i + 1]);
+  }
   p->v6 = 1;
+  p->l4 = p->l3 + sizeof(*ip);
+  p->l4_length = bpf_ntohs(ip->payload_len);
+  int next = ip->nexthdr;
+  if (is_extension((__u8)next)) next = skip_extensions(ctx, p, (__u8)next);
+  if (next < 0) return -1;
+  set_ports(&p->tuple, 0, (__u8)next);
   return 0;
 }
 
