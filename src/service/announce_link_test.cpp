@@ -1,43 +1,30 @@
 #include "service/announce_link.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdio>
-#include <thread>
 
-#include "base/netns.h"
 #include "service/announce_wire.h"
+#include "service/test_segment.h"
 
-/// Two hosts on one cable. What one answers and announces is judged by the other's kernel.
 namespace weft::service {
 namespace {
 
-constexpr MacAddr kOurs{2, 0, 0, 0, 0, 1}, kAnother{2, 0, 0, 0, 0, 7};
+using test::ip;
+using test::kNodeMac;
+using test::kNodeMacText;
 
-IpAddr ip(const char* text) { return *IpAddr::parse(text); }
+constexpr MacAddr kAnother{2, 0, 0, 0, 0, 7};
 
-class AnnounceLinkTest : public testing::Test {
+class AnnounceLinkTest : public test::SegmentTest {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
-    name = "wt-announce-" + std::to_string(::getpid());
-    for (const char* host : {"-a", "-b"})
-      ASSERT_TRUE(create_netns(name + host, {{"net.ipv6.conf.default.accept_dad", "0"}}));
-    Fd other(::open(netns_path(name + "-b").c_str(), O_RDONLY | O_CLOEXEC));
-    auto entered = InNetns::enter(netns_path(name + "-a"));
-    ASSERT_TRUE(entered);
-    inside.emplace(std::move(*entered));
-    auto netlink = Netlink::open();
-    ASSERT_TRUE(netlink->add_veth({"eth0", kOurs}, {"eth0", {2, 0, 0, 0, 0, 2}}, other.get()));
-    prepare("172.30.0.1/24", "fd00:172::1/64");
-    in_client([] { prepare("172.30.0.2/24", "fd00:172::2/64"); });
-    auto opened = AnnounceLink::open(**netlink->find_link("eth0"));
+    SegmentTest::SetUp();
+    if (!inside) return;
+    auto opened = AnnounceLink::open(**Netlink::open()->find_link("eth0"));
     ASSERT_TRUE(opened) << opened.error().message;
     link.emplace(std::move(*opened));
     // The other end is up as well now.
@@ -45,39 +32,9 @@ class AnnounceLinkTest : public testing::Test {
   }
   void TearDown() override {
     link.reset();
-    inside.reset();
-    for (const auto& netns : list_netns(name)) EXPECT_TRUE(remove_netns(netns));
+    SegmentTest::TearDown();
   }
 
-  static void prepare(const char* address4, const char* address6) {
-    auto netlink = Netlink::open();
-    int index = (*netlink->find_link("eth0"))->index;
-    ASSERT_TRUE(netlink->set_up(index));
-    for (const char* text : {address4, address6})
-      ASSERT_TRUE(netlink->add_address(index, *IpPrefix::parse(text)));
-  }
-  template <class Work>
-  void in_client(Work work) {
-    std::thread([&] {
-      auto entered = InNetns::enter(netns_path(name + "-b"));
-      ASSERT_TRUE(entered);
-      work();
-    }).join();
-  }
-
-  /// The client's kernel looks for the address.
-  void look_for(const IpAddr& addr) {
-    in_client([&] {
-      Fd fd(::socket(addr.is_v4() ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-      sockaddr_in v4{.sin_family = AF_INET, .sin_port = htons(9)};
-      sockaddr_in6 v6{.sin6_family = AF_INET6, .sin6_port = htons(9)};
-      std::copy_n(addr.bytes().begin(), 4, reinterpret_cast<uint8_t*>(&v4.sin_addr));
-      std::copy_n(addr.bytes().begin(), addr.bytes().size(), v6.sin6_addr.s6_addr);
-      const auto* to =
-          addr.is_v4() ? reinterpret_cast<const sockaddr*>(&v4) : reinterpret_cast<const sockaddr*>(&v6);
-      EXPECT_EQ(::sendto(fd.get(), "x", 1, 0, to, addr.is_v4() ? sizeof v4 : sizeof v6), 1);
-    });
-  }
   /// The next frame that comes through; empty if none does.
   std::vector<uint8_t> next(int socket, int milliseconds = 2000) {
     pollfd ready{.fd = socket, .events = POLLIN};
@@ -86,24 +43,7 @@ class AnnounceLinkTest : public testing::Test {
     auto frame = AnnounceLink::receive(socket, buffer);
     return {frame.begin(), frame.end()};
   }
-  /// What the client takes for the address's link-layer address, after a while.
-  std::string neighbour(const IpAddr& addr, const std::string& expected) {
-    std::string out;
-    for (int i = 0; i < 100; ++i) {
-      auto command = "ip -n " + name + "-b neigh show to " + addr.str() + " | grep -o 'lladdr [0-9a-f:]*'";
-      FILE* pipe = ::popen(command.c_str(), "r");
-      char line[128] = {};
-      out = std::fgets(line, sizeof line, pipe) ? std::string(line + 7) : "";
-      ::pclose(pipe);
-      if (!out.empty()) out.pop_back();
-      if (out == expected) break;
-      ::usleep(10'000);
-    }
-    return out;
-  }
 
-  std::string name;
-  std::optional<InNetns> inside;
   std::optional<AnnounceLink> link;
 };
 
@@ -114,8 +54,8 @@ TEST_F(AnnounceLinkTest, ItsArpRepliesAreBelieved) {
   ASSERT_TRUE(query);
   EXPECT_EQ(query->target, addr);
   EXPECT_EQ(query->sender, ip("172.30.0.2"));
-  ASSERT_TRUE(link->send_arp(arp_reply(kOurs, *query)));
-  EXPECT_EQ(neighbour(addr, "02:00:00:00:00:01"), "02:00:00:00:00:01");
+  ASSERT_TRUE(link->send_arp(arp_reply(kNodeMac, *query)));
+  EXPECT_EQ(neighbour(addr, kNodeMacText), kNodeMacText);
 }
 
 TEST_F(AnnounceLinkTest, ItsAdvertisementsAreBelieved) {
@@ -127,8 +67,8 @@ TEST_F(AnnounceLinkTest, ItsAdvertisementsAreBelieved) {
     query = parse_solicitation(next(link->neighbour_socket()));
   ASSERT_TRUE(query);
   EXPECT_EQ(query->target, addr);
-  ASSERT_TRUE(link->send_neighbour(advertisement(kOurs, *query)));
-  EXPECT_EQ(neighbour(addr, "02:00:00:00:00:01"), "02:00:00:00:00:01");
+  ASSERT_TRUE(link->send_neighbour(advertisement(kNodeMac, *query)));
+  EXPECT_EQ(neighbour(addr, kNodeMacText), kNodeMacText);
   link->leave(addr);
 }
 
@@ -138,7 +78,7 @@ TEST_F(AnnounceLinkTest, AnAnnouncementMovesTheAddress) {
     in_client([&] {
       auto netlink = Netlink::open();
       auto index = (*netlink->find_link("eth0"))->index;
-      ASSERT_TRUE(netlink->replace_neighbour(index, addr, kOurs));
+      ASSERT_TRUE(netlink->replace_neighbour(index, addr, kNodeMac));
     });
     // A permanent entry would stay for ever: this one is as if it had been learnt.
     std::string command =
@@ -160,7 +100,7 @@ TEST_F(AnnounceLinkTest, OtherPacketsDoNotReachIt) {
     auto netlink = Netlink::open();
     auto index = (*netlink->find_link("eth0"))->index;
     for (const char* text : {"172.30.0.1", "fd00:172::1"})
-      ASSERT_TRUE(netlink->replace_neighbour(index, ip(text), kOurs));
+      ASSERT_TRUE(netlink->replace_neighbour(index, ip(text), kNodeMac));
   });
   for (const char* text : {"172.30.0.1", "fd00:172::1"}) look_for(ip(text));
   std::array<uint8_t, 1600> buffer;
