@@ -39,24 +39,11 @@ constexpr int kPacketsATurn = 256;        ///< lest a flood stop the clock
 constexpr int kPacketsWaiting = 10'000;   ///< more than a socket holds
 constexpr auto kRest = 5ms;               ///< when there are more, or the link is full
 constexpr auto kLinksAge = 10s;           ///< uplinks are looked up again so often
+constexpr auto kLookAgain = 1s;           ///< when something was amiss
 constexpr auto kComplainAfter = 5s;
 constexpr int kNice = -15;
 /// Who stood still longer has perhaps been taken for dead, and knows nothing of the others.
 constexpr auto kStoodStill = Liveness::kTimeout - Liveness::kInterval;
-
-std::string_view describe(Standing standing) {
-  switch (standing) {
-    case Standing::no_carrier:
-      return "no uplink has a carrier: cut off, announcing nothing";
-    case Standing::hears_nobody:
-      return "no other node is heard: cut off, announcing nothing";
-    case Standing::listening:
-      return "listening to who else announces";
-    case Standing::in_charge:
-      return "ready to announce";
-  }
-  return "";
-}
 
 }  // namespace
 
@@ -100,11 +87,12 @@ struct Announcer::Impl {
   void tick();
   void arm();
 
-  void look_up_links(Time now);
+  void open_missing(Time now);
+  bool look_up_links();
   void open_link(const Link& link);
   void listen(const std::shared_ptr<Uplink>& uplink, bool v6);
   void answer(const Uplink& uplink, bool v6);
-  void open_ears();
+  bool open_ears();
   void listen(const std::shared_ptr<Ear>& ear);
   void receive_heartbeats(const Ear& ear);
   void send_heartbeats();
@@ -139,10 +127,12 @@ struct Announcer::Impl {
   bool active = false;
   bool silent = false;  ///< what is taken over now was this node's before: no Events
   Time last_tick, next_heartbeat, next_links;
+  Time rests_until;  ///< no announcements before
   Time alone_since;
   bool complained = false;
   std::vector<std::shared_ptr<Uplink>> uplinks;
   std::vector<std::shared_ptr<Ear>> ears;
+  std::set<IpAddr> answered;  ///< before the list of nodes is there; since the last heartbeats
   std::map<IpAddr, Owned> owned;
   std::multimap<Time, Due> due;
   std::map<IpAddr, std::string> warned;  ///< why, as told last
@@ -179,7 +169,6 @@ void Announcer::Impl::activate() {
   auto now = Clock::now();
   last_tick = next_heartbeat = next_links = now;
   liveness.begin(now);
-  open_ears();
   tick();
 }
 
@@ -204,7 +193,7 @@ void Announcer::Impl::begin_anew(Time now) {
 void Announcer::Impl::tick() {
   auto now = Clock::now();
   if (now - std::exchange(last_tick, now) >= kStoodStill) begin_anew(now);
-  if (now >= next_links) look_up_links(now);
+  if (now >= next_links) open_missing(now);
   for (const auto& ear : ears) receive_heartbeats(*ear);
   judge(now);
   if (now >= next_heartbeat) {
@@ -218,28 +207,39 @@ void Announcer::Impl::tick() {
 void Announcer::Impl::arm() {
   if (!active) return;
   auto next = std::min({next_heartbeat, next_links, liveness.next(last_tick)});
-  if (!due.empty()) next = std::min(next, due.begin()->first);
+  if (!due.empty()) next = std::min(next, std::max(due.begin()->first, rests_until));
   timer.expires_at(next);
   timer.async_wait([this](boost::system::error_code error) {
     if (!error && active) tick();
   });
 }
 
-void Announcer::Impl::look_up_links(Time now) {
+/// Links come and go, and a port may be taken for a while: by the agent before this one, mostly.
+void Announcer::Impl::open_missing(Time now) {
+  const bool hears = open_ears();
+  next_links = now + (look_up_links() && hears ? kLinksAge : kLookAgain);
+}
+
+/// False if there is none, or what there is cannot be told: then all stays as it is.
+bool Announcer::Impl::look_up_links() {
   std::map<int, Link> found;
   for (const auto& addr : addresses) {
     auto link = netlink->find_link(addr);
-    if (!link) spdlog::warn("{}", link.error().message);
-    if (link && *link && (*link)->mac != MacAddr{}) found.emplace((*link)->index, **link);
+    if (!link) {
+      spdlog::warn("{}", link.error().message);
+      return false;
+    }
+    if (*link && (*link)->mac != MacAddr{}) found.emplace((*link)->index, **link);
   }
   std::erase_if(uplinks, [&](const auto& uplink) {
-    auto it = found.find(uplink->link.link().index);
-    bool same = it != found.end() && it->second.mac == uplink->link.link().mac;
+    const auto& known = uplink->link.link();
+    auto it = found.find(known.index);
+    bool same = it != found.end() && it->second.mac == known.mac && it->second.name == known.name;
     if (same) found.erase(it);
     return !same;
   });
   for (const auto& [index, link] : found) open_link(link);
-  next_links = now + (uplinks.empty() ? std::chrono::seconds(1) : kLinksAge);
+  return !uplinks.empty();
 }
 
 void Announcer::Impl::open_link(const Link& link) {
@@ -287,13 +287,17 @@ void Announcer::Impl::answer(const Uplink& uplink, bool v6) {
   }
 }
 
-void Announcer::Impl::open_ears() {
+/// Opens what is not open yet; false if not all could be.
+bool Announcer::Impl::open_ears() {
+  bool all = true;
   for (bool v6 : {false, true}) {
     auto own = std::ranges::find(addresses, v6, &IpAddr::is_v6);
     if (own == addresses.end()) continue;
+    if (std::ranges::any_of(ears, [&](const auto& ear) { return ear->socket.is_v6() == v6; })) continue;
     auto socket = HeartbeatSocket::open(*own);
     if (!socket) {
       spdlog::error("{}", socket.error().message);
+      all = false;
       continue;
     }
     auto ear = std::make_shared<Ear>(io, std::move(*socket));
@@ -301,6 +305,7 @@ void Announcer::Impl::open_ears() {
     listen(ear);
     ears.push_back(std::move(ear));
   }
+  return all;
 }
 
 void Announcer::Impl::listen(const std::shared_ptr<Ear>& ear) {
@@ -326,14 +331,15 @@ void Announcer::Impl::receive_heartbeats(const Ear& ear) {
     if (!received) break;
     const auto& [from, heartbeat] = *received;
     // Who sends to an agent that has just started counts on it, and must not wait until it has the list of
-    // nodes.
-    if (!nodes_synced) ear.socket.send(from, liveness.message_for({}));
+    // nodes. Not to every heartbeat: two that have just started would answer each other without end.
+    if (!nodes_synced && answered.insert(from).second) ear.socket.send(from, liveness.message_for({}));
     news = liveness.heard(from, heartbeat, now) || news;
   }
   if (news) judge(now);
 }
 
 void Announcer::Impl::send_heartbeats() {
+  answered.clear();
   for (const auto& [peer, facts] : liveness.peers()) {
     for (const auto& addr : facts.addresses) {
       auto ear = std::ranges::find_if(ears, [&](const auto& e) { return e->socket.is_v6() == addr.is_v6(); });
@@ -446,16 +452,21 @@ void Announcer::Impl::schedule(const IpAddr& addr, Owned& ownership, Time when) 
 }
 
 void Announcer::Impl::announce_due(Time now) {
+  if (now < rests_until) return;
   for (int i = 0; !due.empty() && due.begin()->first <= now; ++i) {
     auto [addr, turn] = due.begin()->second;
     auto it = owned.find(addr);
     const bool current = it != owned.end() && it->second.turn == turn;
-    if (current && (i >= kAnnouncementsATurn || !announce(addr))) {
-      // The rest comes later, in the same order.
-      due.begin()->second = {addr, turn};
-      auto rest = due.extract(due.begin());
-      rest.key() = now + kRest;
-      due.insert(due.begin(), std::move(rest));
+    if (current && i >= kAnnouncementsATurn) {
+      rests_until = now + kRest;
+      return;
+    }
+    if (current && !announce(addr)) {
+      // Behind the others: what one link does not take must not keep them waiting.
+      rests_until = now + kRest;
+      auto failed = due.extract(due.begin());
+      failed.key() = rests_until;
+      due.insert(std::move(failed));
       return;
     }
     due.erase(due.begin());

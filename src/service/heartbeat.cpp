@@ -144,4 +144,18 @@ Liveness::Time Liveness::next(Time now) const {
   return std::max(out, now);
 }
 
+std::string_view describe(Liveness::Standing standing) {
+  switch (standing) {
+    case Liveness::Standing::no_carrier:
+      return "no uplink has a carrier: cut off, announcing nothing";
+    case Liveness::Standing::hears_nobody:
+      return "no other node is heard: cut off, announcing nothing";
+    case Liveness::Standing::listening:
+      return "listening to who else announces";
+    case Liveness::Standing::in_charge:
+      return "ready to announce";
+  }
+  return "";
+}
+
 }  // namespace weft::service

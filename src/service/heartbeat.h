@@ -119,4 +119,7 @@ class Liveness {
   Standing standing_ = Standing::listening;
 };
 
+/// For people.
+std::string_view describe(Liveness::Standing standing);
+
 }  // namespace weft::service
