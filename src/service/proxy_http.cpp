@@ -42,6 +42,8 @@ class MapCounter {
     return asio::co_spawn(
         worker_, [this]() -> awaitable<std::vector<MapFill>> { co_return counted(); }, asio::use_awaitable);
   }
+  /// Waits for who counts: afterwards nothing comes from there.
+  void end() { worker_.join(); }
 
  private:
   std::vector<MapFill> counted() {
@@ -176,6 +178,8 @@ ProxyHttp::~ProxyHttp() {
   impl_->healthz_listener.reset();
   impl_->metrics_listener.reset();
   impl_->retry.cancel();
+  // A scrape keeps what it uses, but its io_context may go next.
+  impl_->maps.end();
 }
 
 void ProxyHttp::set_addresses(std::vector<IpAddr> addresses) {
