@@ -2,22 +2,14 @@
 
 #include <fmt/core.h>
 
+#include "kube/node_addresses.h"
 #include "standalone/cluster_options.h"
 
 namespace weft::cmd {
 namespace {
 
-std::vector<IpAddr> internal_addresses(const kube::Node& node) {
-  std::vector<IpAddr> out;
-  for (const auto& address : node.status.addresses) {
-    if (address.type != "InternalIP") continue;
-    if (auto ip = IpAddr::parse(address.address)) out.push_back(*ip);
-  }
-  return out;
-}
-
 service::NodeFacts facts_of(const kube::Node& node) {
-  service::NodeFacts facts{.name = node.metadata.name, .addresses = internal_addresses(node)};
+  service::NodeFacts facts{.name = node.metadata.name, .addresses = kube::internal_addresses(node)};
   auto zone = node.metadata.labels.find("topology.kubernetes.io/zone");
   if (zone != node.metadata.labels.end()) facts.zone = zone->second;
   return facts;
@@ -56,7 +48,7 @@ std::string bpf_dir_of(const std::string& cluster, const std::string& node) {
 }
 
 std::optional<IpAddr> address_of(const kube::Node& node) {
-  auto all = internal_addresses(node);
+  auto all = kube::internal_addresses(node);
   return all.empty() ? std::nullopt : std::optional(all[0]);
 }
 

@@ -4,21 +4,14 @@
 
 #include <algorithm>
 
+#include "kube/node_addresses.h"
+
 namespace weft::podnet {
 namespace {
 
 std::optional<IpAddr> of_family(const std::vector<IpAddr>& addresses, bool v4) {
   auto found = std::ranges::find(addresses, v4, &IpAddr::is_v4);
   return found == addresses.end() ? std::optional<IpAddr>() : *found;
-}
-
-std::vector<IpAddr> internal_addresses(const kube::Node& node) {
-  std::vector<IpAddr> out;
-  for (const auto& address : node.status.addresses) {
-    if (address.type != "InternalIP") continue;
-    if (auto ip = IpAddr::parse(address.address)) out.push_back(*ip);
-  }
-  return out;
 }
 
 /// Tunnels between two nodes use the family of this node's first address.
@@ -33,7 +26,7 @@ PeerPlan plan_peers(std::span<const kube::Node> nodes, const Self& self, PeerMod
   PeerPlan plan;
   for (const auto& node : nodes) {
     if (node.metadata.name == self.name) continue;
-    auto addresses = internal_addresses(node);
+    auto addresses = kube::internal_addresses(node);
     if (addresses.empty()) continue;  // it has not come up yet
     for (size_t i = 0; i < node.spec.podCIDRs.size(); ++i) {
       auto where = fmt::format("Node {} spec.podCIDRs[{}]", node.metadata.name, i);

@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "base/fnv.h"
+#include "kube/node_addresses.h"
+
 namespace weft::service {
 namespace {
 
@@ -20,12 +23,10 @@ uint64_t mix(uint64_t hash) {
   return hash ^ (hash >> 33);
 }
 
-/// FNV-1a, then mixed: the same on every machine and in every version, or nodes would disagree.
+/// The same everywhere, or nodes would disagree.
 template <class Bytes>
 uint64_t hash_of(const Bytes& bytes) {
-  uint64_t hash = 14'695'981'039'346'656'037ULL;
-  for (auto byte : bytes) hash = (hash ^ static_cast<uint8_t>(byte)) * 1'099'511'628'211ULL;
-  return mix(hash);
+  return mix(fnv1a(bytes));
 }
 
 /// As for backends: what is ready, or what serves until it ends.
@@ -47,12 +48,8 @@ bool offers(const kube::EndpointSlice& slice, const kube::Service& service) {
 
 AnnounceNode announce_node(const kube::Node& node) {
   AnnounceNode out;
-  for (bool v6 : {false, true}) {
-    for (const auto& address : node.status.addresses) {
-      auto ip = address.type == "InternalIP" ? IpAddr::parse(address.address) : std::nullopt;
-      if (ip && ip->is_v6() == v6) out.addresses.push_back(*ip);
-    }
-  }
+  out.addresses = kube::internal_addresses(node);
+  std::ranges::stable_partition(out.addresses, &IpAddr::is_v4);
   out.excluded = node.metadata.labels.contains(kExcluded);
   out.ready = std::ranges::any_of(node.status.conditions,
                                   [](const auto& c) { return c.type == "Ready" && c.status == "True"; });

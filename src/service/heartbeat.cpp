@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/fnv.h"
+
 namespace weft::service {
 namespace {
 
@@ -32,11 +34,7 @@ std::optional<Heartbeat> parse_heartbeat(std::span<const uint8_t> datagram) {
   return out;
 }
 
-uint64_t node_hash(std::string_view name) {
-  uint64_t hash = 14'695'981'039'346'656'037ULL;
-  for (char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 1'099'511'628'211ULL;
-  return hash;
-}
+uint64_t node_hash(std::string_view name) { return fnv1a(name); }
 
 void Liveness::begin(Time now) {
   for (auto& [name, record] : records_) record = {};

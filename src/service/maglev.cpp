@@ -1,8 +1,11 @@
 #include "service/maglev.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <tuple>
+
+#include "base/fnv.h"
 
 namespace weft::service {
 namespace {
@@ -16,13 +19,10 @@ constexpr Step kSteps[] = {{1, 0}, {8, 1021}, {40, 4093}, {SIZE_MAX, 65'521}};
 
 constexpr uint16_t kFree = UINT16_MAX;
 
-/// FNV-1a, the same on every machine, then mixed so that neighbouring addresses part.
+/// Mixed so that neighbouring addresses part.
 uint64_t hash_of(const MaglevBackend& backend, uint64_t seed) {
-  uint64_t hash = 14'695'981'039'346'656'037ULL ^ seed;
-  auto add = [&hash](uint8_t byte) { hash = (hash ^ byte) * 1'099'511'628'211ULL; };
-  for (uint8_t byte : backend.addr) add(byte);
-  add(static_cast<uint8_t>(backend.port));
-  add(static_cast<uint8_t>(backend.port >> 8));
+  const std::array port{static_cast<uint8_t>(backend.port), static_cast<uint8_t>(backend.port >> 8)};
+  uint64_t hash = fnv1a(port, fnv1a(backend.addr, kFnvBasis ^ seed));
   hash ^= hash >> 33;
   hash *= 0xff51afd7ed558ccdULL;
   return hash ^ (hash >> 33);
