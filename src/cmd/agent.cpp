@@ -248,9 +248,9 @@ class Agent {
   bool take_node(const json::value& object) {
     auto node = kube::decode<kube::Node>(object);
     if (!node) return false;
-    std::vector<std::string> ips;
+    auto ips = flags_.node_ips;
     for (const auto& address : node->status.addresses) {
-      if (address.type == "InternalIP") ips.push_back(address.address);
+      if (flags_.node_ips.empty() && address.type == "InternalIP") ips.push_back(address.address);
     }
     if (ips.empty()) return false;
     auto network = parse_network(node->spec.podCIDRs, ips);
