@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 
@@ -32,7 +33,8 @@ std::string age(const std::string& since) {
 /// What is not well is red where there is somebody to see it, and in capitals everywhere.
 void print_cell(const std::string& text, bool well, int width) {
   static const bool kColour = ::isatty(STDOUT_FILENO) == 1;
-  auto padded = fmt::format("{:<{}}", text, width);
+  // What is longer than its column still ends before the next one begins.
+  auto padded = fmt::format("{:<{}}", width > 0 ? text + " " : text, width);
   if (well || !kColour) {
     fmt::print("{}", padded);
   } else {
@@ -40,8 +42,8 @@ void print_cell(const std::string& text, bool well, int width) {
   }
 }
 
-void print_node(const NodeStatus& node) {
-  print_cell(node.name, true, 12);
+void print_node(const NodeStatus& node, int width) {
+  print_cell(node.name, true, width);
   print_cell(fmt::format("{} {}", node.ready ? "yes," : "NO,", age(node.since)), node.ready, 12);
   print_cell(node.agent.empty() ? "alive" : "NOT WELL", node.agent.empty(), 10);
   if (node.services) {
@@ -62,9 +64,11 @@ void print_node(const NodeStatus& node) {
 
 void print_text(const StatusReport& report) {
   auto problems = report.problems();
-  fmt::print("{:<12}{:<12}{:<10}{:<20}{:<12}{}\n", "NODE", "READY", "AGENT", "SERVICES", "PODS READY",
+  int width = 12;
+  for (const auto& node : report.nodes) width = std::max(width, static_cast<int>(node.name.size()) + 2);
+  fmt::print("{:<{}}{:<12}{:<10}{:<20}{:<12}{}\n", "NODE", width, "READY", "AGENT", "SERVICES", "PODS READY",
              "BPF MAPS");
-  for (const auto& node : report.nodes) print_node(node);
+  for (const auto& node : report.nodes) print_node(node, width);
   const auto& controller = report.controller;
   fmt::print("\n{:<12}", "controller");
   print_cell(controller.problem.empty() ? controller.detail : "NOT WELL", controller.problem.empty(), 0);
