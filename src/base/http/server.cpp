@@ -71,6 +71,20 @@ struct Server::State {
 
   State(asio::io_context& i, Limits l) : io(i), limits(l) {}
 
+  /// A connection is in the list as long as it is served, however that ends.
+  struct Listed {
+    Connections& open;
+    beast::tcp_stream* stream;
+    Listed(Connections& o, Connection connection) : open(o), stream(connection.stream) {
+      open.push_back(connection);
+    }
+    ~Listed() {
+      std::erase_if(open, [this](const auto& connection) { return connection.stream == stream; });
+    }
+    Listed(const Listed&) = delete;
+    Listed& operator=(const Listed&) = delete;
+  };
+
   static void cut(const Connection& connection) {
     boost::system::error_code ignored;
     connection.stream->socket().close(ignored);
@@ -129,8 +143,7 @@ asio::awaitable<Answer> Server::Listener::State::answer(const std::string& head,
 
 asio::awaitable<void> Server::Listener::State::serve(std::shared_ptr<State> self, tcp::socket socket) {
   beast::tcp_stream stream(std::move(socket));
-  auto& open = self->server->connections;
-  open.push_back({&stream, self.get()});
+  Server::State::Listed listed(self->server->connections, {&stream, self.get()});
   stream.expires_after(self->server->limits.patience);
   std::string head;
   auto [error, size] = co_await asio::async_read_until(stream, asio::dynamic_buffer(head, kMaxHead),
@@ -151,7 +164,6 @@ asio::awaitable<void> Server::Listener::State::serve(std::shared_ptr<State> self
     boost::system::error_code ignored;
     if (!failed) stream.socket().shutdown(tcp::socket::shutdown_both, ignored);
   }
-  std::erase_if(open, [&](const auto& connection) { return connection.stream == &stream; });
 }
 
 Server::Listener::Listener(std::shared_ptr<State> state) : state_(std::move(state)) {}

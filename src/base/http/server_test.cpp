@@ -56,11 +56,11 @@ class HttpServer : public testing::Test {
  protected:
   void open(Server::Limits limits = {}) {
     server_ = std::make_unique<Server>(io_, limits);
-    auto listener = server_->listen({*IpAddr::parse("127.0.0.1"), 0}, answer_with([](const Request& request) {
-                                      return Answer{.status = 200,
-                                                    .headers = {{"X-Path", request.path}},
-                                                    .body = "it is " + request.path};
-                                    }));
+    auto listener = server_->listen(
+        {*IpAddr::parse("127.0.0.1"), 0}, answer_with([](const Request& request) {
+          auto path = request.path == "/huge" ? std::string(70'000, 'x') : request.path;
+          return Answer{.status = 200, .headers = {{"X-Path", path}}, .body = "it is " + request.path};
+        }));
     ASSERT_TRUE(listener) << listener.error().message;
     listener_ = std::move(*listener);
     thread_ = std::thread([this] { io_.run(); });
@@ -123,6 +123,12 @@ TEST_F(HttpServer, IdleConnectionsDoNotKeepOthersOut) {
   // The first ones had to go; the last ones have still time.
   EXPECT_EQ(idle.front().read(), "");
   EXPECT_THAT(idle.back().ask("/ HTTP/1.1\r\nHost: a\r\n\r\n"), StartsWith("HTTP/1.1 200 "));
+}
+
+TEST_F(HttpServer, AnAnswerThatIsNoneEndsOnlyItsConnection) {
+  open({.patience = 5000ms, .connections = 1});
+  EXPECT_EQ(Peer(port()).ask("GET /huge HTTP/1.1\r\n\r\n"), "") << "no header may be that long";
+  EXPECT_THAT(Peer(port()).ask("GET /next HTTP/1.1\r\n\r\n"), HasSubstr("it is /next"));
 }
 
 TEST_F(HttpServer, UnspecifiedMeansBothFamilies) {
