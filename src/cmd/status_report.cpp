@@ -211,7 +211,7 @@ std::vector<std::string> StatusReport::problems() const {
 awaitable<Expected<StatusReport>> read_status(kube::Client& client, StatusOptions options) {
   WEFT_CO_TRY(auto declared, co_await read_declared(client));
   WEFT_CO_TRY(auto pods, co_await list_all<kube::Pod>(client));
-  StatusReport out{.cluster = options.cluster};
+  StatusReport out;
   std::ranges::sort(declared.nodes, {}, [](const auto& node) { return node.metadata.name; });
   auto servers = dns_servers(declared);
   out.nodes.resize(declared.nodes.size());

@@ -39,7 +39,6 @@ struct PartStatus {
 };
 
 struct StatusReport {
-  std::string cluster;
   std::vector<NodeStatus> nodes;
   PartStatus controller;
   std::vector<PartStatus> dns;

@@ -32,8 +32,6 @@ class ProxyHealth {
   void node_changed(const kube::Node* node);
 
   bool healthy(const Moment& now) const;
-  /// Load balancers may send here: the node is not on its way out.
-  bool node_eligible() const { return eligible_; }
 
   /// What /healthz answers: the state of the proxy and the node's.
   struct Answer {
@@ -48,7 +46,7 @@ class ProxyHealth {
   kube::TimePoint last_updated(const Moment& now) const;
   std::optional<std::chrono::steady_clock::time_point> pending_since_;
   std::optional<kube::TimePoint> programmed_;
-  bool eligible_ = true;
+  bool eligible_ = true;  ///< load balancers may send here: the node is not on its way out
 };
 
 }  // namespace weft::service
