@@ -126,9 +126,12 @@ TEST_F(HttpServer, IdleConnectionsDoNotKeepOthersOut) {
 }
 
 TEST_F(HttpServer, AnAnswerThatIsNoneEndsOnlyItsConnection) {
-  open({.patience = 5000ms, .connections = 1});
+  open({.patience = 5000ms, .connections = 2});
+  Peer waiting(port());
+  waiting.send("GET /waiting HTTP/1.1\r\n");
   EXPECT_EQ(Peer(port()).ask("GET /huge HTTP/1.1\r\n\r\n"), "") << "no header may be that long";
   EXPECT_THAT(Peer(port()).ask("GET /next HTTP/1.1\r\n\r\n"), HasSubstr("it is /next"));
+  EXPECT_THAT(waiting.ask("\r\n"), HasSubstr("it is /waiting")) << "there was room for it";
 }
 
 TEST_F(HttpServer, UnspecifiedMeansBothFamilies) {
