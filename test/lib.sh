@@ -69,8 +69,9 @@ cluster_down() {
   else
     echo "ok nothing is left behind"
   fi
-  [ "$failures" -eq 0 ] && [ "$status" -eq 0 ]
-  exit
+  # A bare exit would end with the status from before the trap.
+  [ "$failures" -eq 0 ] || status=1
+  exit "$status"
 }
 
 # outside_up: a host on the nodes' segment that is no node; `outside COMMAND…` runs there. Named so that weft down removes it.

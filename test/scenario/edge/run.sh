@@ -90,7 +90,8 @@ check "what a node does not have yet stands out" expect 'node-3 +default/late +C
 "$weft" node start node-3 --name "$cluster"
 check "until it has" eventually 3 "$weft" services late --name "$cluster"
 
-outside "$weft" echo --http 8099 >/dev/null 2>&1 &
+# Not by `outside`: $! would be the shell that runs the function, and killing that leaves the program.
+ip netns exec "weft-$cluster-outside" "$weft" echo --http 8099 >/dev/null 2>&1 &
 echo_pid=$!
 from_pod() { kubectl exec client -- curl -g -sS -m 3 "http://$1:8099/" | jq -r .client; }
 check "a pod's connection to the outside comes from its node" eventually 5 expect "^$net4.2:" from_pod "$net4.250"
