@@ -1,0 +1,253 @@
+#!/usr/bin/env bash
+# The fields of a Service, over real packets between three nodes in two zones: whom it reaches from where, and what it refuses.
+# What services, edge, health, pools and dns show already is not here.
+. "$(dirname "$0")/../../lib.sh"
+cd "$(dirname "$0")" || exit 1
+cluster_up --nodes 3 --zones a,b
+outside_up
+kubectl apply -f ../../../deploy/crds/addresspool.yaml >/dev/null || echo "not ok apply"
+# Sixteen ports that keep their clients for two seconds: as many choices that one client makes.
+sticky() {
+  echo '{"apiVersion":"v1","kind":"Service","metadata":{"name":"sticky"},"spec":{"externalIPs":["198.51.100.7"],"selector":{"app":"web"},"sessionAffinity":"ClientIP","sessionAffinityConfig":{"clientIP":{"timeoutSeconds":2}},"ports":['
+  for i in $(seq 16); do echo "{\"name\":\"p$i\",\"port\":$((7000 + i)),\"targetPort\":8080}"; done | paste -sd,
+  echo ']}}'
+}
+{ cat manifests.yaml; echo ---; sticky; } | kubectl apply -f - >/dev/null || echo "not ok apply"
+pods_are_ready() {
+  kubectl wait --for=condition=Ready pod/{client,web}-{1,2,3} pod/only --timeout=1s && kubectl wait --for=condition=Available deployment/leaving --timeout=1s &&
+    [ "$(kubectl get pod unready -o jsonpath='{.status.phase}')" = Running ]
+}
+check "pods are ready" eventually 30 pods_are_ready
+check "every node has the Services" eventually 5 "$weft" services --name "$cluster"
+
+node4() { echo "$net4.$(($1 + 1))"; }
+node6() { echo "[$net6$(($1 + 1))]"; }
+# service NAME JSONPATH, as field of the Service.
+service() { kubectl get service "$1" -o jsonpath="$2"; }
+address() { service "$1" "{.spec.clusterIPs[${2:-0}]}"; }
+patch() { kubectl patch service "$1" --type=merge -p "$2"; }
+# in_pod NAME COMMAND…: as kubectl exec, which is slower.
+declare -A uids
+in_pod() {
+  local pod=$1 uid cgroup
+  shift
+  uid=${uids[$pod]}
+  cgroup=$(ls -d /sys/fs/cgroup{,/unified}/weft-"$cluster"/node-*/pods/"$uid"/main 2>/dev/null)
+  bash -c 'echo $$ >'"$cgroup"'/cgroup.procs && exec "$@"' - ip netns exec "weft-$cluster-p-$(tr -d - <<<"$uid" | cut -c1-12)" "$@"
+}
+for pod in client-{1,2,3} web-{1,2,3} only; do uids[$pod]=$(kubectl get pod "$pod" -o jsonpath='{.metadata.uid}'); done
+get=(curl -g -sS -m 2)
+# names_from POD ADDRESS[:PORT]: who answers, by name, in one line: twenty-four connections, so that of three one is missed by chance
+# once in 5,000 times. names_outside ADDRESS[:PORT]: the same from outside.
+names() {
+  local urls
+  mapfile -t urls < <(yes "http://${*: -1}/hostname" | head -n 24)
+  "${@:1:$#-1}" "${get[@]}" -H 'Connection: close' -w '\n' "${urls[@]}" | sort -u | paste -sd' '
+}
+names_from() { names in_pod "$1" "$2"; }
+names_outside() { names outside "$1"; }
+# dial and udp, as `bash -c "$dial" ADDRESS PORT`: what becomes of a connection; what answers a datagram, or that nothing does.
+dial='timeout 1 bash -c "exec 3<>/dev/tcp/$0/$1" 2>&1 || { [ $? -eq 124 ] && echo silence; false; }'
+udp='exec 3<>/dev/udp/$0/$1 && printf hello >&3 && { timeout 1 head -c 5 <&3 || { [ $? -eq 124 ] && echo silence; false; }; }'
+slices() { kubectl get endpointslices -l "kubernetes.io/service-name=$1" -o json | jq -c "[.items[] | $2] | unique"; }
+
+echo "# addresses and ports"
+check "the cluster address that was asked for answers" expect '^web-[123]$' in_pod client-1 "${get[@]}" http://10.96.0.77/hostname
+cluster_ip() { echo "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"other\"},\"spec\":{\"clusterIP\":\"$1\",\"ports\":[{\"port\":80}]}}"; }
+check "nobody else gets it" refused 'provided IP is already allocated' kubectl create -f - <<<"$(cluster_ip 10.96.0.77)"
+check "nor one that is not in the range" refused 'not in the valid range' kubectl create -f - <<<"$(cluster_ip 10.99.0.77)"
+auto=$(service ports '{.spec.ports[0].nodePort}')
+check "TCP and UDP of one number share their node port" test "$auto" = "$(service ports '{.spec.ports[1].nodePort}')"
+check "which is in the range, above what is kept for requests" test "$auto" -ge 30086 -a "$auto" -le 32767
+check "it answers over TCP" expect '^web-[123]$' outside curl -sS -m 2 "http://$(node4 2):$auto/hostname"
+check "and over UDP" expect '^hello$' outside bash -c "$udp" "$(node4 2)" "$auto"
+check "a pod reaches both by the cluster address: TCP" expect '^web-[123]$' in_pod client-1 "${get[@]}" "http://$(address ports):8080/hostname"
+check "and UDP" expect '^hello$' in_pod client-1 bash -c "$udp" "$(address ports)" 8080
+check "the node port that was asked for answers" expect '^web-[123]$' outside curl -sS -m 2 "http://$(node4 3):30777/hostname"
+node_port() { echo "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"other\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"port\":80,\"nodePort\":$1}]}}"; }
+check "nobody else gets it" refused 'provided port is already allocated' kubectl create -f - <<<"$(node_port 30777)"
+check "nor one that is not in the range" refused 'not in the valid range' kubectl create -f - <<<"$(node_port 29999)"
+check "a named port leads to each pod's own number" expect '^web-1 web-2 web-3$' names_from client-1 "$(address ports):82"
+check "from outside too" expect '^web-1 web-2 web-3$' names_outside "$(node4 1):$(service ports '{.spec.ports[3].nodePort}')"
+
+echo "# families"
+check "a Service of IPv6 alone has one address" expect '^\["fd00:96::[0-9a-f:]*"\]$' service six '{.spec.clusterIPs}'
+check "which answers" expect '^web-1 web-2 web-3$' names_from client-1 "[$(address six)]"
+check "and slices of IPv6 alone" expect '^\["IPv6"\]$' slices six .addressType
+check "DNS has no IPv4 for it" expect '^$' kubectl exec client-1 -- dig +short six.default.svc.cluster.local A
+check "one of both, IPv6 first, answers on the first" expect '^web-1 web-2 web-3$' names_from client-1 "[$(address six-four)]"
+check "and on the second" expect '^web-1 web-2 web-3$' names_from client-1 "$(address six-four 1)"
+patch six '{"spec":{"ipFamilyPolicy":"PreferDualStack"}}' >/dev/null
+check "a second family comes with the policy" expect '^10\.96\.' address six 1
+check "and answers" eventually 5 expect '^web-1 web-2 web-3$' names_from client-1 "$(address six 1)"
+second=$(address six 1)
+patch six '{"spec":{"ipFamilyPolicy":"SingleStack"}}' >/dev/null
+check "it goes with it" eventually 5 refused '^silence$' in_pod client-1 bash -c "$dial" "$second" 80
+check "the first stays" expect '^web-1 web-2 web-3$' names_from client-1 "[$(address six)]"
+
+echo "# who counts"
+check "internalTrafficPolicy Local: a pod reaches its own node's" expect '^only$' names_from client-2 "$(address inside)"
+check "where there is none its packets are dropped" refused '^silence$' in_pod client-1 bash -c "$dial" "$(address inside)" 80
+check "over IPv6 too" refused '^silence$' in_pod client-1 bash -c "$dial" "$(address inside 1)" 80
+check "and datagrams" refused '^silence$' in_pod client-1 bash -c "$udp" "$(address inside)" 80
+check "its node port does not care" expect '^only$' outside curl -sS -m 2 "http://$(node4 1):30780/hostname"
+check "nor does it for a pod" expect '^only$' in_pod client-1 "${get[@]}" "http://$(node4 1):30780/hostname"
+check "where there is none at all they are refused" refused 'Connection refused' in_pod client-1 bash -c "$dial" "$(address inside-none)" 80
+check "datagrams too" refused 'Connection refused' in_pod client-1 bash -c "$udp" "$(address inside-none)" 80
+check "a pod reaches itself through its cluster address" expect '^only$' in_pod only "${get[@]}" "http://$(address inside)/hostname"
+check "over IPv6 too" expect '^only$' in_pod only "${get[@]}" "http://[$(address inside 1)]/hostname"
+check "through its node port" expect '^only$' in_pod only "${get[@]}" "http://$(node4 2):30780/hostname"
+check "and through another node's" expect '^only$' in_pod only "${get[@]}" "http://$(node4 1):30780/hostname"
+check "by UDP too" expect '^hello$' in_pod only bash -c "$udp" "$(address inside)" 80
+unready=$(kubectl get pod unready -o jsonpath='{.status.podIP}')
+check "publishNotReadyAddresses: a pod that is not ready answers" expect '^unready$' in_pod client-1 "${get[@]}" "http://$(address early)/hostname"
+check "else it does not" refused 'Connection refused' in_pod client-1 bash -c "$dial" "$(address late)" 80
+check "a headless Service has its name" expect "^$unready\$" kubectl exec client-1 -- dig +short bare.default.svc.cluster.local
+check "else it does not" expect '^$' kubectl exec client-1 -- dig +short bare-late.default.svc.cluster.local
+
+echo "# affinity that ends"
+sticky_ip=$(address sticky)
+# choices [ADDRESS]: what each of the ports chose for a pod.
+choices() { in_pod client-1 curl -sS -m 2 -w ' ' "http://${1:-$sticky_ip}:[7001-7016]/hostname"; }
+# Each connection renews it: the third time is more than 2 s after the first, but not after the second.
+lasts() {
+  local first again=
+  first=$(choices) && sleep 1.1 && again=$(choices) && [ "$first" = "$again" ] && sleep 1.1 && again=$(choices)
+  [ "$first" = "$again" ] || { echo "$first"; echo "$again"; return 1; }
+}
+check "affinity lasts while it is used" lasts
+ends() {
+  local first
+  first=$(choices) && sleep 2.5 && [ "$first" != "$(choices)" ]
+}
+check "and ends two seconds later" ends
+one_choice() {
+  local first other=
+  first=$(choices) && other=$(choices 198.51.100.7) && [ "$first" = "$other" ] || { echo "$first"; echo "$other"; return 1; }
+}
+check "it is one for all of a Service's addresses" one_choice
+
+echo "# distribution"
+unready() { kubectl exec "web-$1" -- touch /probe/unready; }
+ready() { kubectl exec "web-$1" -- rm -f /probe/unready; }
+zonal=$(address zonal)
+near=$(address near)
+hints='.endpoints[] | [.targetRef.name, [.hints.forZones[]?.name], [.hints.forNodes[]?.name]]'
+check "PreferSameZone: hints of zones" expect '^\[\["web-1",\["a"\],\[\]\],\["web-2",\["b"\],\[\]\],\["web-3",\["a"\],\[\]\]\]$' slices zonal "$hints"
+check "PreferSameNode: of nodes too" expect '^\[\["web-1",\["a"\],\["node-1"\]\],\["web-2",\["b"\],\["node-2"\]\],\["web-3",\["a"\],\["node-3"\]\]\]$' slices near "$hints"
+check "a pod reaches its zone alone" expect '^web-1 web-3$' names_from client-1 "$zonal"
+check "so does one of the other" expect '^web-2$' names_from client-2 "$zonal"
+check "and what comes from outside to a node there" expect '^web-2$' names_outside "$(node4 2):30783"
+check "a pod reaches its node alone" expect '^web-1$' names_from client-1 "$near"
+check "each its own" expect '^web-3$' names_from client-3 "$near"
+unready 2
+check "a zone without endpoints goes elsewhere" eventually 5 expect '^web-1 web-3$' names_from client-2 "$zonal"
+check "so does a node's port" eventually 5 expect '^web-1 web-3$' names_outside "$(node4 2):30783"
+unready 3
+check "a node without endpoints stays in its zone" eventually 5 expect '^web-1$' names_from client-3 "$near"
+ready 2
+ready 3
+check "until it has one again" eventually 5 expect '^web-3$' names_from client-3 "$near"
+check "and so does the zone" eventually 5 expect '^web-2$' names_from client-2 "$zonal"
+kubectl annotate service zonal service.kubernetes.io/topology-mode=Auto >/dev/null
+check "topology-mode has the last word" eventually 5 expect '^\[\["web-1",\[\],\[\]\],\["web-2",\[\],\[\]\],\["web-3",\[\],\[\]\]\]$' slices zonal "$hints"
+check "then all zones are reached" eventually 5 expect '^web-1 web-2 web-3$' names_from client-2 "$zonal"
+kubectl annotate service zonal service.kubernetes.io/topology-mode- >/dev/null
+patch zonal '{"spec":{"trafficDistribution":"PreferClose"}}' >/dev/null
+check "PreferClose is the old name" eventually 5 expect '^web-2$' names_from client-2 "$zonal"
+patch zonal '{"spec":{"trafficDistribution":null}}' >/dev/null
+check "without either all are reached" eventually 5 expect '^web-1 web-2 web-3$' names_from client-2 "$zonal"
+
+echo "# endpoints that end"
+leaving=$(pod_of app=leaving)
+leaving_ip=$(address leaving)
+kubectl scale deployment leaving --replicas=0 >/dev/null
+check "the only pod ends, and serves on" eventually 5 expect '^\[\[false,true,true\]\]$' slices leaving '.endpoints[].conditions | [.ready, .serving, .terminating]'
+for client in 1 2; do check "a pod on node $client still reaches it" eventually 2 expect "^$leaving\$" names_from "client-$client" "$leaving_ip"; done
+check "so does the outside" expect "^$leaving\$" names_outside "$(node4 3):30781"
+check "and by its own node with policy Local" expect "^$leaving\$" names_outside "$(node4 2):30782"
+check "by no other" refused '^silence$' outside bash -c "$dial" "$(node4 1)" 30782
+kubectl scale deployment leaving --replicas=1 >/dev/null
+check "it has a successor" kubectl wait --for=condition=Available deployment/leaving --timeout=10s
+successor=$(kubectl get pods -l app=leaving -o json | jq -r '.items[].metadata | select(.deletionTimestamp == null) | .name')
+check "which alone is reached from then on" eventually 2 expect "^$successor\$" names_from client-1 "$leaving_ip"
+check "from outside too" eventually 2 expect "^$successor\$" names_outside "$(node4 3):30781"
+kubectl delete pod "$leaving" --grace-period=0 --force >/dev/null 2>&1
+
+echo "# load balancers of others"
+kubectl apply -f - >/dev/null <<<'{"apiVersion":"weft.dev/v1alpha1","kind":"AddressPool","metadata":{"name":"main"},"spec":{"addresses":["198.51.100.64/28","2001:db8:64::/120"]}}' || echo "not ok a pool"
+ours() { echo '{"apiVersion":"v1","kind":"Service","metadata":{"name":"ours"},"spec":{"type":"LoadBalancer","allocateLoadBalancerNodePorts":false,"selector":{"app":"web"},"ports":[{"port":80,"targetPort":8080}]}}'; }
+kubectl apply -f - >/dev/null <<<"$(ours)" || echo "not ok a Service"
+check "a Service without class gets an address" eventually 10 expect '^198\.51\.100\.6' service ours '{.status.loadBalancer.ingress[0].ip}'
+check "one with somebody else's does not" expect '^$' service theirs '{.status.loadBalancer.ingress}'
+check "its class stays" refused 'may not change once set|immutable' patch theirs '{"spec":{"loadBalancerClass":"weft.dev/weft"}}'
+check "no node ports were asked for, and none given" expect '^$' service ours '{.spec.ports[0].nodePort}'
+# What no node answers for must not leave this machine.
+ip -n "weft-$cluster-node-1" route add unreachable 198.51.100.0/24
+ip -n "weft-$cluster-node-1" route add unreachable 2001:db8::/32
+ip -n "weft-$cluster-outside" route add 198.51.100.0/24 via "$(node4 1)"
+ip -n "weft-$cluster-outside" route add 2001:db8::/32 via "$(node6 1 | tr -d '[]')"
+check "it answers all the same" eventually 5 expect '^web-1 web-2 web-3$' names_outside "$(service ours '{.status.loadBalancer.ingress[0].ip}')"
+kubectl patch service theirs --subresource=status --type=merge -p '{"status":{"loadBalancer":{"ingress":[{"ip":"198.51.100.8"},{"ip":"198.51.100.9","ipMode":"Proxy"},{"ip":"198.51.100.10","ipMode":"VIP"},{"ip":"2001:db8::8"},{"hostname":"lb.example.com"}]}}}' >/dev/null
+for way in 198.51.100.8 198.51.100.10 '[2001:db8::8]'; do
+  check "an address of several answers: $way" eventually 5 expect '^web-1 web-2 web-3$' names_outside "$way"
+done
+check "a pod reaches it without leaving" expect '^web-1 web-2 web-3$' names_from client-1 198.51.100.10
+# The proxy behind such an address would be elsewhere; here it is on node 1, past whatever the node does for Services.
+ip -n "weft-$cluster-node-1" addr add 198.51.100.9/32 dev lo
+ip netns exec "weft-$cluster-node-1" env POD_NAME=proxy "$weft" echo --http 80 >/dev/null 2>&1 &
+proxy=$!
+check "packets for one of ipMode Proxy go where it is" eventually 5 expect '^proxy$' names_outside 198.51.100.9
+check "those of pods too" expect '^proxy$' names_from client-1 198.51.100.9
+kill "$proxy"
+
+echo "# Services of others"
+labelled=$(address labelled)
+check "a Service answers" expect '^web-1 web-2 web-3$' names_from client-1 "$labelled"
+for label in service-proxy-name headless; do
+  kubectl label service labelled "service.kubernetes.io/$label=other" >/dev/null
+  check "labelled $label it does not" eventually 3 refused '^silence$' in_pod client-1 bash -c "$dial" "$labelled" 80
+  check "nor does its node port" refused 'Connection refused' outside bash -c "$dial" "$(node4 1)" 30784
+  kubectl label service labelled "service.kubernetes.io/$label-" >/dev/null
+  check "without the label it does again" eventually 3 expect '^web-1 web-2 web-3$' names_outside "$(node4 1):30784"
+done
+
+echo "# other types"
+check "a node port answers" expect '^web-' names_outside "$(node4 1):30785"
+patch turns '{"spec":{"type":"ClusterIP"}}' >/dev/null
+check "as ClusterIP it does not" eventually 3 refused 'Connection refused' outside bash -c "$dial" "$(node4 1)" 30785
+check "the cluster address does" expect '^web-1 web-2 web-3$' names_from client-1 10.96.0.78
+patch early '{"spec":{"type":"NodePort","ports":[{"port":80,"targetPort":8080,"nodePort":30785}]}}' >/dev/null
+check "the port is another's" eventually 3 expect '^unready$' names_outside "$(node4 1):30785"
+patch turns '{"spec":{"type":"ExternalName","externalName":"asked.default.svc.cluster.local"}}' >/dev/null
+check "as ExternalName it has no address" expect '^$' service turns '{.spec.clusterIP}{.spec.clusterIPs}{.spec.ipFamilies}'
+check "but another's name" eventually 3 expect '^asked.default.svc.cluster.local.$' kubectl exec client-1 -- dig +short turns.default.svc.cluster.local CNAME
+check "which leads there" expect '^web-[123]$' kubectl exec client-1 -- curl -sS -m 2 http://turns/hostname
+check "its address leads nowhere" eventually 3 refused '^silence$' in_pod client-1 bash -c "$dial" 10.96.0.78 80
+kubectl create -f - >/dev/null <<<'{"apiVersion":"v1","kind":"Service","metadata":{"name":"heir"},"spec":{"clusterIP":"10.96.0.78","selector":{"app":"only"},"ports":[{"port":80,"targetPort":8080}]}}'
+check "until another has it" eventually 3 expect '^only$' names_from client-1 10.96.0.78
+patch turns '{"spec":{"type":"ClusterIP","externalName":null}}' >/dev/null
+check "as ClusterIP again it has one" eventually 3 expect '^web-1 web-2 web-3$' names_from client-1 "$(address turns)"
+check "DNS says so" eventually 3 expect "^$(address turns)\$" kubectl exec client-1 -- dig +short turns.default.svc.cluster.local
+
+echo "# endpoints without a selector"
+only=$(kubectl get pod only -o jsonpath='{.status.podIP}')
+web1=$(kubectl get pod web-1 -o jsonpath='{.status.podIP}')
+check "without endpoints it refuses" refused 'Connection refused' in_pod client-1 bash -c "$dial" "$(address mirrored)" 80
+kubectl create -f - >/dev/null 2>&1 <<<"{\"apiVersion\":\"v1\",\"kind\":\"Endpoints\",\"metadata\":{\"name\":\"mirrored\"},\"subsets\":[{\"addresses\":[{\"ip\":\"$only\"}],\"notReadyAddresses\":[{\"ip\":\"$web1\"}],\"ports\":[{\"name\":\"http\",\"port\":8080}]}]}"
+check "Endpoints are mirrored" eventually 5 expect '^\["endpointslicemirroring-controller.k8s.io"\]$' slices mirrored '.metadata.labels["endpointslice.kubernetes.io/managed-by"]'
+check "and reached, those that are ready" eventually 5 expect '^only$' names_from client-1 "$(address mirrored)"
+kubectl label endpoints mirrored endpointslice.kubernetes.io/skip-mirror=true >/dev/null 2>&1
+check "unless they do not want to" eventually 5 refused 'Connection refused' in_pod client-1 bash -c "$dial" "$(address mirrored)" 80
+slice() { echo "{\"apiVersion\":\"discovery.k8s.io/v1\",\"kind\":\"EndpointSlice\",\"metadata\":{\"name\":\"by-hand-$1\",\"labels\":{\"kubernetes.io/service-name\":\"by-hand\"}},\"addressType\":\"IPv4\",\"ports\":[{\"name\":\"http\",\"port\":$3}],\"endpoints\":[{\"addresses\":[\"$2\"]}]}"; }
+kubectl create -f - >/dev/null <<<"$(slice 1 "$only" 8080)"
+check "a slice made by hand is reached" eventually 5 expect '^only$' names_from client-1 "$(address by-hand)"
+ip netns exec "weft-$cluster-outside" env POD_NAME=beyond "$weft" echo --http 8099 >/dev/null 2>&1 &
+beyond=$!
+kubectl create -f - >/dev/null <<<"$(slice 2 "$net4.250" 8099)"
+check "and one with a host beyond the cluster" eventually 5 expect '^beyond only$' names_from client-1 "$(address by-hand)"
+kubectl delete endpointslice by-hand-1 >/dev/null
+check "which may be alone" eventually 5 expect '^beyond$' names_from client-1 "$(address by-hand)"
+kill "$beyond"
+
+check "at last every node's kernel has what the API asks for" eventually 5 "$weft" services --name "$cluster"
