@@ -14,7 +14,7 @@ sticky() {
 }
 { cat manifests.yaml; echo ---; sticky; } | kubectl apply -f - >/dev/null || echo "not ok apply"
 pods_are_ready() {
-  kubectl wait --for=condition=Ready pod/{client,web}-{1,2,3} pod/only --timeout=1s && kubectl wait --for=condition=Available deployment/leaving --timeout=1s &&
+  kubectl wait --for=condition=Ready pod/{client,web}-{1,2,3} pod/only pod/host --timeout=1s && kubectl wait --for=condition=Available deployment/leaving --timeout=1s &&
     [ "$(kubectl get pod unready -o jsonpath='{.status.phase}')" = Running ]
 }
 check "pods are ready" eventually 30 pods_are_ready
@@ -22,20 +22,31 @@ check "every node has the Services" eventually 5 "$weft" services --name "$clust
 
 node4() { echo "$net4.$(($1 + 1))"; }
 node6() { echo "[$net6$(($1 + 1))]"; }
-# service NAME JSONPATH, as field of the Service.
+# service NAME JSONPATH: a field of it. address NAME [1]: its first or second cluster address, as of the last read_addresses.
 service() { kubectl get service "$1" -o jsonpath="$2"; }
-address() { service "$1" "{.spec.clusterIPs[${2:-0}]}"; }
+declare -A addresses uids
+read_addresses() {
+  local name list
+  while read -r name list; do addresses[$name]=$list; done < <(kubectl get services -o json | jq -r '.items[] | [.metadata.name, .spec.clusterIPs[]?] | join(" ")')
+}
+address() {
+  local list
+  read -ra list <<<"${addresses[$1]}"
+  echo "${list[${2:-0}]}"
+}
+read_addresses
 patch() { kubectl patch service "$1" --type=merge -p "$2"; }
 # in_pod NAME COMMAND…: as kubectl exec, which is slower.
-declare -A uids
 in_pod() {
-  local pod=$1 uid cgroup
+  local uid=${uids[$1]} netns cgroup
+  netns=weft-$cluster-p-$(tr -d - <<<"$uid" | cut -c1-12)
+  [ "$1" = host ] && netns=weft-$cluster-node-1
   shift
-  uid=${uids[$pod]}
   cgroup=$(ls -d /sys/fs/cgroup{,/unified}/weft-"$cluster"/node-*/pods/"$uid"/main 2>/dev/null)
-  bash -c 'echo $$ >'"$cgroup"'/cgroup.procs && exec "$@"' - ip netns exec "weft-$cluster-p-$(tr -d - <<<"$uid" | cut -c1-12)" "$@"
+  bash -c 'echo $$ >'"$cgroup"'/cgroup.procs && exec "$@"' - ip netns exec "$netns" "$@"
 }
-for pod in client-{1,2,3} web-{1,2,3} only; do uids[$pod]=$(kubectl get pod "$pod" -o jsonpath='{.metadata.uid}'); done
+while read -r pod uid; do uids[$pod]=$uid; done < <(kubectl get pods -o json | jq -r '.items[].metadata | "\(.name) \(.uid)"')
+asked_dns() { in_pod client-1 dig +short @10.96.0.10 "$1.default.svc.cluster.local" "${2:-A}"; }
 get=(curl -g -sS -m 2)
 # names_from POD ADDRESS[:PORT]: who answers, by name, in one line: twenty-four connections, so that of three one is missed by chance
 # once in 5,000 times. names_outside ADDRESS[:PORT]: the same from outside.
@@ -47,8 +58,8 @@ names() {
 names_from() { names in_pod "$1" "$2"; }
 names_outside() { names outside "$1"; }
 # dial and udp, as `bash -c "$dial" ADDRESS PORT`: what becomes of a connection; what answers a datagram, or that nothing does.
-dial='timeout 1 bash -c "exec 3<>/dev/tcp/$0/$1" 2>&1 || { [ $? -eq 124 ] && echo silence; false; }'
-udp='exec 3<>/dev/udp/$0/$1 && printf hello >&3 && { timeout 1 head -c 5 <&3 || { [ $? -eq 124 ] && echo silence; false; }; }'
+dial='timeout 0.6 bash -c "exec 3<>/dev/tcp/$0/$1" 2>&1 || { [ $? -eq 124 ] && echo silence; false; }'
+udp='exec 3<>/dev/udp/$0/$1 && printf hello >&3 && { timeout 0.6 head -c 5 <&3 || { [ $? -eq 124 ] && echo silence; false; }; }'
 slices() { kubectl get endpointslices -l "kubernetes.io/service-name=$1" -o json | jq -c "[.items[] | $2] | unique"; }
 
 echo "# addresses and ports"
@@ -74,10 +85,11 @@ echo "# families"
 check "a Service of IPv6 alone has one address" expect '^\["fd00:96::[0-9a-f:]*"\]$' service six '{.spec.clusterIPs}'
 check "which answers" expect '^web-1 web-2 web-3$' names_from client-1 "[$(address six)]"
 check "and slices of IPv6 alone" expect '^\["IPv6"\]$' slices six .addressType
-check "DNS has no IPv4 for it" expect '^$' kubectl exec client-1 -- dig +short six.default.svc.cluster.local A
+check "DNS has no IPv4 for it" expect '^$' asked_dns six
 check "one of both, IPv6 first, answers on the first" expect '^web-1 web-2 web-3$' names_from client-1 "[$(address six-four)]"
 check "and on the second" expect '^web-1 web-2 web-3$' names_from client-1 "$(address six-four 1)"
 patch six '{"spec":{"ipFamilyPolicy":"PreferDualStack"}}' >/dev/null
+read_addresses
 check "a second family comes with the policy" expect '^10\.96\.' address six 1
 check "and answers" eventually 5 expect '^web-1 web-2 web-3$' names_from client-1 "$(address six 1)"
 second=$(address six 1)
@@ -99,11 +111,22 @@ check "over IPv6 too" expect '^only$' in_pod only "${get[@]}" "http://[$(address
 check "through its node port" expect '^only$' in_pod only "${get[@]}" "http://$(node4 2):30780/hostname"
 check "and through another node's" expect '^only$' in_pod only "${get[@]}" "http://$(node4 1):30780/hostname"
 check "by UDP too" expect '^hello$' in_pod only bash -c "$udp" "$(address inside)" 80
+for client in 1 2; do
+  check "a pod on node $client reaches one of the host network" expect '^host$' names_from "client-$client" "$(address hosted)"
+  check "by node 1's port too" expect '^host$' names_from "client-$client" "$(node4 1):30786"
+done
+for node in 1 2; do
+  check "and the outside through node $node" expect '^host$' names_outside "$(node4 $node):30786"
+  check "over IPv6 too" expect '^host$' names_outside "$(node6 $node):30786"
+done
+check "which reaches itself" expect '^host$' names_from host "$(address hosted)"
+check "and pods of any node" expect '^web-1 web-2 web-3$' names_from host 10.96.0.77
+check "but not over a Local policy" refused '^silence$' in_pod host bash -c "$dial" "$(address inside)" 80
 unready=$(kubectl get pod unready -o jsonpath='{.status.podIP}')
 check "publishNotReadyAddresses: a pod that is not ready answers" expect '^unready$' in_pod client-1 "${get[@]}" "http://$(address early)/hostname"
 check "else it does not" refused 'Connection refused' in_pod client-1 bash -c "$dial" "$(address late)" 80
-check "a headless Service has its name" expect "^$unready\$" kubectl exec client-1 -- dig +short bare.default.svc.cluster.local
-check "else it does not" expect '^$' kubectl exec client-1 -- dig +short bare-late.default.svc.cluster.local
+check "a headless Service has its name" expect "^$unready\$" asked_dns bare
+check "else it does not" expect '^$' asked_dns bare-late
 
 echo "# affinity that ends"
 sticky_ip=$(address sticky)
@@ -167,11 +190,14 @@ for client in 1 2; do check "a pod on node $client still reaches it" eventually 
 check "so does the outside" expect "^$leaving\$" names_outside "$(node4 3):30781"
 check "and by its own node with policy Local" expect "^$leaving\$" names_outside "$(node4 2):30782"
 check "by no other" refused '^silence$' outside bash -c "$dial" "$(node4 1)" 30782
-kubectl scale deployment leaving --replicas=1 >/dev/null
-check "it has a successor" kubectl wait --for=condition=Available deployment/leaving --timeout=10s
+# On another node: what is Local and what is not fall back each for itself.
+kubectl patch deployment leaving -p '{"spec":{"replicas":1,"template":{"spec":{"nodeName":"node-3"}}}}' >/dev/null
+check "it has a successor on another node" kubectl wait --for=condition=Available deployment/leaving --timeout=10s
 successor=$(kubectl get pods -l app=leaving -o json | jq -r '.items[].metadata | select(.deletionTimestamp == null) | .name')
-check "which alone is reached from then on" eventually 2 expect "^$successor\$" names_from client-1 "$leaving_ip"
+check "which alone is reached from then on, whatever the affinity" eventually 2 expect "^$successor\$" names_from client-1 "$leaving_ip"
 check "from outside too" eventually 2 expect "^$successor\$" names_outside "$(node4 3):30781"
+check "but with policy Local the old one's node has nothing better" expect "^$leaving\$" names_outside "$(node4 2):30782"
+check "than the new one's" expect "^$successor\$" names_outside "$(node4 3):30782"
 kubectl delete pod "$leaving" --grace-period=0 --force >/dev/null 2>&1
 
 echo "# load balancers of others"
@@ -188,10 +214,15 @@ ip -n "weft-$cluster-node-1" route add unreachable 2001:db8::/32
 ip -n "weft-$cluster-outside" route add 198.51.100.0/24 via "$(node4 1)"
 ip -n "weft-$cluster-outside" route add 2001:db8::/32 via "$(node6 1 | tr -d '[]')"
 check "it answers all the same" eventually 5 expect '^web-1 web-2 web-3$' names_outside "$(service ours '{.status.loadBalancer.ingress[0].ip}')"
+announced() { kubectl get events --field-selector "involvedObject.name=$1,reason=AddressAnnounced" -o name; }
+check "it is announced" eventually 5 expect . announced ours
+patch ours '{"spec":{"allocateLoadBalancerNodePorts":true}}' >/dev/null
+check "later they are" eventually 5 expect '^web-1 web-2 web-3$' names_outside "$(node4 3):$(service ours '{.spec.ports[0].nodePort}')"
 kubectl patch service theirs --subresource=status --type=merge -p '{"status":{"loadBalancer":{"ingress":[{"ip":"198.51.100.8"},{"ip":"198.51.100.9","ipMode":"Proxy"},{"ip":"198.51.100.10","ipMode":"VIP"},{"ip":"2001:db8::8"},{"hostname":"lb.example.com"}]}}}' >/dev/null
 for way in 198.51.100.8 198.51.100.10 '[2001:db8::8]'; do
   check "an address of several answers: $way" eventually 5 expect '^web-1 web-2 web-3$' names_outside "$way"
 done
+check "no node announces them" expect '^$' announced theirs
 check "a pod reaches it without leaving" expect '^web-1 web-2 web-3$' names_from client-1 198.51.100.10
 # The proxy behind such an address would be elsewhere; here it is on node 1, past whatever the node does for Services.
 ip -n "weft-$cluster-node-1" addr add 198.51.100.9/32 dev lo
@@ -212,6 +243,15 @@ for label in service-proxy-name headless; do
   check "without the label it does again" eventually 3 expect '^web-1 web-2 web-3$' names_outside "$(node4 1):30784"
 done
 
+echo "# changes"
+patch labelled '{"spec":{"selector":{"app":"only"}}}' >/dev/null
+check "another selector" eventually 3 expect '^only$' names_from client-1 "$labelled"
+patch labelled '{"spec":{"ports":[{"port":81,"targetPort":8080}]}}' >/dev/null
+check "another port" eventually 3 expect '^only$' names_from client-1 "$labelled:81"
+check "in place of the old one" refused 'Connection refused' in_pod client-1 bash -c "$dial" "$labelled" 80
+kubectl delete service labelled >/dev/null
+check "none any more" eventually 3 refused '^silence$' in_pod client-1 bash -c "$dial" "$labelled" 81
+
 echo "# other types"
 check "a node port answers" expect '^web-' names_outside "$(node4 1):30785"
 patch turns '{"spec":{"type":"ClusterIP"}}' >/dev/null
@@ -221,14 +261,15 @@ patch early '{"spec":{"type":"NodePort","ports":[{"port":80,"targetPort":8080,"n
 check "the port is another's" eventually 3 expect '^unready$' names_outside "$(node4 1):30785"
 patch turns '{"spec":{"type":"ExternalName","externalName":"asked.default.svc.cluster.local"}}' >/dev/null
 check "as ExternalName it has no address" expect '^$' service turns '{.spec.clusterIP}{.spec.clusterIPs}{.spec.ipFamilies}'
-check "but another's name" eventually 3 expect '^asked.default.svc.cluster.local.$' kubectl exec client-1 -- dig +short turns.default.svc.cluster.local CNAME
+check "but another's name" eventually 3 expect '^asked.default.svc.cluster.local.$' asked_dns turns CNAME
 check "which leads there" expect '^web-[123]$' kubectl exec client-1 -- curl -sS -m 2 http://turns/hostname
 check "its address leads nowhere" eventually 3 refused '^silence$' in_pod client-1 bash -c "$dial" 10.96.0.78 80
 kubectl create -f - >/dev/null <<<'{"apiVersion":"v1","kind":"Service","metadata":{"name":"heir"},"spec":{"clusterIP":"10.96.0.78","selector":{"app":"only"},"ports":[{"port":80,"targetPort":8080}]}}'
 check "until another has it" eventually 3 expect '^only$' names_from client-1 10.96.0.78
 patch turns '{"spec":{"type":"ClusterIP","externalName":null}}' >/dev/null
+read_addresses
 check "as ClusterIP again it has one" eventually 3 expect '^web-1 web-2 web-3$' names_from client-1 "$(address turns)"
-check "DNS says so" eventually 3 expect "^$(address turns)\$" kubectl exec client-1 -- dig +short turns.default.svc.cluster.local
+check "DNS says so" eventually 3 expect "^$(address turns)\$" asked_dns turns
 
 echo "# endpoints without a selector"
 only=$(kubectl get pod only -o jsonpath='{.status.podIP}')
