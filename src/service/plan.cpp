@@ -6,6 +6,8 @@
 #include <optional>
 #include <tuple>
 
+#include "base/text.h"
+
 namespace weft::service {
 namespace {
 
@@ -145,7 +147,7 @@ std::optional<std::vector<IpPrefix>> Planner::sources(bool v4) {
   if (ranges.empty()) return std::nullopt;
   std::vector<IpPrefix> out;
   for (size_t i = 0; i < ranges.size(); ++i) {
-    auto range = IpPrefix::parse(ranges[i]);
+    auto range = IpPrefix::parse(trimmed(ranges[i]));
     if (!range) {
       plan_.problems.push_back(
           fmt::format("spec.loadBalancerSourceRanges[{}]: not a prefix: \"{}\"", i, ranges[i]));

@@ -292,6 +292,31 @@ TEST(PlanTest, EachPolicyIsForItsOwnSide) {
   EXPECT_EQ(plan.frontends[0].edge_when_empty, WhenEmpty::drop);
 }
 
+TEST(PlanTest, SourceRangesAreForLoadBalancersAddresses) {
+  auto svc = service("a", {"10.96.0.7", "fd00:96::7"}, {{"http", "TCP", 80}});
+  svc->spec.type = "LoadBalancer";
+  svc->spec.ports[0].nodePort = 30'080;
+  for (const char* ip : {"198.51.100.2", "2001:db8::2"})
+    svc->status.loadBalancer.ingress.emplace_back().ip = ip;
+  // White space around a range is allowed by the API.
+  svc->spec.loadBalancerSourceRanges = {" 192.0.2.0/24\t", "2001:db8:1::/48", "nonsense"};
+  auto plan = plan_service(*svc, {}, node_with_addresses());
+  std::vector<std::string> admitted;
+  for (const auto& frontend : plan.frontends) {
+    if (!frontend.sources) continue;
+    for (const auto& range : *frontend.sources)
+      admitted.push_back(frontend.addr.str() + " from " + range.str());
+  }
+  EXPECT_THAT(admitted, ElementsAre("198.51.100.2 from 192.0.2.0/24", "2001:db8::2 from 2001:db8:1::/48"));
+  EXPECT_THAT(plan.problems, testing::Contains(HasSubstr("spec.loadBalancerSourceRanges[2]: not a prefix")));
+  svc->spec.loadBalancerSourceRanges = {"2001:db8:1::/48"};
+  plan = plan_service(*svc, {}, node_with_addresses());
+  for (const auto& frontend : plan.frontends) {
+    ASSERT_EQ(frontend.sources.has_value(), frontend.kind == FrontendKind::load_balancer);
+    if (frontend.sources) EXPECT_EQ(frontend.sources->size(), frontend.addr.is_v6() ? 1 : 0);
+  }
+}
+
 TEST(PlanTest, BadFieldsAreNamedAndTheRestGoesOn) {
   auto svc = service("a", {"10.96.0.7", "nonsense"}, {{"http", "TCP", 80}, {"odd", "TCP", 70'000}});
   std::vector<SlicePtr> slices = {slice("s", "a", kTarget, {endpoint("10.244.0.1"), endpoint("10.244.0.x")})};

@@ -2,14 +2,10 @@
 
 #include <fmt/core.h>
 
+#include "base/text.h"
+
 namespace weft::service {
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 std::string annotation(const kube::Service& service, const char* name) {
   auto at = service.metadata.annotations.find(name);

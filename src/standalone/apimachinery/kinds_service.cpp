@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/ip.h"
+#include "base/text.h"
 #include "kube/codec.h"
 #include "kube/service.h"
 #include "standalone/apimachinery/kind_rules.h"
@@ -224,11 +225,6 @@ void check_load_balancer(FieldErrors& errors, const kube::Service& service) {
   constexpr std::string_view kOnly = "may only be used when `type` is 'LoadBalancer'";
   constexpr const char* kAnnotation = "service.beta.kubernetes.io/load-balancer-source-ranges";
   bool balanced = spec.type == kLoadBalancer;
-  auto trimmed = [](std::string_view text) {
-    auto first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return std::string_view();
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-  };
   if (!spec.loadBalancerSourceRanges.empty()) {
     // Upstream names the field with a capital letter here.
     const std::string path = "spec.LoadBalancerSourceRanges";
