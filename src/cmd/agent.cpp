@@ -33,7 +33,6 @@ namespace {
 struct Flags {
   std::string kubeconfig;
   std::string node_name;
-  std::string zone;
   std::string cni_socket = "/run/weft/cni.sock";
   std::string state_dir = "/var/lib/weft";
   std::string bpf_dir = "/sys/fs/bpf/weft";
@@ -78,6 +77,11 @@ Expected<std::optional<http::Address>> parse_listener(const char* flag, const st
               fmt::format("{} {}: expected ADDRESS:PORT or [ADDRESS]:PORT, or \"\" for none", flag, text));
 }
 
+std::string zone_of(const kube::Node& node) {
+  auto label = node.metadata.labels.find("topology.kubernetes.io/zone");
+  return label == node.metadata.labels.end() ? std::string() : label->second;
+}
+
 /// Heartbeats and the like change neither.
 bool same_place(const kube::Node& a, const kube::Node& b) {
   return a.spec.podCIDRs == b.spec.podCIDRs && a.status.addresses == b.status.addresses;
@@ -120,11 +124,7 @@ class Agent {
              podnet::Peers::open({.self = {flags_.node_name, network.addresses}, .mode = mode()}));
     peers_.emplace(std::move(peers));
     WEFT_CHECK(open_edge(network));
-    nodes_.on_change([this](const auto& before, const auto& after) {
-      if (!before || !after || !same_place(*before, *after)) nodes_changed();
-    });
-    nodes_.on_synced([this] { nodes_changed(); });
-    asio::co_spawn(io_, nodes_.run(), asio::detached);
+    nodes_changed();
     return {};
   }
 
@@ -173,9 +173,19 @@ class Agent {
   }
 
   void node_ports_changed() {
-    engine_->node_changed({flags_.node_name, flags_.zone, node_ports_->addresses()});
+    engine_->node_changed(facts());
     http_->set_addresses(node_ports_->addresses());
     if (edge_) nodes_changed();
+  }
+
+  service::NodeFacts facts() const { return {flags_.node_name, zone_, node_ports_->addresses()}; }
+
+  /// Hints of endpoints for zones are about the one that the Node is labelled with now.
+  void take_zone(const kube::Node& node) {
+    if (node.metadata.name != flags_.node_name || zone_of(node) == zone_) return;
+    zone_ = zone_of(node);
+    spdlog::info("the node's zone is \"{}\"", zone_);
+    engine_->node_changed(facts());
   }
 
   /// Where packets for Services may come in: the links of the node's addresses, and of others that offer node
@@ -203,7 +213,7 @@ class Agent {
 
   /// Routes are never taken away for nodes that are merely not listed yet.
   void nodes_changed() {
-    if (!nodes_.synced()) return;
+    if (!peers_ || !nodes_.synced()) return;
     auto applied = apply_nodes();
     if (applied) return;
     spdlog::error("{}; trying again", applied.error().message);
@@ -224,7 +234,7 @@ class Agent {
     }
     WEFT_CHECK(peers_->apply(plan));
     // Programs that take the place of running ones must find the Services in their maps, which may be new.
-    if (synced_ < 2) return {};
+    if (synced_ < 3) return {};
     WEFT_CHECK(edge_->attach_pods());
     return edge_->apply(service::plan_edge(edge_facts_, nodes), edge_addresses());
   }
@@ -263,22 +273,28 @@ class Agent {
 
   Expected<void> open_services() {
     WEFT_TRY(auto root, cgroup2_root());
-    WEFT_TRY(
-        engine_,
-        service::ServiceEngine::open(
-            {.bpf_dir = flags_.bpf_dir,
-             .cgroup_path = flags_.cgroup.empty() ? root : flags_.cgroup,
-             .node = {.name = flags_.node_name, .zone = flags_.zone, .addresses = node_ports_->addresses()},
-             .sizes = {},
-             .on_failing = [this](const auto& key, const Error* why) { tell_of_service(key, why); }}));
+    WEFT_TRY(engine_,
+             service::ServiceEngine::open(
+                 {.bpf_dir = flags_.bpf_dir,
+                  .cgroup_path = flags_.cgroup.empty() ? root : flags_.cgroup,
+                  .node = facts(),
+                  .sizes = {},
+                  .on_failing = [this](const auto& key, const Error* why) { tell_of_service(key, why); }}));
     services_.on_change(
         [this](const auto& before, const auto& after) { engine_->service_changed(before, after); });
     slices_.on_change(
         [this](const auto& before, const auto& after) { engine_->slice_changed(before, after); });
+    nodes_.on_change([this](const auto& before, const auto& after) {
+      if (after) take_zone(*after);
+      if (!before || !after || !same_place(*before, *after)) nodes_changed();
+    });
     services_.on_synced([this] { synced(); });
     slices_.on_synced([this] { synced(); });
+    // Without the node's zone the first plans would lead to others.
+    nodes_.on_synced([this] { synced(); });
     asio::co_spawn(io_, services_.run(), asio::detached);
     asio::co_spawn(io_, slices_.run(), asio::detached);
+    asio::co_spawn(io_, nodes_.run(), asio::detached);
     return {};
   }
 
@@ -297,12 +313,12 @@ class Agent {
   }
 
   void synced() {
-    if (++synced_ < 2) return;
+    if (++synced_ < 3) return nodes_changed();
     if (auto done = engine_->synced(); !done) return end(done.error());
     auto stats = engine_->stats();
     spdlog::info("synced: {} Services, {} backends, {} not programmed", stats.services, stats.backends,
                  stats.failing.size());
-    if (peers_) nodes_changed();
+    nodes_changed();
   }
 
   void end(const Error& why) {
@@ -329,7 +345,8 @@ class Agent {
   std::vector<std::string> peer_problems_;
   std::optional<podnet::Node> node_;
   std::unique_ptr<podnet::CniServer> cni_;
-  int synced_ = 0;
+  std::string zone_;
+  int synced_ = 0;  ///< of the three informers
   bool failed_ = false;
 };
 
@@ -358,7 +375,6 @@ void add_agent_command(CLI::App& app, int& exit_code) {
   agent->add_option("--kubeconfig", flags->kubeconfig,
                     "default: $KUBECONFIG, else the service account of the pod");
   agent->add_option("--node-name", flags->node_name, "of the Node object")->required();
-  agent->add_option("--zone", flags->zone, "where the node is (topology.kubernetes.io/zone)");
   agent->add_option("--cni-socket", flags->cni_socket)->capture_default_str();
   agent->add_option("--state-dir", flags->state_dir, "keeps who has which pod address")
       ->capture_default_str();

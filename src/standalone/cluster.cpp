@@ -216,7 +216,6 @@ struct Cluster::Impl {
     };
     flag("--kubeconfig", layout.kubeconfig("agent"));
     flag("--node-name", node.name);
-    if (!node.zone.empty()) flag("--zone", node.zone);
     flag("--cni-socket", node.cni_socket);
     flag("--state-dir", node.state_dir);
     flag("--bpf-dir", node.bpf_dir);
