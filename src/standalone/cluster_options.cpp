@@ -31,7 +31,8 @@ NodeLayout make_node(const ClusterLayout& cluster, int number, int index) {
   node.bpf_dir = cluster.bpf_dir + "/" + node.name;
   node.address4 = prefix(fmt::format("172.30.{}.{}/24", number, index + 2));
   node.address6 = prefix(fmt::format("fd00:172:{:x}::{:x}/64", number, index + 2));
-  node.pods4 = prefix(fmt::format("10.244.{}.0/24", index));
+  IpPrefix pods = prefix("10.244.0.0/22");
+  node.pods4 = {pods.addr.plus(static_cast<uint64_t>(index) * pods.size()), pods.length};
   node.pods6 = prefix(fmt::format("fd00:244:{:x}::/64", index));
   return node;
 }

@@ -59,7 +59,7 @@ inline constexpr const char* kRunRoot = "/run/weft";
 /// A cluster's name: a DNS label of at most 20 characters (interface and namespace names are made from it).
 Expected<void> check_cluster_name(const std::string& name);
 
-/// What a cluster on one machine can have: each node needs an address of the segment and a range of pods.
+/// What a cluster on one machine can have: a node needs an address of the segment and ones for 1,000 pods.
 inline constexpr int kMaxNodes = 100;
 
 /// `number` (0 to 254) tells clusters on one machine apart: their node networks are 172.30.NUMBER.0/24 and
