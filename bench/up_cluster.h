@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "kube/client/client.h"
 #include "must.h"
+#include "standalone/apiserver/priority.h"
 
 namespace weft::bench {
 
@@ -95,6 +96,9 @@ class UpCluster {
  private:
   [[noreturn]] static void exec(const std::vector<std::string>& words, int out) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    // As `weft up --detach` has it.
+    setsid();
+    standalone::session_goes_before_pods();
     dup2(out, 1);
     std::vector<char*> args;
     for (const auto& word : words) args.push_back(const_cast<char*>(word.c_str()));

@@ -60,25 +60,48 @@ void accept_forever() {
   }).detach();
 }
 
+/// What is waited for and by whom. An order takes the place of an earlier one for its address, which nothing
+/// will answer any more; so what there is to try never grows, however late this process is.
+class Probes {
+ public:
+  explicit Probes(int answers) : answers_(answers) {}
+
+  void take(const Prober::Order& order) {
+    std::erase_if(waiting_, [&](const Prober::Order& each) { return each.address == order.address; });
+    if (order.now) return waiting_.push_back(order);
+    answer({order.number, !connects(order.address), 0});
+  }
+  void try_all() {
+    std::erase_if(waiting_, [&](const Prober::Order& each) {
+      if (!connects(each.address)) return false;
+      answer({each.number, 0, now_ns()});
+      return true;
+    });
+  }
+  bool any() const { return !waiting_.empty(); }
+
+ private:
+  void answer(const Prober::Answer& answer) const {
+    require(write(answers_, &answer, sizeof(answer)) == sizeof(answer), "answer");
+  }
+
+  int answers_;
+  std::vector<Prober::Order> waiting_;
+};
+
 int probe(int orders, int answers) {
-  std::vector<Prober::Order> waiting;
+  Probes probes(answers);
   while (true) {
     pollfd wait{orders, POLLIN, 0};
     timespec pause{0, kPauseNs};
-    ppoll(&wait, 1, waiting.empty() ? nullptr : &pause, nullptr);
-    Prober::Order order;
+    ppoll(&wait, 1, probes.any() ? &pause : nullptr, nullptr);
+    Prober::Order some[64];
     if (wait.revents) {
-      if (read(orders, &order, sizeof(order)) != sizeof(order)) return 0;
-      if (order.now) waiting.push_back(order);
-      Prober::Answer answer{order.number, 0, 0};
-      if (!order.now) answer.refused_before = !connects(order.address);
-      if (!order.now && write(answers, &answer, sizeof(answer)) != sizeof(answer)) return 1;
+      auto size = read(orders, some, sizeof(some));
+      if (size <= 0) return 0;
+      for (size_t i = 0; i < static_cast<size_t>(size) / sizeof(some[0]); ++i) probes.take(some[i]);
     }
-    std::erase_if(waiting, [&](const Prober::Order& each) {
-      if (!connects(each.address)) return false;
-      Prober::Answer answer{each.number, 0, now_ns()};
-      return write(answers, &answer, sizeof(answer)) == sizeof(answer);
-    });
+    probes.try_all();
   }
 }
 

@@ -26,8 +26,7 @@ constexpr int kServices = 10'000;
 constexpr int kEndpoints = 10;  // of each
 constexpr int kWriters = 8;
 constexpr auto kPatience = 300s;
-/// A node of `weft up` has 253 pod addresses, and an update needs a quarter more pods for a while.
-constexpr int kPods = 500;
+constexpr int kPods = 1'000;
 const char* const kNamespace = "default";
 
 json::object parsed(const std::string& text) { return json::parse(text).as_object(); }

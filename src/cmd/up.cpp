@@ -19,6 +19,7 @@
 #include "cmd/progress.h"
 #include "kube/node.h"
 #include "kube/yaml.h"
+#include "standalone/apiserver/priority.h"
 #include "standalone/cluster.h"
 #include "standalone/manifests.h"
 
@@ -109,6 +110,7 @@ Expected<void> serve(const Flags& flags, std::vector<kube::YamlDocument> manifes
 /// The child of --detach: a session of its own, its messages in the cluster's folder.
 void become_daemon(const std::string& name) {
   ::setsid();
+  standalone::session_goes_before_pods();
   auto folder = fmt::format("{}/{}/logs", standalone::kRunRoot, name);
   std::error_code ignored;
   std::filesystem::create_directories(folder, ignored);

@@ -12,6 +12,8 @@
 #include <array>
 #include <cstring>
 
+#include "standalone/apiserver/priority.h"
+
 namespace weft::standalone {
 
 namespace {
@@ -62,6 +64,9 @@ bool drop_privileges(uid_t uid, bool bind_low_ports) {
   ::dup2(p.null.get(), 0);
   ::dup2(p.log.get(), 1);
   ::dup2(p.log.get(), 2);
+  ::setsid();
+  session_goes_before_pods();
+  go_before_pods();
   if (p.cgroup_procs && ::write(p.cgroup_procs.get(), "0", 1) != 1) die("join cgroup\n");
   if (p.netns && ::setns(p.netns.get(), CLONE_NEWNET) != 0) die("enter network namespace\n");
   if (p.uid != 0 && !drop_privileges(p.uid, p.bind_low_ports)) die("drop privileges\n");

@@ -20,6 +20,7 @@
 #include "standalone/apiserver/garbage_collector.h"
 #include "standalone/apiserver/journal.h"
 #include "standalone/apiserver/namespace_lifecycle.h"
+#include "standalone/apiserver/priority.h"
 
 namespace weft::standalone {
 namespace {
@@ -126,6 +127,7 @@ struct ApiServer::Impl {
 
   void run() {
     auto work = asio::make_work_guard(io);
+    go_before_pods();
     while (true) {
       try {
         io.run();

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,6 +25,8 @@ struct Plan {
   const char* program;
   std::array<char*, 3> argv;
   std::array<char*, 1> env;
+  int nice;  ///< of the program itself; a command for a pod starts on the API server's thread, which goes
+             ///< before all
   bool tied_to_thread;
 };
 
@@ -39,6 +42,7 @@ struct Plan {
   }
   // Whatever another thread opened without close-on-exec stays out of the container.
   ::syscall(SYS_close_range, kFixedFds, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */);
+  ::setpriority(PRIO_PROCESS, 0, plan.nice);
   if (plan.tied_to_thread) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::execve(plan.program, plan.argv.data(), plan.env.data());
   static const char kMessage[] = "cannot execute our own binary for sandbox-init";
@@ -155,6 +159,7 @@ Expected<Spawned> spawn_init(const ContainerSpec& spec, const SpawnRequest& requ
   plan.env = {nullptr};
   plan.program = request.program.c_str();
   plan.tied_to_thread = request.tied_to_thread;
+  plan.nice = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::getpid()));
 
   int pidfd = -1;
   clone_args args{};
