@@ -80,6 +80,23 @@ TEST_F(ControllerTest, FollowsPods) {
   EXPECT_EQ(controller.counters().failed, 0U);
 }
 
+TEST_F(ControllerTest, ASliceDoesNotWaitForTheOthersOfItsService) {
+  constexpr int kPodCount = 450;
+  put(kServices, make_service());
+  for (int i = 0; i < kPodCount; ++i) put(kPods, make_pod(i));
+  controller.start();
+  ASSERT_TRUE(run_until([&] { return slices().size() >= 5 && controller.idle(); }));
+  settle();
+  api.write_delay_ms = 300;
+  for (int i = 0; i < kPodCount; ++i) {
+    auto sick = make_pod(i);
+    sick.status.conditions[0].status = "False";
+    put(kPods, sick);
+  }
+  EXPECT_TRUE(run_until([&] { return api.most_writes_at_once >= 4; }))
+      << api.most_writes_at_once << " at once, of " << api.writes.size();
+}
+
 TEST_F(ControllerTest, OwnWritesAreNoReasonToLookAgain) {
   put(kServices, make_service());
   put(kPods, make_pod(1));

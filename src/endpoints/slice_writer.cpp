@@ -1,5 +1,13 @@
 #include "endpoints/slice_writer.h"
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/deferred.hpp>
+#include <boost/asio/experimental/parallel_group.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+#include <vector>
+
 #include "endpoints/slice_cache.h"
 #include "kube/codec.h"
 
@@ -7,11 +15,33 @@ namespace weft::endpoints {
 
 using asio::awaitable;
 
-awaitable<Expected<void>> SliceWriter::carry_out(SliceChanges changes) {
-  for (auto& slice : changes.create) WEFT_CO_CHECK(co_await create(std::move(slice)));
-  for (auto& slice : changes.update) WEFT_CO_CHECK(co_await update(std::move(slice)));
-  for (auto& slice : changes.remove) WEFT_CO_CHECK(co_await remove(std::move(slice)));
+/// Of a Service with a thousand pods any change may touch ten slices, and an endpoint in the last of them
+/// must not wait for nine answers.
+template <class Slice>
+awaitable<Expected<void>> SliceWriter::all(awaitable<Expected<void>> (SliceWriter::*write)(Slice),
+                                           std::vector<Slice> slices) {
+  if (slices.empty()) co_return Expected<void>{};
+  if (slices.size() == 1) co_return co_await (this->*write)(std::move(slices[0]));
+  auto executor = co_await asio::this_coro::executor;
+  auto start = [&](Slice& slice) {
+    return asio::co_spawn(executor, (this->*write)(std::move(slice)), asio::deferred);
+  };
+  std::vector<decltype(start(slices[0]))> writes;
+  writes.reserve(slices.size());
+  for (auto& slice : slices) writes.push_back(start(slice));
+  auto [order, thrown, results] = co_await asio::experimental::make_parallel_group(std::move(writes))
+                                      .async_wait(asio::experimental::wait_for_all(), asio::use_awaitable);
+  for (const auto& exception : thrown) {
+    if (exception) std::rethrow_exception(exception);
+  }
+  for (auto& result : results) WEFT_CO_CHECK(std::move(result));
   co_return Expected<void>{};
+}
+
+awaitable<Expected<void>> SliceWriter::carry_out(SliceChanges changes) {
+  WEFT_CO_CHECK(co_await all(&SliceWriter::create, std::move(changes.create)));
+  WEFT_CO_CHECK(co_await all(&SliceWriter::update, std::move(changes.update)));
+  co_return co_await all(&SliceWriter::remove, std::move(changes.remove));
 }
 
 awaitable<Expected<void>> SliceWriter::create(kube::EndpointSlice slice) {

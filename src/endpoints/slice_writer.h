@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <vector>
 
 #include "base/error.h"
 #include "endpoints/packing.h"
@@ -23,12 +24,16 @@ class SliceWriter {
   /// Both must outlive what is being carried out.
   SliceWriter(kube::Client& client, SliceCache& cache) : client_(client), cache_(cache) {}
 
-  /// In order, until the first that fails. A slice that has changed meanwhile is a conflict; one that is gone
-  /// when it shall be removed is fine.
+  /// First what is new, then what changes, then what goes; all of each at the same time. What comes after one
+  /// that failed is left. A slice that has changed meanwhile is a conflict; one that is gone when it shall be
+  /// removed is fine.
   asio::awaitable<Expected<void>> carry_out(SliceChanges changes);
   const Counters& counters() const { return counters_; }
 
  private:
+  template <class Slice>
+  asio::awaitable<Expected<void>> all(asio::awaitable<Expected<void>> (SliceWriter::*write)(Slice),
+                                      std::vector<Slice> slices);
   asio::awaitable<Expected<void>> create(kube::EndpointSlice slice);
   asio::awaitable<Expected<void>> update(kube::EndpointSlice slice);
   asio::awaitable<Expected<void>> remove(SlicePtr slice);

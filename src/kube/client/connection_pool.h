@@ -16,7 +16,7 @@ namespace weft::kube {
 class ConnectionPool : public std::enable_shared_from_this<ConnectionPool> {
  public:
   static constexpr size_t kMost = 32;
-  static constexpr size_t kMostIdle = 8;
+  static constexpr size_t kMostIdle = kMost / 2;
 
   ConnectionPool(boost::asio::io_context& io, const ClientConfig& config) : io_(io), config_(config) {}
 

@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "kube/time.h"
@@ -157,6 +159,12 @@ awaitable<void> MemoryApi::watch(Exchange& x, const std::string& path, uint64_t 
 
 awaitable<void> MemoryApi::write(Exchange& x, const std::string& path) {
   writes.push_back(x.method + " " + path);
+  if (write_delay_ms > 0) {
+    most_writes_at_once = std::max(most_writes_at_once, ++writing_);
+    asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::milliseconds(write_delay_ms));
+    co_await timer.async_wait(asio::use_awaitable);
+    --writing_;
+  }
   auto refuse = [&](int status, const char* reason) {
     return x.answer(
         status, fmt::format(R"({{"reason":"{}","message":"{} {}: {}"}})", reason, x.method, path, reason));

@@ -31,9 +31,11 @@ class MemoryApi {
   /// One in `n` writes fails with a conflict although there was none. 0: never.
   int conflict_one_in = 0;
   int watch_delay_ms = 0;  ///< how late events arrive
+  int write_delay_ms = 0;  ///< how long a write takes
 
   /// "POST /path" of every write so far, the order they came in.
   std::vector<std::string> writes;
+  int most_writes_at_once = 0;
 
  private:
   struct Event {
@@ -57,6 +59,7 @@ class MemoryApi {
   uint64_t oldest_ = 100;  ///< a watch from before that is 410
   uint64_t epoch_ = 0;     ///< of watches; raised to end them
   std::list<asio::steady_timer*> waiting_;
+  int writing_ = 0;
   std::minstd_rand random_{1};
 };
 
