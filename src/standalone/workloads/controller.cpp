@@ -56,6 +56,9 @@ namespace {
 
 /// How long an owner waits for its own changes before it looks what became of them.
 constexpr std::chrono::seconds kHeldBack = 5s;
+/// In a rollout each pod changes several times, and every look at its owner is one at all of the owner's
+/// pods.
+constexpr std::chrono::milliseconds kSettle = 20ms;
 
 template <class T>
 Expected<kube::Selector> selector_of(const T& object) {
@@ -330,12 +333,14 @@ void WorkloadControllers::Impl::on_replica_set(const ReplicaSetPtr& before, cons
 }
 
 WorkloadControllers::Impl::Queue WorkloadControllers::Impl::queue(Done (Impl::*work)(std::string)) {
-  return std::make_shared<kube::WorkQueue>(engine.client.io(),
-                                           [weak = weak_from_this(), work](std::string key) -> Done {
-                                             auto self = weak.lock();
-                                             if (!self) co_return true;
-                                             co_return co_await ((*self).*work)(std::move(key));
-                                           });
+  return std::make_shared<kube::WorkQueue>(
+      engine.client.io(),
+      [weak = weak_from_this(), work](std::string key) -> Done {
+        auto self = weak.lock();
+        if (!self) co_return true;
+        co_return co_await ((*self).*work)(std::move(key));
+      },
+      kube::WorkQueue::Options{.settle = kSettle});
 }
 
 void WorkloadControllers::Impl::wire() {
