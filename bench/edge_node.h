@@ -40,7 +40,10 @@ class EdgeNode {
       throw std::runtime_error(name + ": " + error.message);
   }
   /// Call it in the World's namespace.
-  void attach() { must(edge_->apply(service::plan_edge(facts_, nodes_), facts_.addresses)); }
+  void attach() {
+    must(edge_->apply(service::plan_edge(facts_, nodes_), facts_.addresses));
+    must(edge_->attach_pods());
+  }
 
  private:
   std::vector<kube::Node> nodes_;

@@ -32,7 +32,9 @@ inline Fd add_pod(const Fd& node, const std::string& name, const std::string& ip
   Fd pod = World::new_namespace();
   World::in(node, [&] {
     shell("sysctl -qw net.ipv4.ip_forward=1");
-    shell("ip link add " + name + " type veth peer name eth0 netns " + path_of(pod.get()));
+    shell("ip link add " + name + " address ee:ee:ee:ee:ee:ee type veth peer name eth0 netns " +
+          path_of(pod.get()));
+    shell("ip link set " + name + " alias weft-pod/" + name);
     shell("ip addr add 169.254.1.1/32 dev " + name + " && ip link set " + name + " up");
     shell("ip route add " + ip + "/32 dev " + name);
   });
