@@ -145,6 +145,11 @@ TEST_F(AnnouncerTest, KeepsUpWithManyChanges) {
   // The other nodes are expected, but never heard: it takes itself for the one who is cut off until they go.
   for (int i = 0; i < 5; ++i) api->erase("/api/v1/nodes", fmt::format("other-{}", i));
   EXPECT_EQ(ask(ip(address(9).c_str()), kNodeMacText), kNodeMacText);
+  // So that the last change of all has come through, however late the API's watch is.
+  ASSERT_TRUE(run_until([&] {
+    auto last = services->get("shop/s49");
+    return last && last->status.loadBalancer.ingress[0].ip == address(58);
+  }));
   EXPECT_EQ(ask(ip(address(8).c_str()), ""), "");
   EXPECT_EQ(ask(ip(address(58).c_str()), kNodeMacText), kNodeMacText);
 }
