@@ -1,6 +1,8 @@
 # Everything a person or CI calls. The real build is CMake's (CMakePresets.json).
 SHELL := /bin/bash
 export CCACHE_NOHASHDIR := 1
+# So that what was compiled in one folder need not be in another.
+export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_SLOPPINESS := time_macros
 
 .PHONY: build run test bench lint fuzz deps clean
