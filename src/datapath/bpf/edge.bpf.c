@@ -271,7 +271,6 @@ __noinline int translate_error(context* ctx, struct packet* p, enum place place)
 // A datagram for a pod from outside the cluster: the pod's answer must not be taken for a connection of its
 // own.
 static __noinline void note_visitor(const struct packet* p) {
-  if (p->tuple.protocol == IPPROTO_TCP || p->tuple.protocol == IPPROTO_SCTP) return;
   if (!(place_of(p->tuple.dst) & WEFT_PREFIX_OWN_PODS) || place_of(p->tuple.src) & WEFT_PREFIX_CLUSTER)
     return;
   begin_flow(&p->tuple, &p->tuple, 0, 0);
@@ -287,7 +286,7 @@ int edge_in(context* ctx) {
   struct weft_frontend_key key = {};
   struct weft_frontend* frontend = frontend_of(&p, &key);
   if (frontend) return begin_service(ctx, &p, &key, frontend);
-  note_visitor(&p);
+  if (p.tuple.protocol != IPPROTO_TCP && p.tuple.protocol != IPPROTO_SCTP) note_visitor(&p);
   return PASS;
 }
 
