@@ -32,7 +32,9 @@ std::string from_hex(std::string_view hex) {
 
 std::map<std::string, Sample> read_samples() {
   std::map<std::string, Sample> out;
-  std::ifstream file(std::filesystem::path(__FILE__).parent_path() / "testdata/protobuf_bodies.txt");
+  // The compiler's cache may have this file's path relative to the folder that the program is built in.
+  auto built_in = std::filesystem::read_symlink("/proc/self/exe").parent_path();
+  std::ifstream file((built_in / __FILE__).parent_path() / "testdata/protobuf_bodies.txt");
   for (std::string name, hex, text; file >> name >> hex && std::getline(file >> std::ws, text);) {
     out[name] = {.protobuf = from_hex(hex), .json = json::parse(text)};
   }
