@@ -79,15 +79,18 @@ check "Services without an endpoint here are counted, inside" eventually 10 no_l
 check "and outside" no_local external
 
 # Node 1's agent with other flags, in the place of the one that weft up starts again: the later, the more often it ends.
+# Only one of the two can have the lock on the node's Services; the other one ends at once.
+has_the_lock() { ls -l "/proc/$1/fd" 2>/dev/null | grep -q '/bpf/node-1/service$'; }
 becomes_the_agent() {
-  local args pid
+  local args
   mapfile -d '' args <"/proc/$(cat "/run/weft/$cluster/pids/agent-node-1")/cmdline"
   for _ in $(seq 20); do
     kill -9 "$(cat "/run/weft/$cluster/pids/agent-node-1")" 2>/dev/null
     nsenter --net="/run/netns/weft-$cluster-node-1" "$weft" "${args[@]:1}" "$@" >>"/run/weft/$cluster/logs/agent-node-1.log" 2>&1 &
     agent_pid=$!
+    until has_the_lock "$agent_pid" || ! readlink "/proc/$agent_pid/exe" >/dev/null; do sleep 0.05; done
     sleep 0.5
-    kill -0 "$agent_pid" 2>/dev/null && return 0
+    has_the_lock "$agent_pid" && return 0
   done
   return 1
 }
