@@ -40,9 +40,9 @@ inline Site make_site(Fd node) {
   World::in(site.client, [&] {
     shell("ip link set lo up && ip addr add 172.30.0.250/24 dev eth0 && ip link set eth0 up");
     shell("ip route add default via " + kNode);
-    // The kernel's timestamps begin anywhere for each port. A pod that gets a masqueraded SYN from a port that
-    // another connection had within a minute cannot tell then that it is newer (PAWSTimewait): it takes a
-    // second. Weft keeps a client's ports apart, the peers' masquerade does not.
+    // The kernel's timestamps begin anywhere for each port. A pod that gets a masqueraded SYN from a port
+    // that another connection had within a minute cannot tell then that it is newer (PAWSTimewait): it takes
+    // a second. Weft keeps a client's ports apart, the peers' masquerade does not.
     shell("sysctl -qw net.ipv4.tcp_timestamps=2");
   });
   World::in(site.other_node, [&] {
