@@ -235,7 +235,8 @@ class Agent {
     WEFT_CHECK(peers_->apply(plan));
     // Programs that take the place of running ones must find the Services in their maps, which may be new.
     if (synced_ < 3) return {};
-    WEFT_CHECK(edge_->attach_pods());
+    if (!pods_attached_) WEFT_CHECK(edge_->attach_pods());
+    pods_attached_ = true;
     return edge_->apply(service::plan_edge(edge_facts_, nodes), edge_addresses());
   }
 
@@ -346,7 +347,8 @@ class Agent {
   std::optional<podnet::Node> node_;
   std::unique_ptr<podnet::CniServer> cni_;
   std::string zone_;
-  int synced_ = 0;  ///< of the three informers
+  bool pods_attached_ = false;  ///< those that an earlier agent had connected
+  int synced_ = 0;              ///< of the three informers
   bool failed_ = false;
 };
 
