@@ -88,8 +88,8 @@ if wanted fuzz; then
 fi
 
 if wanted scenario || wanted kubectl || wanted clientgo; then
-  say "weft itself, with the same sanitizers"
-  cmake --preset asan >"$out/weft-configure.log" && ninja -C build/asan weft >"$out/weft-build.log" 2>&1 || broken "build of weft"
+  say "weft itself and the load of its tests, with the same sanitizers"
+  cmake --preset asan >"$out/weft-configure.log" && ninja -C build/asan weft weft_load >"$out/weft-build.log" 2>&1 || broken "build of weft"
   export WEFT=$PWD/build/asan/weft
   # Leaks are the unit tests' business: processes that gave up their privileges cannot look at their own memory.
   export ASAN_OPTIONS=detect_leaks=0

@@ -35,7 +35,7 @@ check "the port follows the Service" eventually 5 expect '^200 3 $' health 1 315
 check "the old one is closed" refused 'refused|Could' health 1
 ip netns exec "weft-$cluster-node-3" "$weft" echo --http 31557 >/dev/null 2>&1 &
 squatter=$!
-taken() { ip netns exec "weft-$cluster-node-3" ss -Hltn 'sport = :31557' | grep -q .; }
+taken() { [ -n "$(ip netns exec "weft-$cluster-node-3" ss -Hltn 'sport = :31557')" ]; }
 check "somebody takes a port on node 3" eventually 5 taken
 kubectl patch service web --type=merge -p '{"spec":{"type":"ClusterIP","externalTrafficPolicy":null,"healthCheckNodePort":0}}' >/dev/null
 kubectl patch service web --type=merge -p '{"spec":{"type":"LoadBalancer","externalTrafficPolicy":"Local","healthCheckNodePort":31557}}' >/dev/null
@@ -80,7 +80,8 @@ check "and outside" no_local external
 
 # Node 1's agent with other flags, in the place of the one that weft up starts again: the later, the more often it ends.
 # Only one of the two can have the lock on the node's Services; the other one ends at once.
-has_the_lock() { ls -l "/proc/$1/fd" 2>/dev/null | grep -q '/bpf/node-1/service$'; }
+# Not by a pipe: grep ends at the match, and what ls still has to say would fail it.
+has_the_lock() { grep -q '/bpf/node-1/service$' < <(ls -l "/proc/$1/fd" 2>/dev/null); }
 becomes_the_agent() {
   local args
   mapfile -d '' args <"/proc/$(cat "/run/weft/$cluster/pids/agent-node-1")/cmdline"
