@@ -1,0 +1,114 @@
+#pragma once
+
+/// Keys and values of the policy maps, shared between the BPF programs at pods' links (C) and the loader
+/// (C++). Addresses are 16 bytes (IPv4 as v4-mapped IPv6) and ports in network order, as in service_layout.h.
+/// Any change of a struct or of a meaning here needs a new WEFT_POLICY_LAYOUT.
+///
+/// An address has an identity: a number that stands for all that policies can tell of it (labels, namespace,
+/// the CIDRs it lies in). A pod has a verdict for each direction, peer identity, protocol and port. The
+/// programs at a pod's link decide on the first packet of a connection and keep what they decided.
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#define WEFT_POLICY_LAYOUT 1
+
+/// Of addresses that no pod has and no policy names, and in weft_verdict_key: any peer without an entry of
+/// its own.
+#define WEFT_IDENTITY_ANY 0U
+/// Of a packet's peer while it is the node itself. Numbers that are given to peers begin after it.
+#define WEFT_IDENTITY_NODE 1U
+
+/// Policies isolate the pod in this direction: without a verdict that allows it a connection is denied.
+#define WEFT_POLICY_ISOLATED_INGRESS 1U
+#define WEFT_POLICY_ISOLATED_EGRESS 2U
+/// What would be denied is reported, and passes.
+#define WEFT_POLICY_AUDIT_INGRESS 4U
+#define WEFT_POLICY_AUDIT_EGRESS 8U
+/// Allowed connections are reported too.
+#define WEFT_POLICY_REPORT_ALLOWED 16U
+
+/// A pod of this node, by the index of the node's end of its link. A link without an entry passes nothing
+/// but ARP and neighbour discovery: its pod is not known yet.
+struct weft_policy_pod {
+  __u32 subject;  ///< its verdicts are those with this number; several pods may share one
+  __u32 flags;    ///< WEFT_POLICY_…
+};
+
+#define WEFT_INGRESS 0
+#define WEFT_EGRESS 1
+
+/// Of longest-prefix matches: the fixed part is subject, direction and peer; a verdict may be for any
+/// protocol, for all ports of one, for one port or for an aligned power of two of them.
+struct weft_verdict_key {
+  __u32 length;  ///< in bits, from `subject`: WEFT_VERDICT_FIXED_BITS, + 8 with protocol, + up to 16 of the
+                 ///< port
+  __u32 subject;
+  __u32 peer;  ///< an identity; that of the peer first, then WEFT_IDENTITY_ANY
+  __u8 direction;
+  __u8 protocol;
+  __be16 port;  ///< of the destination
+};
+#define WEFT_VERDICT_FIXED_BITS 72U
+
+#define WEFT_VERDICT_DENY 0U
+#define WEFT_VERDICT_ALLOW 1U
+
+struct weft_verdict {
+  __u32 verdict;  ///< WEFT_VERDICT_…
+  __u32 reason;   ///< the plan's number of what decided: which policies and rules
+};
+
+struct weft_policy {
+  /// Rises with each change of what this header names. What was decided before is decided anew with the
+  /// connection's next packet.
+  __u32 revision;
+};
+
+/// A connection as a pod sees it. The link's index is of the key so that a pod on another's old address
+/// inherits nothing.
+struct weft_policy_flow_key {
+  __u8 peer[16];
+  __u8 pod[16];
+  __be16 peer_port;  ///< of an ICMP echo both ports are its identifier
+  __be16 pod_port;
+  __u8 protocol;
+  __u8 reserved[3];
+  __u32 link;
+  __u32 reserved2;
+};
+
+struct weft_policy_flow {
+  __u64 seen_ns;    ///< CLOCK_MONOTONIC, coarse
+  __u32 revision;   ///< at which it was decided
+  __u32 direction;  ///< WEFT_INGRESS: the peer began it
+};
+
+/// A decision on a connection's first packet, in the ring buffer.
+struct weft_policy_event {
+  __u64 time_ns;  ///< CLOCK_MONOTONIC
+  __u8 peer[16];
+  __u8 pod[16];
+  __be16 peer_port;
+  __be16 pod_port;
+  __u8 protocol;
+  __u8 direction;
+  __u8 verdict;  ///< WEFT_VERDICT_…
+  __u8 audit;    ///< 1: it would have been denied
+  __u32 link;
+  __u32 subject;
+  __u32 peer_identity;
+  __u32 reason;  ///< 0: nothing decided for it: denied by isolation, or the pod is not known
+};
+
+enum weft_policy_counter {
+  WEFT_POLICY_ALLOWED_INGRESS,  ///< new connections
+  WEFT_POLICY_ALLOWED_EGRESS,
+  WEFT_POLICY_DENIED_INGRESS,  ///< packets
+  WEFT_POLICY_DENIED_EGRESS,
+  WEFT_POLICY_AUDITED_INGRESS,
+  WEFT_POLICY_AUDITED_EGRESS,
+  WEFT_POLICY_UNKNOWN_POD,  ///< packets dropped: the link has no entry
+  WEFT_POLICY_EVENTS_LOST,  ///< the ring buffer had no room
+  WEFT_POLICY_COUNTERS,
+};
