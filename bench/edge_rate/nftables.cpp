@@ -73,14 +73,14 @@ std::string chains_of(const ProxiedPort& port) {
   std::string out;
   for (const auto& endpoint : port.endpoints) {
     choices.push_back(fmt::format("{} : goto {}", choices.size(), endpoint_chain(port, endpoint)));
-    out +=
-        fmt::format("  chain {} {{ ip saddr {} jump mark-for-masquerade; meta l4proto tcp dnat to {}; }}\n",
-                    endpoint_chain(port, endpoint), endpoint.substr(0, endpoint.find(':')), endpoint);
+    out += fmt::format("  chain {} {{ ip saddr {} jump mark-for-masquerade; meta l4proto {} dnat to {}; }}\n",
+                       endpoint_chain(port, endpoint), endpoint.substr(0, endpoint.find(':')), port.protocol,
+                       endpoint);
   }
   out += fmt::format(
-      "  chain service-{} {{ ip daddr {} tcp dport {} ip saddr != 10.244.0.0/16 jump mark-for-masquerade; "
+      "  chain service-{} {{ ip daddr {} {} dport {} ip saddr != 10.244.0.0/16 jump mark-for-masquerade; "
       "numgen random mod {} vmap {{ {} }}; }}\n",
-      port.name, port.cluster_ip, port.port, choices.size(), fmt::join(choices, ", "));
+      port.name, port.cluster_ip, port.protocol, port.port, choices.size(), fmt::join(choices, ", "));
   return out +
          fmt::format("  chain external-{0} {{ jump mark-for-masquerade; goto service-{0}; }}\n", port.name);
 }
@@ -91,9 +91,9 @@ std::string table_of(const std::string& node, const std::vector<ProxiedPort>& po
   for (const auto& port : ports) {
     if (std::ranges::find(cluster_ips, port.cluster_ip) == cluster_ips.end())
       cluster_ips.push_back(port.cluster_ip);
-    node_ports.push_back(fmt::format("tcp . {} : goto external-{}", port.node_port, port.name));
+    node_ports.push_back(fmt::format("{} . {} : goto external-{}", port.protocol, port.node_port, port.name));
     service_ips.push_back(
-        fmt::format("{} . tcp . {} : goto service-{}", port.cluster_ip, port.port, port.name));
+        fmt::format("{} . {} . {} : goto service-{}", port.cluster_ip, port.protocol, port.port, port.name));
     chains += chains_of(port);
   }
   return fmt::format(fmt::runtime(kTable), fmt::arg("cluster_ips", fmt::join(cluster_ips, ", ")),

@@ -9,7 +9,8 @@ namespace weft::bench {
 
 /// A Service port with a node port, of externalTrafficPolicy Cluster.
 struct ProxiedPort {
-  std::string name;  ///< as in kube-proxy's chains: NAMESPACE/NAME/tcp/PORT
+  std::string name;      ///< as in kube-proxy's chains: NAMESPACE/NAME/PROTOCOL/PORT
+  std::string protocol;  ///< tcp, udp
   std::string cluster_ip;
   int port = 0;
   int node_port = 0;

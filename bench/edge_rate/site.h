@@ -9,7 +9,7 @@
 namespace weft::bench {
 
 constexpr int kPods = 20;  ///< addresses of each node's pods; one namespace has all of a node
-constexpr int kRatePort = 8080, kStreamPort = 8081;
+constexpr int kRatePort = 8080, kStreamPort = 8081, kFloodPort = 8082;
 inline const std::string kNode = "172.30.0.2";
 
 inline std::string pod_ip(bool far, int n) { return fmt::format("10.244.{}.{}", far ? 1 : 0, 10 + n); }

@@ -55,7 +55,7 @@ class Bench {
 
  private:
   struct Change {
-    bool refused_before = false;
+    bool tried_before = false, refused_before = false;
     int64_t written = 0, in_slice = 0, connected = 0;
   };
 
@@ -103,6 +103,8 @@ class Bench {
       changes_.emplace_back();
       pending_[name_of(n)] = number;
       prober_.tell({number, addresses_[static_cast<size_t>(n)], 0});
+      while (!changes_[number].tried_before)
+        co_await sleep_until(std::chrono::steady_clock::now() + std::chrono::microseconds(200));
     }
     auto written = co_await cluster_.client().merge_patch(kube::resource_of<kube::Pod>(), kNamespace,
                                                           name_of(n), status(n, ready), "status");
@@ -133,10 +135,12 @@ class Bench {
       Prober::Answer answer;
       co_await asio::async_read(answers, asio::buffer(&answer, sizeof(answer)), asio::use_awaitable);
       auto& change = changes_[answer.number];
-      if (answer.connected_ns)
+      if (answer.connected_ns) {
         change.connected = answer.connected_ns;
-      else
+      } else {
+        change.tried_before = true;
         change.refused_before = answer.refused_before;
+      }
     }
   }
 
