@@ -7,7 +7,7 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-#define WEFT_EDGE_LAYOUT 5
+#define WEFT_EDGE_LAYOUT 6
 
 /// A packet's addresses and ports. Of an ICMP echo both ports are its identifier.
 struct weft_tuple {
@@ -103,12 +103,24 @@ struct weft_prefix_key {
 /// The address of another node.
 #define WEFT_PREFIX_NODE 8U
 
+/// An address is in it if it equals `base` in all bits of `mask`.
+struct weft_range {
+  __u64 base[2];
+  __u64 mask[2];
+};
+/// An address that is in none costs a look at the prefixes.
+#define WEFT_INSIDE_RANGES 4
+
 struct weft_edge {
   __u8 node4[16];  ///< source of packets that the node sends in the name of others, v4-mapped; zeros: it has
                    ///< none
   __u8 node6[16];
   __u8 tunnel4[16];  ///< the same, towards WEFT_PREFIX_TUNNEL: the answers come back through the tunnel
   __u8 tunnel6[16];
+  /// Some of what the prefixes call the cluster's inside, pods first. What is not used has a mask of ones:
+  /// the unspecified address is no packet's.
+  struct weft_range inside4[WEFT_INSIDE_RANGES];
+  struct weft_range inside6[WEFT_INSIDE_RANGES];
   __u16 port_min;  ///< host order: of those packets
   __u16 port_max;
   __u32 masquerade;     ///< pods' packets to the outside get the node's address

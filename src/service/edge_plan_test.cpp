@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cstring>
 #include <map>
 
 #include "service/image.h"
@@ -59,6 +61,31 @@ TEST(EdgePlan, ThroughATunnelAnswersComeBackToThePodsRange) {
   EXPECT_EQ(addr_of(plan.settings.tunnel6), ip("fd00:244::"));
   EXPECT_EQ(places(plan)["10.244.1.0/24"], WEFT_PREFIX_CLUSTER | WEFT_PREFIX_TUNNEL);
   EXPECT_EQ(places(plan)["10.244.0.0/24"], WEFT_PREFIX_OWN_PODS | WEFT_PREFIX_CLUSTER);
+}
+
+std::vector<std::string> ranges(const weft_range (&ranges)[WEFT_INSIDE_RANGES]) {
+  std::vector<std::string> out;
+  for (const auto& range : ranges) {
+    if (!range.base[0] && !range.base[1]) continue;
+    uint8_t base[16];
+    std::memcpy(base, range.base, sizeof(base));
+    int ones = std::popcount(range.mask[0]) + std::popcount(range.mask[1]);
+    auto addr = addr_of(base);
+    out.push_back(IpPrefix{addr, ones - (128 - addr.bits())}.str());
+  }
+  return out;
+}
+
+TEST(EdgePlan, WhatIsInsideAtOnceIsAllPodsInFewRanges) {
+  std::vector nodes{node("a", "172.30.0.2", {"10.244.0.0/24", "fd00:244::/64"}),
+                    node("b", "172.30.0.3", {"10.244.1.0/24", "fd00:244:0:1::/64"}),
+                    node("c", "172.30.0.4", {"10.244.2.0/24", "fd00:244:0:3::/64"})};
+  auto plan = plan_edge(self(), nodes);
+  EXPECT_EQ(ranges(plan.settings.inside4), (std::vector<std::string>{"10.244.0.0/23", "10.244.2.0/24"}));
+  EXPECT_EQ(ranges(plan.settings.inside6), (std::vector<std::string>{"fd00:244::/63", "fd00:244:0:3::/64"}));
+  for (int i = 0; i < 8; ++i)
+    nodes.push_back(node("more", "172.30.0.5", {"10.245." + std::to_string(2 * i) + ".0/24"}));
+  EXPECT_EQ(ranges(plan_edge(self(), nodes).settings.inside4).size(), WEFT_INSIDE_RANGES);
 }
 
 }  // namespace

@@ -11,8 +11,10 @@
 #define CLOCK_MONOTONIC 1
 
 #define SECOND 1000000000ULL
-// How often an original flow looks whether it has ended.
-#define SWEEP (10 * SECOND)
+// How long what is over is remembered, and how often an original flow looks whether it is: so that for a short
+// connection once is enough.
+#define LINGER (10 * SECOND)
+#define SWEEP (11 * SECOND)
 #define PORT_TRIES 32
 // A quarter of a second or less, as the kernel was built.
 #define JIFFIES_BETWEEN 25
@@ -58,7 +60,7 @@ static __always_inline int is_over(__u32 flags, __u32 twin_flags) {
 static __always_inline __u64 patience(__u8 protocol, __u32 flags, __u32 twin_flags) {
   int replied = (flags | twin_flags) & WEFT_FLOW_REPLIED;
   if (protocol == IPPROTO_TCP || protocol == IPPROTO_SCTP) {
-    if (is_over(flags, twin_flags)) return 10 * SECOND;
+    if (is_over(flags, twin_flags)) return LINGER;
     // Of a direct return the other direction is not seen here, nor how it ends.
     if (flags & WEFT_FLOW_DIRECT && flags & WEFT_FLOW_FIN) return 60 * SECOND;
     return replied ? 6 * 3600 * SECOND : 60 * SECOND;

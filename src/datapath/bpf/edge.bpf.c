@@ -268,11 +268,25 @@ __noinline int translate_error(context* ctx, struct packet* p, enum place place)
   return place == LEAVING_FOR_POD || passes_stack(flags) ? PASS : redirect_out(ctx, p, &scratch->outer);
 }
 
+// Whether it is surely inside the cluster: for most traffic that is cheaper to see than a prefix.
+static __always_inline int is_inside(const struct weft_edge* node, const __u8* addr, int v6) {
+  const __u64* words = (const __u64*)addr;
+  const struct weft_range* ranges = v6 ? node->inside6 : node->inside4;
+  for (int i = 0; i < WEFT_INSIDE_RANGES; i++) {
+    const struct weft_range* range = &ranges[i];
+    if (!(((words[0] ^ range->base[0]) & range->mask[0]) | ((words[1] ^ range->base[1]) & range->mask[1])))
+      return 1;
+  }
+  return 0;
+}
+
 // A datagram for a pod from outside the cluster: the pod's answer must not be taken for a connection of its
 // own.
 static __noinline void note_visitor(const struct packet* p) {
-  if (!(place_of(p->tuple.dst) & WEFT_PREFIX_OWN_PODS) || place_of(p->tuple.src) & WEFT_PREFIX_CLUSTER)
-    return;
+  const struct weft_edge* node = settings();
+  if (!node || same16(p->tuple.dst, p->v6 ? node->node6 : node->node4)) return;
+  if (is_inside(node, p->tuple.src, p->v6) || place_of(p->tuple.src) & WEFT_PREFIX_CLUSTER) return;
+  if (!(place_of(p->tuple.dst) & WEFT_PREFIX_OWN_PODS)) return;
   begin_flow(&p->tuple, &p->tuple, 0, 0);
 }
 
@@ -294,8 +308,8 @@ int edge_in(context* ctx) {
 static __always_inline int leaves_cluster(const struct packet* p) {
   if (p->tuple.protocol == IPPROTO_TCP && (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN) return 0;
   const struct weft_edge* node = settings();
-  if (!node || !node->masquerade) return 0;
-  return place_of(p->tuple.src) & WEFT_PREFIX_OWN_PODS && !(place_of(p->tuple.dst) & WEFT_PREFIX_CLUSTER);
+  if (!node || !node->masquerade || is_inside(node, p->tuple.dst, p->v6)) return 0;
+  return !(place_of(p->tuple.dst) & WEFT_PREFIX_CLUSTER) && place_of(p->tuple.src) & WEFT_PREFIX_OWN_PODS;
 }
 
 SEC("tc")
