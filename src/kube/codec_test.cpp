@@ -5,6 +5,7 @@
 #include <boost/json/parse.hpp>
 
 #include "kube/apps.h"
+#include "kube/cluster_network_policy.h"
 #include "kube/config.h"
 #include "kube/networking.h"
 #include "kube/node.h"
@@ -55,6 +56,13 @@ TEST(Codec, RoundTripsKeepUnknownFieldsAtEachLevel) {
                "securityContext": {"runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}}}],
              "affinity": {"nodeAffinity": {"x": 1}},
              "volumes": [{"name": "v", "emptyDir": {}}, {"name": "n", "nfs": {"server": "s", "path": "/"}}]}})");
+  expect_round_trip<ClusterNetworkPolicy>(R"({
+    "apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy", "metadata": {"name": "c"},
+    "spec": {"tier": "Admin", "priority": 0, "subject": {"namespaces": {}},
+      "ingress": [{"name": "r", "action": "Pass", "from": [{"later": {"x": 1}}, {"pods": {"namespaceSelector": {}, "podSelector": {}}}],
+                   "protocols": [{"tcp": {}}, {"udp": {"destinationPort": {"number": 53}}},
+                                 {"sctp": {"destinationPort": {"range": {"start": 1, "end": 9}}}}, {"destinationNamedPort": "web"}]}],
+      "egress": [{"action": "Accept", "to": [{"nodes": {}}, {"networks": ["::/0"]}, {"domainNames": ["*.example"]}]}]}})");
   expect_round_trip<NetworkPolicy>(R"({
     "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "deny"},
     "spec": {"podSelector": {}, "policyTypes": ["Ingress"],
