@@ -1,0 +1,122 @@
+#include "policy/matcher_table.h"
+
+#include <algorithm>
+#include <ranges>
+
+namespace weft::policy {
+namespace {
+
+void erase_from(auto& shelves, const auto& key, uint32_t number) {
+  auto at = shelves.find(key);
+  if (at == shelves.end()) return;
+  at->second.erase(number);
+  if (at->second.empty()) shelves.erase(at);
+}
+
+}  // namespace
+
+std::vector<uint32_t> MatcherTable::candidates(const PeerMatcher& matcher) const {
+  std::vector<uint32_t> out;
+  if (matcher.kind == PeerMatcher::Kind::pods && !matcher.namespaces) {
+    auto at = identities_by_namespace_.find(matcher.namespace_);
+    if (at != identities_by_namespace_.end()) out.assign(at->second.begin(), at->second.end());
+  } else if (matcher.kind == PeerMatcher::Kind::network) {
+    auto at = identities_by_network_.lower_bound(matcher.network);
+    for (; at != identities_by_network_.end() && matcher.network.contains(at->first); ++at)
+      out.insert(out.end(), at->second.begin(), at->second.end());
+  } else {
+    for (uint32_t number : identities_.all() | std::views::keys) out.push_back(number);
+  }
+  return out;
+}
+
+std::vector<uint32_t> MatcherTable::candidates(const Peer& peer) const {
+  std::vector<uint32_t> out(others_.begin(), others_.end());
+  auto add = [&out](const std::set<uint32_t>& shelf) { out.insert(out.end(), shelf.begin(), shelf.end()); };
+  if (peer.pod) {
+    add(pods_by_labels_);
+    if (auto at = pods_by_namespace_.find(peer.namespace_); at != pods_by_namespace_.end()) add(at->second);
+  }
+  for (int length = peer.network ? peer.network->length : -1; length >= 0; --length) {
+    IpPrefix network{IpPrefix{peer.network->addr, length}.base(), length};
+    if (auto at = networks_.find(network); at != networks_.end()) add(at->second);
+  }
+  return out;
+}
+
+std::set<uint32_t>& MatcherTable::shelf(const PeerMatcher& matcher) {
+  switch (matcher.kind) {
+    case PeerMatcher::Kind::pods:
+      return matcher.namespaces ? pods_by_labels_ : pods_by_namespace_[matcher.namespace_];
+    case PeerMatcher::Kind::network:
+      return networks_[matcher.network];
+    default:
+      return others_;
+  }
+}
+
+uint32_t MatcherTable::use(const MatcherPtr& matcher, uint32_t subject) {
+  if (auto at = by_key_.find(matcher->key); at != by_key_.end()) {
+    used_.at(at->second).subjects.insert(subject);
+    return at->second;
+  }
+  uint32_t number = numbers_.take([this](uint32_t n) { return used_.contains(n); });
+  by_key_.emplace(matcher->key, number);
+  shelf(*matcher).insert(number);
+  Used used{.matcher = matcher, .members = {}, .subjects = {subject}};
+  for (uint32_t candidate : candidates(*matcher)) {
+    auto* identity = identities_.find(candidate);
+    if (!identity || !matcher->matches(identity->peer)) continue;
+    used.members.insert(candidate);
+    auto& list = identity->matchers;
+    list.insert(std::ranges::lower_bound(list, number), number);
+  }
+  used_.emplace(number, std::move(used));
+  return number;
+}
+
+void MatcherTable::release(uint32_t number, uint32_t subject) {
+  auto at = used_.find(number);
+  if (at == used_.end()) return;
+  auto& used = at->second;
+  used.subjects.erase(subject);
+  if (!used.subjects.empty()) return;
+  for (uint32_t member : used.members) std::erase(identities_.find(member)->matchers, number);
+  const auto& matcher = *used.matcher;
+  shelf(matcher).erase(number);
+  if (matcher.kind == PeerMatcher::Kind::network) erase_from(networks_, matcher.network, number);
+  if (matcher.kind == PeerMatcher::Kind::pods) erase_from(pods_by_namespace_, matcher.namespace_, number);
+  by_key_.erase(matcher.key);
+  used_.erase(at);
+}
+
+std::set<uint32_t> MatcherTable::add(Identity& identity) {
+  const auto& peer = identity.peer;
+  if (peer.pod) identities_by_namespace_[peer.namespace_].insert(identity.number);
+  if (peer.network) identities_by_network_[*peer.network].insert(identity.number);
+  identity.matchers.clear();
+  std::set<uint32_t> subjects;
+  for (uint32_t number : candidates(peer)) {
+    auto& used = used_.at(number);
+    if (!used.matcher->matches(peer)) continue;
+    used.members.insert(identity.number);
+    identity.matchers.push_back(number);
+    subjects.insert(used.subjects.begin(), used.subjects.end());
+  }
+  std::ranges::sort(identity.matchers);
+  return subjects;
+}
+
+std::set<uint32_t> MatcherTable::remove(const Identity& identity) {
+  std::set<uint32_t> subjects;
+  for (uint32_t number : identity.matchers) {
+    auto& used = used_.at(number);
+    used.members.erase(identity.number);
+    subjects.insert(used.subjects.begin(), used.subjects.end());
+  }
+  if (identity.peer.pod) erase_from(identities_by_namespace_, identity.peer.namespace_, identity.number);
+  if (identity.peer.network) erase_from(identities_by_network_, *identity.peer.network, identity.number);
+  return subjects;
+}
+
+}  // namespace weft::policy

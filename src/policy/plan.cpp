@@ -1,0 +1,331 @@
+#include "policy/plan.h"
+
+#include <algorithm>
+#include <ranges>
+#include <tuple>
+
+namespace weft::policy {
+namespace {
+
+std::string key_of(const kube::ObjectMeta& metadata) { return metadata.namespace_ + "/" + metadata.name; }
+
+std::vector<IpAddr> addresses_of(const kube::Node& node) {
+  std::vector<IpAddr> out;
+  for (const auto& item : node.status.addresses) {
+    auto ip = IpAddr::parse(item.address);
+    if (ip && std::ranges::count(out, *ip) == 0) out.push_back(*ip);
+  }
+  return out;
+}
+
+}  // namespace
+
+PolicyPlan::PolicyPlan(PlanOptions options)
+    : options_(std::move(options)),
+      identities_(options_.first_number),
+      subject_numbers_(options_.first_number) {}
+
+void PolicyPlan::put(const kube::Pod& pod) {
+  change_pod(key_of(pod.metadata), std::make_shared<const PodFacts>(facts_of(pod)));
+}
+
+void PolicyPlan::erase(const kube::Pod& pod) { change_pod(key_of(pod.metadata), nullptr); }
+
+void PolicyPlan::change_pod(const std::string& key, PodPtr now) {
+  auto at = pods_.find(key);
+  auto before = at == pods_.end() ? nullptr : at->second.facts;
+  if (before == now || (before && now && *before == *now)) return;
+  identities_.change_pod(before, now);
+  auto namespace_ = (now ? now : before)->namespace_;
+  if (!now) {
+    local_pods_.erase(key);
+    leave(key, at->second);
+    if (at->second.entry) removed_pods_.insert(key);
+    pods_.erase(at);
+    namespaces_[namespace_].pods.erase(key);
+    return;
+  }
+  auto& record = pods_[key];
+  record.facts = now;
+  record.local = now->counts() && (options_.node.empty() || options_.node == now->node);
+  if (record.local)
+    local_pods_.insert(key);
+  else
+    local_pods_.erase(key);
+  namespaces_[namespace_].pods.insert(key);
+  touched_pods_.insert(key);
+}
+
+void PolicyPlan::put(const kube::Namespace& namespace_) {
+  auto audit = namespace_.metadata.annotations.find(kAuditAnnotation);
+  change_namespace(namespace_.metadata.name, namespace_.metadata.labels,
+                   audit != namespace_.metadata.annotations.end() && audit->second == "true");
+}
+
+void PolicyPlan::erase(const kube::Namespace& namespace_) {
+  change_namespace(namespace_.metadata.name, {}, false);
+}
+
+void PolicyPlan::change_namespace(const std::string& name, const kube::StringMap& labels, bool audit) {
+  auto& record = namespaces_[name];
+  if (record.labels != labels) {
+    std::vector<PodPtr> pods;
+    for (const auto& key : record.pods) pods.push_back(pods_.find(key)->second.facts);
+    identities_.set_namespace(name, labels, pods);
+    touched_pods_.insert(record.pods.begin(), record.pods.end());
+    record.labels = labels;
+  }
+  if (record.audit == audit) return;
+  record.audit = audit;
+  for (const auto& key : record.policies) {
+    auto& policy = policies_.find(key)->second;
+    policy.in_force = in_force(policy.written);
+    touched_subjects_.insert(policy.subjects.begin(), policy.subjects.end());
+  }
+}
+
+void PolicyPlan::put(const kube::NetworkPolicy& policy) {
+  change_policy(key_of(policy.metadata), compile(policy));
+}
+void PolicyPlan::put(const kube::ClusterNetworkPolicy& policy) {
+  change_policy(policy.metadata.name, compile(policy));
+}
+void PolicyPlan::erase(const kube::NetworkPolicy& policy) { change_policy(key_of(policy.metadata), nullptr); }
+void PolicyPlan::erase(const kube::ClusterNetworkPolicy& policy) {
+  change_policy(policy.metadata.name, nullptr);
+}
+
+PolicyPtr PolicyPlan::in_force(const PolicyPtr& written) const {
+  auto at = namespaces_.find(written->namespace_);
+  bool audit = written->tier == Tier::network_policy && at != namespaces_.end() && at->second.audit;
+  if (!audit || written->audit) return written;
+  auto copy = std::make_shared<Policy>(*written);
+  copy->audit = true;
+  return copy;
+}
+
+void PolicyPlan::change_policy(const std::string& key, PolicyPtr now) {
+  auto at = policies_.find(key);
+  if (at == policies_.end() && !now) return;
+  auto before = at == policies_.end() ? nullptr : at->second.in_force;
+  auto in_force_now = now ? in_force(now) : nullptr;
+  touch_selected(before.get(), in_force_now.get());
+  if (now) name_parts(*now, true);
+  if (before) name_parts(*before, false);
+  auto& record = at == policies_.end() ? policies_[key] : at->second;
+  touched_subjects_.insert(record.subjects.begin(), record.subjects.end());
+  const auto& any = now ? *now : *before;
+  auto& keys = any.tier == Tier::network_policy ? namespaces_[any.namespace_].policies : cluster_policies_;
+  if (!now) {
+    keys.erase(key);
+    policies_.erase(at);
+    return;
+  }
+  keys.insert(key);
+  record.written = std::move(now);
+  record.in_force = std::move(in_force_now);
+}
+
+void PolicyPlan::name_parts(const Policy& policy, bool add) {
+  for (const auto& network : policy.networks)
+    add ? identities_.add_network(network) : identities_.remove_network(network);
+  for (const auto& domain : policy.domains)
+    add ? identities_.add_domain(domain) : identities_.remove_domain(domain);
+  for (const auto& matcher : policy.nodes)
+    add ? identities_.add_node_matcher(matcher) : identities_.remove_node_matcher(matcher);
+}
+
+bool PolicyPlan::selects(const Policy& policy, const PodFacts& pod) const {
+  static const kube::StringMap kNone;
+  auto at = namespaces_.find(pod.namespace_);
+  return policy.selects_pod(pod.namespace_, at == namespaces_.end() ? kNone : at->second.labels, pod.labels);
+}
+
+/// Pods that only one of the two selects, or that it makes a difference to whose ports have names.
+void PolicyPlan::touch_selected(const Policy* before, const Policy* now) {
+  const auto& any = before ? *before : *now;
+  auto namespace_ = namespaces_.find(any.namespace_);
+  static const std::set<std::string> kNone;
+  const auto& pods = any.tier != Tier::network_policy  ? local_pods_
+                     : namespace_ == namespaces_.end() ? kNone
+                                                       : namespace_->second.pods;
+  bool names =
+      (before && before->has_names(Direction::ingress)) != (now && now->has_names(Direction::ingress));
+  for (const auto& key : pods) {
+    const auto& pod = pods_.find(key)->second;
+    if (!pod.local) continue;
+    bool was = before && selects(*before, *pod.facts), is = now && selects(*now, *pod.facts);
+    if (was != is || (is && names)) touched_pods_.insert(key);
+  }
+}
+
+void PolicyPlan::put(const kube::Node& node) {
+  auto addresses = addresses_of(node);
+  node_addresses_[node.metadata.name] = {addresses.begin(), addresses.end()};
+  identities_.set_node(node.metadata.name, node.metadata.labels, std::move(addresses));
+}
+
+void PolicyPlan::erase(const kube::Node& node) {
+  node_addresses_.erase(node.metadata.name);
+  identities_.erase_node(node.metadata.name);
+}
+
+void PolicyPlan::put_domain_address(std::string_view name, const IpAddr& address) {
+  identities_.learn(domain_name(name), address);
+}
+
+void PolicyPlan::erase_domain_address(std::string_view name, const IpAddr& address) {
+  identities_.unlearn(domain_name(name), address);
+}
+
+SubjectKey PolicyPlan::subject_key(const PodFacts& pod) const {
+  SubjectKey out;
+  bool names = false;
+  auto add = [&](const std::set<std::string>& keys) {
+    for (const auto& key : keys) {
+      const auto& policy = *policies_.find(key)->second.in_force;
+      if (!selects(policy, pod)) continue;
+      out.policies.push_back(key);
+      names = names || policy.has_names(Direction::ingress);
+    }
+  };
+  if (auto at = namespaces_.find(pod.namespace_); at != namespaces_.end()) add(at->second.policies);
+  add(cluster_policies_);
+  std::ranges::sort(out.policies);
+  if (names) out.ports = pod.ports;
+  return out;
+}
+
+uint32_t PolicyPlan::subject_of(SubjectKey key) {
+  if (auto at = subject_by_key_.find(key); at != subject_by_key_.end()) return at->second;
+  uint32_t number = subject_numbers_.take([this](uint32_t n) { return subjects_.contains(n); });
+  subject_by_key_.emplace(key, number);
+  subjects_.emplace(number, SubjectRecord{Subject(number, std::move(key)), {}});
+  touched_subjects_.insert(number);
+  return number;
+}
+
+void PolicyPlan::leave(const std::string& key, PodRecord& pod) {
+  if (pod.subject == 0) return;
+  auto& record = subjects_.at(pod.subject);
+  record.pods.erase(key);
+  if (record.pods.empty()) left_subjects_.insert(pod.subject);
+  pod.subject = 0;
+}
+
+void PolicyPlan::assign(const std::string& key) {
+  auto at = pods_.find(key);
+  if (at == pods_.end()) return;
+  auto& pod = at->second;
+  moved_pods_.insert(key);
+  if (!pod.local) return leave(key, pod);
+  uint32_t number = subject_of(subject_key(*pod.facts));
+  if (number == pod.subject) return;
+  leave(key, pod);
+  pod.subject = number;
+  subjects_.at(number).pods.insert(key);
+}
+
+void PolicyPlan::build(Subject& subject, VerdictChanges changes) {
+  std::vector<PolicyPtr> policies;
+  for (const auto& key : subject.key().policies) {
+    auto& record = policies_.find(key)->second;
+    record.subjects.insert(subject.number());
+    policies.push_back(record.in_force);
+  }
+  subject.build(std::move(policies), identities_, matchers_, reasons_, changes);
+}
+
+void PolicyPlan::drop(uint32_t number, VerdictChanges changes) {
+  auto at = subjects_.find(number);
+  if (at == subjects_.end() || !at->second.pods.empty()) return;
+  auto& subject = at->second.subject;
+  subject.clear(matchers_, changes);
+  for (const auto& key : subject.key().policies) {
+    if (auto policy = policies_.find(key); policy != policies_.end()) policy->second.subjects.erase(number);
+  }
+  subject_by_key_.erase(subject.key());
+  subjects_.erase(at);
+}
+
+void PolicyPlan::settle_identities(PlanChanges& changes) {
+  auto settled = identities_.settle();
+  for (uint32_t number : settled.made) {
+    for (uint32_t subject : matchers_.add(*identities_.find(number))) touched_peers_.emplace(subject, number);
+  }
+  for (uint32_t number : settled.unused) {
+    for (uint32_t subject : matchers_.remove(*identities_.find(number)))
+      touched_peers_.emplace(subject, number);
+    identities_.forget(number);
+  }
+  changes.identities = std::move(settled.put);
+  changes.identities_removed = std::move(settled.removed);
+}
+
+void PolicyPlan::settle_subjects(VerdictChanges changes) {
+  for (const auto& key : touched_pods_) assign(key);
+  touched_pods_.clear();
+  for (uint32_t number : left_subjects_) drop(number, changes);
+  left_subjects_.clear();
+  for (uint32_t number : touched_subjects_) {
+    auto at = subjects_.find(number);
+    if (at == subjects_.end()) continue;
+    uint32_t flags = at->second.subject.flags();
+    build(at->second.subject, changes);
+    const auto& pods = at->second.pods;
+    if (at->second.subject.flags() != flags) moved_pods_.insert(pods.begin(), pods.end());
+  }
+  for (auto [number, peer] : touched_peers_) {
+    auto at = subjects_.find(number);
+    if (at == subjects_.end() || touched_subjects_.contains(number)) continue;
+    at->second.subject.update(peer, identities_, reasons_, changes);
+  }
+  touched_subjects_.clear();
+  touched_peers_.clear();
+}
+
+void PolicyPlan::add_entry(const std::string& key, PlanChanges& changes) {
+  auto at = pods_.find(key);
+  if (at == pods_.end()) return;
+  auto& pod = at->second;
+  if (pod.subject == 0) {
+    if (pod.entry) removed_pods_.insert(key);
+    pod.entry.reset();
+    return;
+  }
+  PodEntry entry{key, pod.facts->uid, pod.subject, subjects_.at(pod.subject).subject.flags()};
+  removed_pods_.erase(key);
+  if (pod.entry == entry) return;
+  pod.entry = entry;
+  changes.pods.push_back(std::move(entry));
+}
+
+void PolicyPlan::settle_pods(PlanChanges& changes) {
+  for (const auto& key : moved_pods_) add_entry(key, changes);
+  changes.pods_removed.assign(removed_pods_.begin(), removed_pods_.end());
+  moved_pods_.clear();
+  removed_pods_.clear();
+}
+
+PlanChanges PolicyPlan::take_changes() {
+  PlanChanges changes;
+  settle_identities(changes);
+  settle_subjects({changes.verdicts, changes.verdicts_removed});
+  settle_pods(changes);
+  std::ranges::sort(changes.verdicts, [](const VerdictEntry& a, const VerdictEntry& b) {
+    return std::tuple(a.allow, -a.key.bits, a.key) < std::tuple(b.allow, -b.key.bits, b.key);
+  });
+  return changes;
+}
+
+PlanChanges PolicyPlan::everything() const {
+  PlanChanges out;
+  out.identities = identities_.prefixes();
+  for (const auto& pod : pods_ | std::views::values) {
+    if (pod.entry) out.pods.push_back(*pod.entry);
+  }
+  for (const auto& record : subjects_ | std::views::values) record.subject.append_all(out.verdicts);
+  return out;
+}
+
+}  // namespace weft::policy
