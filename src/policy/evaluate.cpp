@@ -12,6 +12,18 @@ ReasonPtr PolicyPlan::isolation(std::string_view pod, Direction direction) const
   return subjects_.at(at->second.subject).subject.rules(direction).isolation();
 }
 
+std::string PolicyPlan::pod_at(const IpAddr& address) const {
+  auto pod = identities_.pod_at(address);
+  return pod ? pod->key : std::string();
+}
+
+std::vector<IpAddr> PolicyPlan::addresses_of(std::string_view pod) const {
+  auto at = pods_.find(pod);
+  if (at == pods_.end()) return {};
+  const auto& facts = *at->second.facts;
+  return facts.host_network ? facts.host_addresses : facts.addresses;
+}
+
 bool PolicyPlan::has_port(const std::set<std::string>& pods, const PortName& port) const {
   return std::ranges::any_of(pods, [&](const std::string& key) {
     const auto& facts = *pods_.find(key)->second.facts;
@@ -57,8 +69,7 @@ Expected<PolicyPlan::End> PolicyPlan::resolve(const Party& party, const char* wh
   if (at == pods_.end()) return fail(ErrorCode::not_found, where + ": there is no such pod");
   const auto& facts = at->second.facts;
   if (facts->over) return fail(ErrorCode::invalid, where + " is over: its addresses may be others' by now");
-  End end{facts->host_network ? nullptr : facts,
-          facts->host_network ? facts->host_addresses : facts->addresses};
+  End end{facts->host_network ? nullptr : facts, addresses_of(party.pod)};
   if (party.address) {
     if (std::ranges::count(end.addresses, *party.address) == 0)
       return fail(ErrorCode::invalid, where + " does not have the address " + party.address->str());

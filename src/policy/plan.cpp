@@ -9,7 +9,7 @@ namespace {
 
 std::string key_of(const kube::ObjectMeta& metadata) { return metadata.namespace_ + "/" + metadata.name; }
 
-std::vector<IpAddr> addresses_of(const kube::Node& node) {
+std::vector<IpAddr> parsed_addresses(const kube::Node& node) {
   std::vector<IpAddr> out;
   for (const auto& item : node.status.addresses) {
     auto ip = IpAddr::parse(item.address);
@@ -160,7 +160,7 @@ void PolicyPlan::touch_selected(const Policy* before, const Policy* now) {
 }
 
 void PolicyPlan::put(const kube::Node& node) {
-  auto addresses = addresses_of(node);
+  auto addresses = parsed_addresses(node);
   node_addresses_[node.metadata.name] = {addresses.begin(), addresses.end()};
   identities_.set_node(node.metadata.name, node.metadata.labels, std::move(addresses));
 }

@@ -116,6 +116,10 @@ class PolicyPlan {
   ReasonPtr reason(uint32_t number) const { return reasons_.find(number); }
   /// Why a pod of this node denies what no entry decides; nullptr: it does not.
   ReasonPtr isolation(std::string_view pod, Direction direction) const;
+  /// "NAMESPACE/NAME" of the pod that has the address; empty: none.
+  std::string pod_at(const IpAddr& address) const;
+  /// Those of a pod, the first its main one; of one on the host's network those of its node.
+  std::vector<IpAddr> addresses_of(std::string_view pod) const;
   /// What of a policy cannot be enforced as written. `key`: "NAMESPACE/NAME" of a NetworkPolicy, "NAME" of a
   /// ClusterNetworkPolicy.
   std::vector<std::string> warnings(std::string_view key) const;
