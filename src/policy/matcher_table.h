@@ -27,6 +27,7 @@ class MatcherTable {
   /// Before the identity is forgotten; returns the same.
   std::set<uint32_t> remove(const Identity& identity);
 
+  size_t size() const { return used_.size(); }
   const std::set<uint32_t>& members(uint32_t matcher) const { return used_.at(matcher).members; }
 
  private:

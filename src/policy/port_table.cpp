@@ -82,8 +82,7 @@ class Maker {
     for (size_t i = 0; i < starts.size(); ++i) {
       uint16_t last = i + 1 < starts.size() ? static_cast<uint16_t>(starts[i + 1] - 1) : uint16_t{65535};
       auto wanted = decide_(protocol, starts[i]);
-      bool said = alike(wanted, root ? root_ : fallen(protocol, starts[i]));
-      if (root && !wanted && root_ == denied_) said = true;
+      bool said = root ? alike(explicit_(wanted), root_) : alike(wanted, fallen(protocol, starts[i]));
       auto reason = said && !keep_all ? nullptr : explicit_(wanted);
       if (!out.empty() && out.back().wanted == reason)
         out.back().last = last;
