@@ -60,6 +60,12 @@ Expected<void> RawMap::update(const void* key, const void* value) const {
   return {};
 }
 
+Expected<bool> RawMap::insert(const void* key, const void* value) const {
+  if (bpf_map_update_elem(fd(), key, value, BPF_NOEXIST) == 0) return true;
+  if (errno == EEXIST) return false;
+  return fail_call("write", *this, errno);
+}
+
 Expected<bool> RawMap::erase(const void* key) const {
   if (bpf_map_delete_elem(fd(), key) == 0) return true;
   if (errno == ENOENT) return false;
@@ -71,6 +77,19 @@ Expected<void> RawMap::update_all(const void* keys, const void* values, size_t c
   if (count == 1) return update(keys, values);  // one entry: no buffers to set up in the kernel
   uint32_t done = static_cast<uint32_t>(count);
   if (bpf_map_update_batch(fd(), keys, values, &done, nullptr) < 0) return fail_call("write", *this, errno);
+  return {};
+}
+
+Expected<void> RawMap::erase_all(const void* keys, size_t count) const {
+  const auto* key = static_cast<const std::byte*>(keys);
+  while (count > 0) {
+    // The kernel stops at a key that is not there.
+    uint32_t done = static_cast<uint32_t>(count);
+    if (bpf_map_delete_batch(fd(), key, &done, nullptr) == 0) return {};
+    if (errno != ENOENT) return fail_call("erase from", *this, errno);
+    key += (size_t{done} + 1) * key_size_;
+    count -= std::min<size_t>(count, size_t{done} + 1);
+  }
   return {};
 }
 

@@ -25,10 +25,14 @@ class RawMap {
   /// False: no such key.
   Expected<bool> lookup(const void* key, void* value) const;
   Expected<void> update(const void* key, const void* value) const;
+  /// False: there is one already, and it stays as it is.
+  Expected<bool> insert(const void* key, const void* value) const;
   /// False: there was none.
   Expected<bool> erase(const void* key) const;
   /// `count` keys and values, each one after the other. In one call where the kernel has batches.
   Expected<void> update_all(const void* keys, const void* values, size_t count) const;
+  /// Those that are not there do not matter.
+  Expected<void> erase_all(const void* keys, size_t count) const;
   /// Appends all entries; those that change meanwhile may be missed or seen in either state.
   Expected<void> read_all(std::vector<std::byte>& keys, std::vector<std::byte>& values) const;
 
@@ -74,10 +78,12 @@ class HashMap {
     return found ? std::optional<V>(value) : std::nullopt;
   }
   Expected<void> update(const K& key, const V& value) const { return raw_.update(&key, &value); }
+  Expected<bool> insert(const K& key, const V& value) const { return raw_.insert(&key, &value); }
   Expected<bool> erase(const K& key) const { return raw_.erase(&key); }
   Expected<void> update_all(std::span<const K> keys, std::span<const V> values) const {
     return raw_.update_all(keys.data(), values.data(), keys.size());
   }
+  Expected<void> erase_all(std::span<const K> keys) const { return raw_.erase_all(keys.data(), keys.size()); }
   Expected<std::vector<std::pair<K, V>>> read_all() const {
     std::vector<std::byte> keys, values;
     WEFT_CHECK(raw_.read_all(keys, values));

@@ -11,18 +11,24 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
+#include "datapath/edge_layout.h"
+
 #define WEFT_POLICY_LAYOUT 1
+
+/// The map `identities`: weft_prefix_key (edge_layout.h) to an identity, by longest match.
 
 /// Of addresses that no pod has and no policy names, and in weft_verdict_key: any peer without an entry of
 /// its own.
 #define WEFT_IDENTITY_ANY 0U
-/// Of a packet's peer while it is the node itself. Numbers that are given to peers begin after it.
+/// Of the node's own addresses. What the node itself sends to its pods always passes, whatever the address,
+/// and so do answers; what pods begin towards it is looked up like any other peer's. Numbers that are given
+/// to other peers begin after it.
 #define WEFT_IDENTITY_NODE 1U
 
 /// Policies isolate the pod in this direction: without a verdict that allows it a connection is denied.
 #define WEFT_POLICY_ISOLATED_INGRESS 1U
 #define WEFT_POLICY_ISOLATED_EGRESS 2U
-/// What would be denied is reported, and passes.
+/// Together with the isolation: what would be denied is reported, and passes.
 #define WEFT_POLICY_AUDIT_INGRESS 4U
 #define WEFT_POLICY_AUDIT_EGRESS 8U
 /// Allowed connections are reported too.
@@ -65,8 +71,8 @@ struct weft_policy {
   __u32 revision;
 };
 
-/// A connection as a pod sees it. The link's index is of the key so that a pod on another's old address
-/// inherits nothing.
+/// A connection as a pod sees it: with the Service's address if that is what the pod sends to. The link's
+/// index is of the key so that a pod on another's old address inherits nothing.
 struct weft_policy_flow_key {
   __u8 peer[16];
   __u8 pod[16];
@@ -78,22 +84,32 @@ struct weft_policy_flow_key {
   __u32 reserved2;
 };
 
+/// The node itself began it: it is never decided anew.
+#define WEFT_POLICY_FLOW_NODE 1U
+/// It was found going on, so who began it is not known: it is decided anew in either direction.
+#define WEFT_POLICY_FLOW_GUESSED 2U
+/// Of TCP: it was allowed, and is not any more. Nothing but resets passes.
+#define WEFT_POLICY_FLOW_DENIED 4U
+
 struct weft_policy_flow {
-  __u64 seen_ns;    ///< CLOCK_MONOTONIC, coarse
-  __u32 revision;   ///< at which it was decided
-  __u32 direction;  ///< WEFT_INGRESS: the peer began it
+  __u64 seen_ns;   ///< CLOCK_MONOTONIC, coarse: the last packet, give or take 250 ms; of TCP the decision
+  __u32 revision;  ///< at which it was decided
+  __u8 direction;  ///< WEFT_INGRESS: the peer began it
+  __u8 flags;      ///< WEFT_POLICY_FLOW_…
+  __u8 reserved[2];
 };
 
-/// A decision on a connection's first packet, in the ring buffer.
+/// A decision on a connection, in the ring buffer: on its first packet, or when it is cut. What is denied
+/// again and again is reported once in 5 seconds.
 struct weft_policy_event {
   __u64 time_ns;  ///< CLOCK_MONOTONIC
-  __u8 peer[16];
+  __u8 peer[16];  ///< whom the decision is about: a Service's backend, the client behind a node's address
   __u8 pod[16];
   __be16 peer_port;
   __be16 pod_port;
   __u8 protocol;
   __u8 direction;
-  __u8 verdict;  ///< WEFT_VERDICT_…
+  __u8 verdict;  ///< WEFT_VERDICT_…: what became of the packet
   __u8 audit;    ///< 1: it would have been denied
   __u32 link;
   __u32 subject;

@@ -1,0 +1,123 @@
+#include "datapath/pod_policy.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/core.h>
+#include <net/if.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <vector>
+
+#include "policy_maps.skel.h"
+
+namespace weft::datapath {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Destroy {
+  void operator()(policy_maps_bpf* skeleton) const { policy_maps_bpf::destroy(skeleton); }
+};
+using Object = std::unique_ptr<policy_maps_bpf, Destroy>;
+
+/// The folder of the maps of this layout. Programs that use others hold them themselves.
+Expected<std::string> make_folder(const std::string& bpf_dir) {
+  auto root = bpf_dir + "/policy", layout = fmt::format("v{}", WEFT_POLICY_LAYOUT);
+  std::error_code error;
+  fs::create_directories(root + "/" + layout, error);
+  if (error) return fail_errno("make folder " + root, error.value());
+  for (const auto& entry : fs::directory_iterator(root, error)) {
+    if (entry.path().filename() != layout) fs::remove_all(entry.path(), error);
+  }
+  return root + "/" + layout;
+}
+
+Expected<Object> load(const std::string& folder) {
+  Object object(policy_maps_bpf::open());
+  if (!object) return fail_errno("open BPF object policy_maps", errno);
+  bpf_map* map;
+  bpf_object__for_each_map(map, object->obj)
+      bpf_map__set_pin_path(map, (folder + "/" + bpf_map__name(map)).c_str());
+  if (int rc = policy_maps_bpf::load(object.get()); rc != 0)
+    return fail_errno("make the policy maps in " + folder, -rc);
+  return object;
+}
+
+template <class Map>
+Expected<Map> typed(const bpf_map* map) {
+  WEFT_TRY(auto raw, RawMap::duplicate(bpf_map__fd(map)));
+  return Map::of(std::move(raw));
+}
+
+}  // namespace
+
+Expected<PodPolicy> PodPolicy::open(const std::string& bpf_dir) {
+  PodPolicy out;
+  WEFT_TRY(out.folder_, make_folder(bpf_dir));
+  WEFT_TRY(auto object, load(out.folder_));
+  const auto& maps = object->maps;
+  WEFT_TRY(out.identities_, typed<Identities>(maps.identities));
+  WEFT_TRY(out.verdicts_, typed<Verdicts>(maps.verdicts));
+  WEFT_TRY(out.pods_, typed<Pods>(maps.policy_pods));
+  WEFT_TRY(out.flows_, typed<Flows>(maps.policy_flows));
+  WEFT_TRY(out.settings_, typed<ArrayMap<weft_policy>>(maps.policy_settings));
+  WEFT_TRY(out.counters_, RawMap::duplicate(bpf_map__fd(maps.policy_counters)));
+  return out;
+}
+
+Expected<void> PodPolicy::raise_revision() const {
+  WEFT_TRY(auto settings, settings_.get());
+  ++settings.revision;
+  return settings_.set(settings);
+}
+
+Expected<void> PodPolicy::introduce(std::span<const int> links) const {
+  for (int link : links) WEFT_CHECK(pods_.insert(static_cast<uint32_t>(link), weft_policy_pod{}));
+  return {};
+}
+
+Expected<void> PodPolicy::forget_gone_links() const {
+  WEFT_TRY(auto pods, pods_.read_all());
+  char name[IF_NAMESIZE];
+  for (const auto& [link, pod] : pods) {
+    if (if_indextoname(link, name) == nullptr && errno == ENXIO) WEFT_CHECK(pods_.erase(link));
+  }
+  return {};
+}
+
+Expected<std::array<uint64_t, WEFT_POLICY_COUNTERS>> PodPolicy::counters() const {
+  std::array<uint64_t, WEFT_POLICY_COUNTERS> out{};
+  std::vector<uint64_t> cpus(static_cast<size_t>(libbpf_num_possible_cpus()));
+  for (uint32_t i = 0; i < WEFT_POLICY_COUNTERS; ++i) {
+    WEFT_CHECK(counters_.lookup(&i, cpus.data()));
+    for (uint64_t cpu : cpus) out[i] += cpu;
+  }
+  return out;
+}
+
+void PolicyEvents::Free::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+
+Expected<PolicyEvents> PolicyEvents::open(const PodPolicy& policy, Handler handler) {
+  WEFT_TRY(auto map, RawMap::open(policy.map_folder() + "/policy_events"));
+  PolicyEvents out;
+  out.handler_ = std::make_unique<Handler>(std::move(handler));
+  auto each = [](void* context, void* data, size_t size) {
+    if (size >= sizeof(weft_policy_event))
+      (*static_cast<Handler*>(context))(*static_cast<const weft_policy_event*>(data));
+    return 0;
+  };
+  out.ring_.reset(ring_buffer__new(map.fd(), each, out.handler_.get(), nullptr));
+  if (!out.ring_) return fail_errno("read the policy events", errno);
+  return out;
+}
+
+int PolicyEvents::poll_fd() const { return ring_buffer__epoll_fd(ring_.get()); }
+
+Expected<size_t> PolicyEvents::read() {
+  int count = ring_buffer__consume(ring_.get());
+  if (count < 0) return fail_errno("read the policy events", -count);
+  return static_cast<size_t>(count);
+}
+
+}  // namespace weft::datapath
