@@ -275,7 +275,8 @@ int run() {
       for (int n = 0; n < kServices; ++n) add_service(node.services(), n);
       node.sync();
       node.attach();
-      auto edge = datapath::NodeEdge::open({.bpf_dir = world.bpf_dir()}, node.services().socket());
+      auto edge =
+          datapath::NodeEdge::open({.bpf_dir = world.bpf_dir()}, node.services().socket(), node.policy());
       if (!edge || !edge->attach_xdp(static_cast<int>(if_nametoindex("uplink"))))
         throw std::runtime_error("no XDP on the uplink");
       met = Bench(world, static_cast<int>(if_nametoindex("uplink"))).run();

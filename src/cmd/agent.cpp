@@ -146,7 +146,11 @@ class Agent {
   /// A pod's edge is there before its first process is.
   podnet::CniResult<json::object> handle(const podnet::CniRequest& request) {
     auto result = node_->handle(request);
-    if (!result || request.command != "ADD") return result;
+    if (!result) return result;
+    if (request.command == "DEL" || request.command == "GC") {
+      if (auto done = edge_->forget_gone_pods(); !done) spdlog::warn("{}", done.error().message);
+    }
+    if (request.command != "ADD") return result;
     auto attached = edge_->attach_pod(podnet::host_link_name(request.container_id));
     if (attached) return result;
     return std::unexpected(

@@ -39,6 +39,8 @@ struct weft_tuple {
 #define WEFT_FLOW_POD 128U
 /// The original direction ends in a pod of this node: it is handed to the pod's end of its link at once.
 #define WEFT_FLOW_TO_POD 256U
+/// That pod is isolated, or not known: its packets have to pass the program at its link.
+#define WEFT_FLOW_GUARDED 512U
 
 /// The node's end of every pod's link has this address (each byte of it); other devices are not handed to
 /// pods directly.

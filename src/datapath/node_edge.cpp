@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "datapath/prefix_key.h"
 #include "edge.skel.h"
 #include "edge_xdp.skel.h"
 
@@ -31,21 +32,17 @@ struct Destroy {
   void operator()(edge_xdp_bpf* skeleton) const { edge_xdp_bpf::destroy(skeleton); }
 };
 
-weft_prefix_key key_of(const IpPrefix& prefix) {
-  weft_prefix_key key{};
-  auto bytes = prefix.base().mapped();
-  std::copy(bytes.begin(), bytes.end(), key.addr);
-  key.length = static_cast<uint32_t>(prefix.length + (prefix.addr.is_v4() ? 96 : 0));
-  return key;
-}
-
 Expected<RawMap> handle_on(const bpf_map* map) { return RawMap::duplicate(bpf_map__fd(map)); }
 
-/// Maps that are pinned with the edge's own, and those that are the Services'. By name: the programs for tc
-/// and XDP have them both.
+/// Maps that are pinned with the edge's own, and those that are the Services' and the policies'. By name: the
+/// programs for tc and XDP have many of them both.
 const std::set<std::string_view> kOwn = {"nat", "nat_filter", "fragments", "prefixes", "edge", "counters"};
 const std::set<std::string_view> kShared = {"frontends", "slots",  "backends", "ids",
                                             "affinity",  "maglev", "sources",  "filter"};
+
+const std::set<std::string_view> kPolicy = {"identities",      "verdicts",     "policy_pods",
+                                            "policy_flows",    "policy_told",  "policy_settings",
+                                            "policy_counters", "policy_events"};
 
 constexpr const char* kXdpProgram = "edge_xdp";
 
@@ -69,7 +66,7 @@ bool is_edge(uint32_t program_id) {
 struct NodeEdge::Programs {
   /// Where the maps are, and how large.
   struct Places {
-    std::string own, shared;
+    std::string own, shared, policy;
     uint32_t flows = 0;
     ServiceMapSizes sizes;
   };
@@ -95,6 +92,7 @@ void NodeEdge::Programs::place_maps(bpf_object* maps_of) const {
     if (auto size = sizes.find(name); size != sizes.end()) bpf_map__set_max_entries(map, size->second);
     if (kOwn.contains(name)) bpf_map__set_pin_path(map, (places.own + "/" + name).c_str());
     if (kShared.contains(name)) bpf_map__set_pin_path(map, (places.shared + "/" + name).c_str());
+    if (kPolicy.contains(name)) bpf_map__set_pin_path(map, (places.policy + "/" + name).c_str());
   }
 }
 
@@ -129,7 +127,8 @@ Expected<void> NodeEdge::Programs::attach(int link, bpf_tc_attach_point where,
   return {};
 }
 
-Expected<NodeEdge> NodeEdge::open(const Options& options, const ServiceSocket& services) {
+Expected<NodeEdge> NodeEdge::open(const Options& options, const ServiceSocket& services,
+                                  const PodPolicy& policy) {
   auto root = options.bpf_dir + "/edge";
   auto layout = fmt::format("v{}-{}", WEFT_EDGE_LAYOUT, options.flows);
   std::error_code error;
@@ -143,6 +142,7 @@ Expected<NodeEdge> NodeEdge::open(const Options& options, const ServiceSocket& s
   edge.programs_ = std::make_shared<Programs>();
   edge.programs_->places = {.own = root + "/" + layout,
                             .shared = services.map_folder(),
+                            .policy = policy.map_folder(),
                             .flows = options.flows,
                             .sizes = services.sizes()};
   WEFT_CHECK(edge.programs_->load());
@@ -166,7 +166,7 @@ Expected<void> NodeEdge::set_prefixes(std::span<const EdgePrefix> prefixes) {
     return std::memcmp(&a, &b, sizeof a) < 0;
   };
   std::map<weft_prefix_key, uint32_t, decltype(less)> wanted(less);
-  for (const auto& [prefix, place] : prefixes) wanted[key_of(prefix)] |= place;
+  for (const auto& [prefix, place] : prefixes) wanted[prefix_key(prefix)] |= place;
   WEFT_TRY(auto there, prefixes_.read_all());
   for (const auto& [key, place] : there) {
     auto found = wanted.find(key);

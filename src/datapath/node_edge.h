@@ -11,6 +11,7 @@
 #include "base/ip.h"
 #include "datapath/edge_layout.h"
 #include "datapath/map.h"
+#include "datapath/pod_policy.h"
 #include "datapath/service_socket.h"
 
 namespace weft::datapath {
@@ -26,9 +27,10 @@ class NodeEdge {
     std::string bpf_dir;
     uint32_t flows = 524'288;  ///< entries of the translation table: two a connection
   };
-  /// Opens the pinned maps or makes them, and loads the programs on the Service maps of `services`. Does not
-  /// attach.
-  static Expected<NodeEdge> open(const Options& options, const ServiceSocket& services);
+  /// Opens the pinned maps or makes them, and loads the programs on the Service maps of `services` and the
+  /// policy maps of `policy`. Does not attach.
+  static Expected<NodeEdge> open(const Options& options, const ServiceSocket& services,
+                                 const PodPolicy& policy);
 
   Expected<void> configure(const weft_edge& settings);
   /// By difference: what is not named is removed.
@@ -36,7 +38,8 @@ class NodeEdge {
   /// Puts the node edge's programs on both directions of a link, or replaces those of an earlier agent, each
   /// at once. Idempotent.
   Expected<void> attach(int link);
-  /// The same on the node's end of a pod's link: for what a pod sends to Services past its sockets.
+  /// The same on the node's end of a pod's link: for what a pod sends to Services past its sockets, and for
+  /// its policies. The pod must be known to those: else nothing passes.
   Expected<void> attach_pod(int link);
   /// Puts the edge's XDP program on a link, in the driver. Needs `attach` too, which does what it leaves.
   /// Fails where the driver has no XDP, and where somebody else's program is.

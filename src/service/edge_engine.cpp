@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <map>
+#include <vector>
 
 #include "base/log.h"
 #include "base/netlink.h"
@@ -17,8 +18,9 @@ constexpr const char* kPodAlias = "weft-pod/";  ///< what the pod network writes
 
 Expected<std::unique_ptr<NodeEdgeEngine>> NodeEdgeEngine::open(const std::string& bpf_dir,
                                                                const datapath::ServiceSocket& services) {
-  WEFT_TRY(auto edge, datapath::NodeEdge::open({.bpf_dir = bpf_dir}, services));
-  return std::unique_ptr<NodeEdgeEngine>(new NodeEdgeEngine(std::move(edge)));
+  WEFT_TRY(auto policy, datapath::PodPolicy::open(bpf_dir));
+  WEFT_TRY(auto edge, datapath::NodeEdge::open({.bpf_dir = bpf_dir}, services, policy));
+  return std::unique_ptr<NodeEdgeEngine>(new NodeEdgeEngine(std::move(policy), std::move(edge)));
 }
 
 Expected<void> NodeEdgeEngine::apply(const EdgePlan& plan, std::span<const IpAddr> addresses) {
@@ -55,16 +57,24 @@ Expected<void> NodeEdgeEngine::attach_pod(const std::string& link) {
   WEFT_TRY(auto netlink, Netlink::open());
   WEFT_TRY(auto found, netlink.find_link(link));
   if (!found) return fail(ErrorCode::not_found, fmt::format("link {} is not there", link));
+  WEFT_CHECK(policy_.introduce({&found->index, 1}));
   return edge_.attach_pod(found->index);
 }
 
 Expected<void> NodeEdgeEngine::attach_pods() {
   WEFT_TRY(auto netlink, Netlink::open());
   WEFT_TRY(auto links, netlink.links());
+  std::vector<int> pods;
   for (const auto& link : links) {
-    if (link.alias.starts_with(kPodAlias)) WEFT_CHECK(edge_.attach_pod(link.index));
+    if (link.alias.starts_with(kPodAlias)) pods.push_back(link.index);
   }
+  WEFT_CHECK(forget_gone_pods());
+  // The programs drop what is of a pod that they do not know.
+  WEFT_CHECK(policy_.introduce(pods));
+  for (int pod : pods) WEFT_CHECK(edge_.attach_pod(pod));
   return {};
 }
+
+Expected<void> NodeEdgeEngine::forget_gone_pods() { return policy_.forget_gone_links(); }
 
 }  // namespace weft::service

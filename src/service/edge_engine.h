@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/netlink.h"
+#include "datapath/pod_policy.h"
 #include "service/edge_plan.h"
 
 namespace weft::service {
@@ -21,16 +22,22 @@ class NodeEdgeEngine {
   /// Puts the programs on every link that has one of `addresses`, and on the overlay's, if they are not there
   /// yet; at XDP too where the link's driver has it.
   Expected<void> apply(const EdgePlan& plan, std::span<const IpAddr> addresses);
-  /// Puts the programs on a pod's link.
+  /// Puts the programs on a pod's link. A pod that no policy is known for yet may do all.
   Expected<void> attach_pod(const std::string& link);
   /// On those of all pods that are connected: they may have an earlier agent's.
   Expected<void> attach_pods();
 
+  /// Of pods whose links are gone nothing is kept.
+  Expected<void> forget_gone_pods();
+
   const datapath::NodeEdge& edge() const { return edge_; }
+  const datapath::PodPolicy& policy() const { return policy_; }
 
  private:
-  explicit NodeEdgeEngine(datapath::NodeEdge edge) : edge_(std::move(edge)) {}
+  NodeEdgeEngine(datapath::PodPolicy policy, datapath::NodeEdge edge)
+      : policy_(std::move(policy)), edge_(std::move(edge)) {}
   void attach_xdp(const Link& link);
+  datapath::PodPolicy policy_;
   datapath::NodeEdge edge_;
   std::set<int> with_xdp_;  ///< links on which it was tried
 };

@@ -397,7 +397,8 @@ TEST_P(XdpTest, SendsOnWhatIsForOtherNodes) {
     for (const char* neighbour : {"192.0.2.1", "fd00:9::1", "192.0.2.3", "fd00:9::3"}) {
       Client(SOCK_STREAM, neighbour, 9);
     }
-    auto edge = datapath::NodeEdge::open({.bpf_dir = world1.bpf_dir()}, one.services->socket());
+    auto edge =
+        datapath::NodeEdge::open({.bpf_dir = world1.bpf_dir()}, one.services->socket(), one.edge->policy());
     ASSERT_TRUE(edge) << edge.error().message;
     auto attached = edge->attach_xdp(static_cast<int>(if_nametoindex("eth0")));
     ASSERT_TRUE(attached) << attached.error().message;

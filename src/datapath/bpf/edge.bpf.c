@@ -1,8 +1,10 @@
 // The edges at tc. Of the node, both directions of every uplink: packets that come to Service addresses from
 // elsewhere go to a backend, and its answers come back from the Service's address; what pods send to the
 // outside gets the node's address. Of a pod, both directions of its link: what it sends to Service addresses
-// without a socket that was balanced (raw packets, virtual machines, nested namespaces, SCTP).
+// without a socket that was balanced (raw packets, virtual machines, nested namespaces, SCTP), and what
+// policies deny it to send or to get.
 #include "datapath/bpf/choice.h"
+#include "datapath/bpf/policy.h"
 
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -39,9 +41,14 @@ __noinline int redirect_out(context* ctx, struct packet* p, const struct weft_tu
   return send_to_hop(&scratch->route);
 }
 
-static __always_inline int goes_into_pod(__u32 flags) {
+static __always_inline int goes_to_pod(__u32 flags) {
   __u32 both = WEFT_FLOW_TO_POD | WEFT_FLOW_ORIGINAL;
   return (flags & both) == both;
+}
+
+// Past the program at the pod's link, too.
+static __always_inline int goes_into_pod(__u32 flags) {
+  return goes_to_pod(flags) && !(flags & WEFT_FLOW_GUARDED);
 }
 
 // The same for a connection, which keeps its way for a moment.
@@ -51,12 +58,16 @@ static __noinline int find_way_out(context* ctx, struct packet* p, struct weft_n
   if (!scratch) return DROP;
   long found = find_route(ctx, &scratch->route, to->src, to->dst, to->protocol, p->v6);
   // What does not fit into a pod's link, the stack cuts to size, or tells the client.
-  if (found == BPF_FIB_LKUP_RET_FRAG_NEEDED && goes_into_pod(flow->flags)) return PASS;
+  if (found == BPF_FIB_LKUP_RET_FRAG_NEEDED && goes_to_pod(flow->flags)) return PASS;
   if (found == BPF_FIB_LKUP_RET_SUCCESS) {
     keep_route(flow, &scratch->route);
     // A pod that somebody else has connected, by whatever device.
     if (flow->own_mac[0] != WEFT_POD_LINK_MAC || flow->own_mac[5] != WEFT_POD_LINK_MAC)
       flow->flags &= ~WEFT_FLOW_TO_POD;
+    if (flow->flags & WEFT_FLOW_TO_POD && is_guarded(scratch->route.ifindex))
+      flow->flags |= WEFT_FLOW_GUARDED;
+    else
+      flow->flags &= ~WEFT_FLOW_GUARDED;
   }
   if (!has_route(found)) return count(WEFT_EDGE_NO_ROUTE, DROP);
   return decrement_ttl(ctx, p) < 0 ? DROP : send_to_hop(&scratch->route);
@@ -170,7 +181,7 @@ static __noinline int begin_service(context* ctx, struct packet* p, const struct
 // What a pod sends to a Service. It sees the client's address, unless the answer would not come back this
 // way: from the client itself, or from outside the cluster.
 static __noinline int begin_at_pod(context* ctx, struct packet* p, const struct weft_frontend_key* key,
-                                   struct weft_frontend* frontend) {
+                                   struct weft_frontend* frontend, const struct weft_policy_pod* pod) {
   __u32 flags = WEFT_FLOW_SERVICE | WEFT_FLOW_POD;
   if (p->fragment == LATER_FRAGMENT) return DROP;
   if (frontend->edge_flags & WEFT_FRONTEND_SOURCES && !may_come(p, key))
@@ -182,6 +193,8 @@ static __noinline int begin_at_pod(context* ctx, struct packet* p, const struct 
   struct weft_tuple to = p->tuple;
   copy16(to.dst, backend->addr);
   to.dport = backend->port;
+  // Another backend than that of what had the same ports before may be another matter.
+  if (police_usual(ctx, p, &to, pod, TO_PEER | BEGINS) == DROP) return DROP;
   long begun = -EEXIST;
   if (!same16(to.dst, p->tuple.src) && place_of(to.dst) & WEFT_PREFIX_CLUSTER)
     begun = begin_flow(&p->tuple, &to, flags, id);
@@ -326,32 +339,59 @@ int edge_out(context* ctx) {
   return send_first(ctx, &p, &to, 0, begin_as_node(&p.tuple, &to, 0, 0, p.v6));
 }
 
-// From a pod. Connections that began at the node's edge are that one's business.
+// From a pod. Connections that began at the node's edge are translated there. Policies are about backends:
+// what refuses in the name of a Service without them is the node.
 SEC("tc")
 int pod_in(context* ctx) {
+  const struct weft_policy_pod* pod = pod_here(ctx);
+  if (!pod) return refuse_unknown(ctx);
   struct packet p = {};
-  if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0)) return PASS;
+  if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0))
+    return police_odd(ctx, &p, pod, TO_PEER);
   if (p.icmp_error) return translate_error(ctx, &p, FROM_POD);
   struct weft_nat* flow = find_flow(&p);
-  if (flow) return flow->flags & WEFT_FLOW_POD ? translate(ctx, &p, flow) : PASS;
-  struct weft_frontend_key key = {};
-  struct weft_frontend* frontend = frontend_here(&p, &key);
-  return frontend ? begin_at_pod(ctx, &p, &key, frontend) : PASS;
+  if (!flow) {
+    struct weft_frontend_key key = {};
+    struct weft_frontend* frontend = frontend_here(&p, &key);
+    if (frontend) return begin_at_pod(ctx, &p, &key, frontend, pod);
+  }
+  int translated = flow && flow->flags & WEFT_FLOW_POD;
+  if (!(translated && !flow->backend) && police_usual(ctx, &p, 0, pod, TO_PEER) == DROP) return DROP;
+  return translated ? translate(ctx, &p, flow) : PASS;
 }
 
-// To a pod: what the node itself answers in a backend's place.
+// To a pod, what the node itself answers in a backend's place.
+static __noinline int answer_pod(context* ctx, struct packet* p, struct weft_nat* flow) {
+  struct weft_tuple to;
+  tuple_after(&to, flow, p->tuple.protocol);
+  note_packet(flow, p);
+  return rewrite(ctx, p, &to) < 0 ? DROP : PASS;
+}
+
+// Whether a look at the IP header is enough to see that it is TCP.
+static __always_inline int is_plain_tcp(context* ctx) {
+  int v6 = ethernet_type(ctx) == bpf_htons(ETH_P_IPV6);
+  if (!v6 && ethernet_type(ctx) != bpf_htons(ETH_P_IP)) return 0;
+  const __u8* protocol = bytes_at(
+      ctx, ETH_HLEN + (v6 ? offsetof(struct ipv6hdr, nexthdr) : offsetof(struct iphdr, protocol)), 1);
+  return protocol && is_tcp(*protocol);
+}
+
+// To a pod.
 SEC("tc")
 int pod_out(context* ctx) {
-  if (ctx->ingress_ifindex) return PASS;
+  const struct weft_policy_pod* pod = pod_here(ctx);
+  if (!pod) return refuse_unknown(ctx);
+  __u32 how = ctx->ingress_ifindex ? WEFT_INGRESS : FROM_NODE;
+  if (how != FROM_NODE && !pod->flags && is_plain_tcp(ctx)) return PASS;
   struct packet p = {};
-  if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0)) return PASS;
+  if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0))
+    return police_odd(ctx, &p, pod, how);
+  if (how != FROM_NODE) return p.icmp_error ? PASS : police_usual(ctx, &p, 0, pod, WEFT_INGRESS);
   if (p.icmp_error) return translate_error(ctx, &p, LEAVING_FOR_POD);
   struct weft_nat* flow = entry_of(&p);
-  if (!flow || !(flow->flags & WEFT_FLOW_POD)) return PASS;
-  struct weft_tuple to;
-  tuple_after(&to, flow, p.tuple.protocol);
-  note_packet(flow, &p);
-  return rewrite(ctx, &p, &to) < 0 ? DROP : PASS;
+  if (flow && flow->flags & WEFT_FLOW_POD) return answer_pod(ctx, &p, flow);
+  return police_usual(ctx, &p, 0, pod, FROM_NODE);
 }
 
 char _license[] SEC("license") = "GPL";

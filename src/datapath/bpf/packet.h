@@ -226,14 +226,18 @@ static __always_inline __be16 ethernet_type(context* ctx) {
 #endif
 }
 
-// Less than 0: none of ours. The ports of a later fragment are not known here.
-static __always_inline int parse(context* ctx, struct packet* p) {
+// Addresses and protocol. Less than 0: no IP packet.
+static __always_inline int parse_ip(context* ctx, struct packet* p) {
   pull_headers(ctx, USUAL_HEADERS);
   p->l3 = ETH_HLEN;
-  int result = -1;
   __be16 type = ethernet_type(ctx);
-  if (type == bpf_htons(ETH_P_IP)) result = parse_v4(ctx, p);
-  if (type == bpf_htons(ETH_P_IPV6)) result = parse_v6(ctx, p);
+  if (type == bpf_htons(ETH_P_IP)) return parse_v4(ctx, p);
+  return type == bpf_htons(ETH_P_IPV6) ? parse_v6(ctx, p) : -1;
+}
+
+// Less than 0: none of ours. The ports of a later fragment are not known here.
+static __always_inline int parse(context* ctx, struct packet* p) {
+  int result = parse_ip(ctx, p);
   if (result < 0 || p->fragment == LATER_FRAGMENT) return result;
   return parse_l4(ctx, p);
 }

@@ -1,0 +1,285 @@
+#pragma once
+
+// What policies say of a packet at its pod's link. A connection is decided on its first packet, and what was
+// decided is kept. Both sides are named as the pod sees them; whom policies mean by a Service's or the node's
+// address, the translated connections know.
+#include "datapath/bpf/connection.h"
+#include "datapath/bpf/policy_maps.h"
+
+#define ISOLATED (WEFT_POLICY_ISOLATED_INGRESS | WEFT_POLICY_ISOLATED_EGRESS)
+
+// How long what is not TCP may be silent.
+#define POLICY_PATIENCE (180 * SECOND)
+#define TELL_AGAIN (5 * SECOND)
+
+// Of a packet: the other direction than WEFT_INGRESS, from the node itself, of a connection that begins.
+#define TO_PEER WEFT_EGRESS
+#define FROM_NODE 2U
+#define BEGINS 4U
+
+#define NEIGHBOUR_FIRST 130  // ICMPv6: listener and neighbour discovery (RFC 2710, RFC 4861)
+#define NEIGHBOUR_LAST 137
+#define LISTENER_REPORT 143  // RFC 3810
+
+struct question {
+  struct weft_policy_flow_key key;
+  __u8 peer[16];  // whom policies mean
+  __be16 peer_port;
+  __u8 direction;  // of the packet
+  __u8 itself;     // the peer is the pod, by way of a Service
+  __u32 identity;
+  __u32 subject;
+  __u32 flags;  // of the pod
+  __u32 reason;
+  __u32 revision;
+};
+
+static __always_inline int count_policy(__u32 what, int verdict) {
+  __u64* counter = bpf_map_lookup_elem(&policy_counters, &what);
+  if (counter) ++*counter;
+  return verdict;
+}
+
+static __always_inline const struct weft_policy_pod* pod_here(context* ctx) {
+  __u32 link = ctx->ifindex;
+  return bpf_map_lookup_elem(&policy_pods, &link);
+}
+
+// Whether packets for the pod of a link have to pass the program there.
+static __always_inline int is_guarded(__u32 link) {
+  const struct weft_policy_pod* pod = bpf_map_lookup_elem(&policy_pods, &link);
+  return !pod || pod->flags & ISOLATED;
+}
+
+static __always_inline int is_tcp(__u8 protocol) { return protocol == IPPROTO_TCP; }
+
+static __always_inline int starts(const struct packet* p) {
+  return is_tcp(p->tuple.protocol) && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+static __always_inline void flow_key(struct weft_policy_flow_key* key, const struct packet* p, int to_peer,
+                                     __u32 link) {
+  copy16(key->peer, to_peer ? p->tuple.dst : p->tuple.src);
+  copy16(key->pod, to_peer ? p->tuple.src : p->tuple.dst);
+  key->peer_port = to_peer ? p->tuple.dport : p->tuple.sport;
+  key->pod_port = to_peer ? p->tuple.sport : p->tuple.dport;
+  key->protocol = p->tuple.protocol;
+  key->link = link;
+}
+
+// Whom policies mean: who is behind the address that the pod sees, as its own packets are translated.
+static __noinline void find_peer(struct question* q, const struct weft_tuple* to) {
+  copy16(q->peer, q->key.peer);
+  q->peer_port = q->key.peer_port;
+  q->itself = 0;
+  struct weft_tuple tuple;
+  if (!to) {
+    copy16(tuple.src, q->key.pod);
+    copy16(tuple.dst, q->key.peer);
+    set_ports(&tuple, q->key.pod_port | (__u32)q->key.peer_port << 16, q->key.protocol);
+    __u32* entries = entries_like(&tuple);
+    struct weft_nat* flow = entries && *entries ? bpf_map_lookup_elem(&nat, &tuple) : 0;
+    if (flow) {
+      copy16(q->peer, flow->dst);
+      q->peer_port = flow->dport;
+    }
+  } else {
+    copy16(q->peer, to->dst);
+    q->peer_port = to->dport;
+  }
+  // An answer to an address that is its own by no Service, somebody else has made up.
+  q->itself = same16(q->peer, q->key.pod) && (q->direction == WEFT_EGRESS || !same16(q->peer, q->key.peer));
+  struct weft_prefix_key address = {.length = 128};
+  copy16(address.addr, q->peer);
+  __u32* identity = bpf_map_lookup_elem(&identities, &address);
+  q->identity = identity ? *identity : WEFT_IDENTITY_ANY;
+}
+
+// What policies say of the connection, had it begun in that direction: WEFT_VERDICT_…
+static __noinline __u32 verdict_of(struct question* q, __u32 direction) {
+  q->reason = 0;
+  if (!(q->flags & WEFT_POLICY_ISOLATED_INGRESS << direction) || q->itself) return WEFT_VERDICT_ALLOW;
+  struct weft_verdict_key key = {.length = WEFT_VERDICT_FIXED_BITS + 24,
+                                 .subject = q->subject,
+                                 .peer = q->identity,
+                                 .direction = (__u8)direction,
+                                 .protocol = q->key.protocol};
+  int has_port = key.protocol != IPPROTO_ICMP && key.protocol != IPPROTO_ICMPV6;
+  if (has_port) key.port = direction == WEFT_EGRESS ? q->peer_port : q->key.pod_port;
+  struct weft_verdict* found = bpf_map_lookup_elem(&verdicts, &key);
+  if (!found && q->identity != WEFT_IDENTITY_ANY) {
+    key.peer = WEFT_IDENTITY_ANY;
+    found = bpf_map_lookup_elem(&verdicts, &key);
+  }
+  if (!found) return WEFT_VERDICT_DENY;
+  q->reason = found->reason;
+  return found->verdict;
+}
+
+// Whether the same was reported a moment ago.
+static __noinline int was_told(const struct question* q, __u64 now) {
+  __u64* told = bpf_map_lookup_elem(&policy_told, &q->key);
+  if (told && now - *told < TELL_AGAIN) return 1;
+  bpf_map_update_elem(&policy_told, &q->key, &now, BPF_ANY);
+  return 0;
+}
+
+static __noinline void tell(const struct question* q, __u32 direction, __u32 verdict, __u32 audit) {
+  __u64 now = bpf_ktime_get_ns();
+  if ((verdict != WEFT_VERDICT_ALLOW || audit) && was_told(q, now)) return;
+  struct weft_policy_event* event = bpf_ringbuf_reserve(&policy_events, sizeof(*event), 0);
+  if (!event) {
+    count_policy(WEFT_POLICY_EVENTS_LOST, 0);
+    return;
+  }
+  event->time_ns = now;
+  copy16(event->peer, q->peer);
+  copy16(event->pod, q->key.pod);
+  event->peer_port = q->peer_port;
+  event->pod_port = q->key.pod_port;
+  event->protocol = q->key.protocol;
+  event->direction = (__u8)direction;
+  event->verdict = (__u8)verdict;
+  event->audit = (__u8)audit;
+  event->link = q->key.link;
+  event->subject = q->subject;
+  event->peer_identity = q->identity;
+  event->reason = q->reason;
+  bpf_ringbuf_submit(event, 0);
+}
+
+static __always_inline void keep(const struct question* q, __u32 direction, __u32 flags) {
+  struct weft_policy_flow flow = {.seen_ns = bpf_ktime_get_coarse_ns(),
+                                  .revision = q->revision,
+                                  .direction = (__u8)direction,
+                                  .flags = (__u8)flags};
+  bpf_map_update_elem(&policy_flows, &q->key, &flow, BPF_ANY);
+}
+
+// The verdict that counts: what would be denied may pass all the same, to be reported only.
+static __noinline __u32 judge(struct question* q, __u32 direction) {
+  __u32 verdict = verdict_of(q, direction);
+  if (verdict == WEFT_VERDICT_ALLOW || !(q->flags & WEFT_POLICY_AUDIT_INGRESS << direction)) return verdict;
+  count_policy(WEFT_POLICY_AUDITED_INGRESS + direction, 0);
+  tell(q, direction, WEFT_VERDICT_ALLOW, 1);
+  return WEFT_VERDICT_ALLOW;
+}
+
+static __always_inline int deny(const struct question* q, __u32 direction) {
+  tell(q, direction, WEFT_VERDICT_DENY, 0);
+  return count_policy(WEFT_POLICY_DENIED_INGRESS + q->direction, DROP);
+}
+
+// The packet begins the connection.
+static __noinline int begin_policed(struct question* q) {
+  __u32 direction = q->direction & 1;
+  if (judge(q, direction) != WEFT_VERDICT_ALLOW) return deny(q, direction);
+  keep(q, direction, 0);
+  if (q->flags & WEFT_POLICY_REPORT_ALLOWED) tell(q, direction, WEFT_VERDICT_ALLOW, 0);
+  return count_policy(WEFT_POLICY_ALLOWED_INGRESS + direction, PASS);
+}
+
+// A segment of a connection that is not known. It may have begun before policies were, or be one of more than
+// are kept: it goes on when it might have begun, by whichever side.
+static __noinline int go_on_unknown(struct question* q) {
+  __u32 own = q->direction & 1, other = !own;
+  int answers = (own == WEFT_EGRESS && q->identity == WEFT_IDENTITY_NODE) ||
+                q->flags & WEFT_POLICY_AUDIT_INGRESS << other || verdict_of(q, other) == WEFT_VERDICT_ALLOW;
+  if (!answers && judge(q, own) != WEFT_VERDICT_ALLOW) return deny(q, own);
+  keep(q, own, WEFT_POLICY_FLOW_GUESSED);
+  return PASS;
+}
+
+// What was decided, under policies that have changed since. Less than 0: as if it had not been.
+static __noinline int decide_anew(struct question* q, struct weft_policy_flow* flow, int resets) {
+  if (flow->flags & WEFT_POLICY_FLOW_GUESSED) return -1;
+  __u32 direction = flow->direction & 1;
+  if (judge(q, direction) == WEFT_VERDICT_ALLOW) {
+    flow->flags &= ~WEFT_POLICY_FLOW_DENIED;
+    flow->revision = q->revision;
+    return PASS;
+  }
+  if (!is_tcp(q->key.protocol)) {
+    tell(q, direction, WEFT_VERDICT_DENY, 0);
+    bpf_map_delete_elem(&policy_flows, &q->key);
+    return -1;
+  }
+  flow->flags |= WEFT_POLICY_FLOW_DENIED;
+  flow->revision = q->revision;
+  return resets ? PASS : deny(q, direction);
+}
+
+static __always_inline int is_silent(struct weft_policy_flow* flow, __u8 protocol) {
+  if (is_tcp(protocol)) return 0;
+  __u64 now = bpf_ktime_get_coarse_ns(), silent = now - flow->seen_ns;
+  if (silent > POLICY_PATIENCE) return 1;
+  if (silent > SECOND / 4) flow->seen_ns = now;
+  return 0;
+}
+
+// PASS or DROP for a packet of a known pod. `to`: what it is about to be translated to. `how`: WEFT_INGRESS
+// or TO_PEER, and FROM_NODE, BEGINS.
+__noinline int police(context* ctx, const struct packet* p, const struct weft_tuple* to,
+                      const struct weft_policy_pod* pod, __u32 how) {
+  if (!p || !pod) return DROP;
+  __u32 zero = 0;
+  // Before what it counts is looked at: what changes meanwhile is decided anew.
+  const struct weft_policy* settings = bpf_map_lookup_elem(&policy_settings, &zero);
+  if (!settings) return DROP;
+  struct question q = {.revision = settings->revision, .flags = pod->flags, .subject = pod->subject};
+  q.direction = how & TO_PEER;
+  flow_key(&q.key, p, how & TO_PEER, ctx->ifindex);
+  int begins = how & BEGINS || starts(p);
+  struct weft_policy_flow* flow = begins ? 0 : bpf_map_lookup_elem(&policy_flows, &q.key);
+  if (flow && is_silent(flow, q.key.protocol)) flow = 0;
+  if (how & FROM_NODE) {
+    if (!flow) keep(&q, WEFT_INGRESS, WEFT_POLICY_FLOW_NODE);
+    return PASS;
+  }
+  int resets = p->tcp_flags & TCP_RST;
+  if (flow && (flow->flags & WEFT_POLICY_FLOW_NODE || !(q.flags & ISOLATED))) return PASS;
+  if (flow && flow->revision == q.revision) {
+    if (!(flow->flags & WEFT_POLICY_FLOW_DENIED) || resets) return PASS;
+    return count_policy(WEFT_POLICY_DENIED_INGRESS + q.direction, DROP);
+  }
+  find_peer(&q, to);
+  if (flow) {
+    int verdict = decide_anew(&q, flow, resets);
+    if (verdict >= 0) return verdict;
+  }
+  return is_tcp(q.key.protocol) && !begins ? go_on_unknown(&q) : begin_policed(&q);
+}
+
+// The same; most pods are not isolated, and most of what they send is TCP.
+static __always_inline int police_usual(context* ctx, const struct packet* p, const struct weft_tuple* to,
+                                        const struct weft_policy_pod* pod, __u32 how) {
+  return !pod->flags && is_tcp(p->tuple.protocol) ? PASS : police(ctx, p, to, pod, how);
+}
+
+static __always_inline int finds_neighbours(context* ctx, const struct packet* p) {
+  if (!p->v6 || p->tuple.protocol != IPPROTO_ICMPV6 || p->fragment != WHOLE) return 0;
+  const __u8* type = bytes_at(ctx, p->l4, 1);
+  return type && ((*type >= NEIGHBOUR_FIRST && *type <= NEIGHBOUR_LAST) || *type == LISTENER_REPORT);
+}
+
+static __always_inline int is_arp(context* ctx) { return ethernet_type(ctx) == bpf_htons(ETH_P_ARP); }
+
+// A packet without ports that are known. A first fragment that hides its flags, and a later one without a
+// first, could be anything.
+__noinline int police_odd(context* ctx, const struct packet* p, const struct weft_policy_pod* pod,
+                          __u32 how) {
+  if (!p || !pod) return DROP;
+  if (!(pod->flags & ISOLATED) || how & FROM_NODE || is_arp(ctx) || finds_neighbours(ctx, p)) return PASS;
+  __u8 protocol = p->tuple.protocol;
+  if (!p->l4 || is_tcp(protocol) || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP ||
+      p->fragment == LATER_FRAGMENT)
+    return count_policy(WEFT_POLICY_DENIED_INGRESS + (how & TO_PEER), DROP);
+  return police(ctx, p, 0, pod, how);
+}
+
+// At a link whose pod is not known yet.
+static __noinline int refuse_unknown(context* ctx) {
+  struct packet p = {};
+  if (is_arp(ctx) || (parse_ip(ctx, &p) >= 0 && finds_neighbours(ctx, &p))) return PASS;
+  return count_policy(WEFT_POLICY_UNKNOWN_POD, DROP);
+}
