@@ -43,7 +43,7 @@ class EdgeNode {
   /// Call it in the World's namespace.
   void attach() {
     must(edge_->apply(service::plan_edge(facts_, nodes_), facts_.addresses));
-    must(edge_->attach_pods());
+    must(edge_->policy().introduce(must(edge_->attach_pods())));
   }
 
  private:

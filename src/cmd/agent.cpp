@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mounts.h"
+#include "base/netlink.h"
 #include "cmd/commands.h"
 #include "kube/client/client.h"
 #include "kube/client/events.h"
@@ -21,6 +22,8 @@
 #include "podnet/cni_server.h"
 #include "podnet/node.h"
 #include "podnet/peers.h"
+#include "podnet/pod_link.h"
+#include "policy/controller.h"
 #include "service/announcer.h"
 #include "service/edge_engine.h"
 #include "service/engine.h"
@@ -143,18 +146,69 @@ class Agent {
     return {};
   }
 
-  /// A pod's edge is there before its first process is.
+  /// A pod's edge is there before its first process is, and passes nothing until it knows the pod.
   podnet::CniResult<json::object> handle(const podnet::CniRequest& request) {
     auto result = node_->handle(request);
     if (!result) return result;
-    if (request.command == "DEL" || request.command == "GC") {
-      if (auto done = edge_->forget_gone_pods(); !done) spdlog::warn("{}", done.error().message);
-    }
+    if (request.command == "DEL" || request.command == "GC") forget_gone();
     if (request.command != "ADD") return result;
-    auto attached = edge_->attach_pod(podnet::host_link_name(request.container_id));
-    if (attached) return result;
+    auto connected = connect_edge(request);
+    if (connected) return result;
     return std::unexpected(
-        podnet::CniError{podnet::CniError::kTryAgain, "the pod's edge", attached.error().message});
+        podnet::CniError{podnet::CniError::kTryAgain, "the pod's edge", connected.error().message});
+  }
+
+  Expected<void> connect_edge(const podnet::CniRequest& request) {
+    WEFT_TRY(int link, edge_->attach_pod(podnet::host_link_name(request.container_id)));
+    pod_links_[link] = {request.container_id, request.netns};
+    auto arg = [&](const char* name) {
+      auto at = request.args.find(name);
+      return at == request.args.end() ? std::string() : at->second;
+    };
+    auto name = arg("K8S_POD_NAME");
+    return policies_->connect(link, {.pod = name.empty() ? name : arg("K8S_POD_NAMESPACE") + "/" + name,
+                                     .uid = arg("K8S_POD_UID"),
+                                     .addresses = node_->addresses_of(request.container_id)});
+  }
+
+  void forget_gone() {
+    if (auto done = policies_->forget_gone(); !done) spdlog::warn("{}", done.error().message);
+    std::erase_if(pod_links_, [this](const auto& entry) { return !policies_->engine().has(entry.first); });
+  }
+
+  /// The pods that an earlier agent has connected. What it wrote for them is in force.
+  Expected<void> take_over_pods() {
+    WEFT_TRY(auto netlink, Netlink::open());
+    WEFT_TRY(auto pods, podnet::connected_pods(netlink));
+    for (auto& pod : pods) {
+      WEFT_TRY(auto link, netlink.find_link(podnet::host_link_name(pod.id)));
+      if (!link) continue;
+      pod_links_[link->index] = {pod.id, ""};
+      WEFT_CHECK(policies_->connect(link->index, {.pod = {}, .uid = {}, .addresses = pod.addresses}));
+    }
+    return policies_->forget_gone();
+  }
+
+  std::string netns_of(int link) {
+    auto at = pod_links_.find(link);
+    if (at == pod_links_.end()) return {};
+    auto& [id, netns] = at->second;
+    if (netns.empty()) netns = podnet::find_netns(id);
+    return netns;
+  }
+
+  Expected<void> open_policies() {
+    WEFT_TRY(policies_,
+             policy::PolicyController::start(client_, nodes_, events_, edge_->policy(),
+                                             {.node = flags_.node_name,
+                                              .netns_of = [this](int link) { return netns_of(link); },
+                                              .on_synced = [this] { policies_synced(); }}));
+    return take_over_pods();
+  }
+
+  void policies_synced() {
+    policies_synced_ = true;
+    nodes_changed();
   }
 
   /// Until the nodes are listed, those that the pinned maps know stay inside the cluster.
@@ -166,7 +220,7 @@ class Agent {
                    .direct_return = flags_.dsr};
     WEFT_TRY(edge_, service::NodeEdgeEngine::open(flags_.bpf_dir, engine_->socket()));
     http_->set_edge(*edge_);
-    return {};
+    return open_policies();
   }
 
   Expected<void> open_node_ports(const NodeNetwork& network) {
@@ -239,8 +293,8 @@ class Agent {
     WEFT_CHECK(peers_->apply(plan));
     // Programs that take the place of running ones must find the Services in their maps, which may be new.
     if (synced_ < 3) return {};
-    if (!pods_attached_) WEFT_CHECK(edge_->attach_pods());
-    pods_attached_ = true;
+    // And those at pods' links what policies say of them.
+    if (policies_synced_ && !std::exchange(pods_attached_, true)) WEFT_CHECK(edge_->attach_pods());
     return edge_->apply(service::plan_edge(edge_facts_, nodes), edge_addresses());
   }
 
@@ -351,6 +405,9 @@ class Agent {
   std::optional<podnet::Node> node_;
   std::unique_ptr<podnet::CniServer> cni_;
   std::string zone_;
+  std::unique_ptr<policy::PolicyController> policies_;
+  std::map<int, std::pair<std::string, std::string>> pod_links_;  ///< id and network namespace; "": not known
+  bool policies_synced_ = false;
   bool pods_attached_ = false;  ///< those that an earlier agent had connected
   int synced_ = 0;              ///< of the three informers
   bool failed_ = false;

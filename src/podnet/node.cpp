@@ -109,6 +109,10 @@ CniResult<json::object> Node::handle(const CniRequest& request) {
   return json::object();
 }
 
+std::vector<IpAddr> Node::addresses_of(const std::string& id) const {
+  return ipam_.find(id).value_or(std::vector<IpAddr>());
+}
+
 CniResult<CniAttachment> Node::add(const CniRequest& request) {
   bool had = ipam_.find(request.container_id).has_value();
   auto addresses = ipam_.allocate(request.container_id);

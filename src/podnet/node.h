@@ -30,6 +30,9 @@ class Node {
   /// Any command of the specification but VERSION. The result is empty for all but ADD.
   CniResult<json::object> handle(const CniRequest& request);
 
+  /// Of a connected pod; none if it is not.
+  std::vector<IpAddr> addresses_of(const std::string& id) const;
+
   CniResult<CniAttachment> add(const CniRequest& request);
   CniResult<void> remove(const std::string& id);
 

@@ -174,6 +174,13 @@ std::optional<std::string> pod_interface(const std::string& netns, const std::st
   return link->name;
 }
 
+std::string find_netns(const std::string& id) {
+  for (const auto& name : list_netns("")) {
+    if (pod_interface(netns_path(name), id)) return netns_path(name);
+  }
+  return {};
+}
+
 Expected<void> connect_pod(Netlink& node, const PodLink& pod) {
   WEFT_TRY(auto link, node.find_link(host_link_name(pod.id)));
   if (link) {

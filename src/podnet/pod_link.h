@@ -41,6 +41,9 @@ Expected<void> check_pod(Netlink& node, const PodLink& pod);
 /// The name that the pod's end has in the namespace at `netns`; nothing when there is none, or no namespace.
 std::optional<std::string> pod_interface(const std::string& netns, const std::string& id);
 
+/// The path of the named network namespace that has the pod's end; empty when there is none.
+std::string find_netns(const std::string& id);
+
 /// A pod as the node's own links and routes know it.
 struct ConnectedPod {
   std::string id;

@@ -1,10 +1,13 @@
 #include "policy/identity_table.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <ranges>
 #include <tuple>
 
 #include "datapath/policy_layout.h"
+#include "policy/numbers.h"
 
 namespace weft::policy {
 namespace {
@@ -16,6 +19,23 @@ const IpPrefix kAllV4 = *IpPrefix::parse("0.0.0.0/0");
 bool holds_mapped(const IpPrefix& network) {
   static const IpPrefix kMapped = *IpPrefix::parse("::ffff:0:0/96");
   return network.addr.is_v6() && network.contains(kMapped);
+}
+
+void append(std::string& out, const kube::StringMap& labels) {
+  for (const auto& [key, value] : labels) out += fmt::format("{}={}\n", key, value);
+  out += '\n';
+}
+
+/// All that the peer is.
+std::string text_of(const Peer& peer) {
+  std::string out = fmt::format("{} {}\n", peer.pod, peer.namespace_);
+  append(out, peer.namespace_labels);
+  append(out, peer.labels);
+  for (const auto& port : peer.ports) out += fmt::format("{} {} {}\n", port.name, port.protocol, port.port);
+  for (const auto& node : peer.nodes) out += '\n' + node;
+  out += fmt::format("\n{}\n", peer.network ? peer.network->str() : "");
+  for (const auto& domain : peer.domains) out += '\n' + domain;
+  return out;
 }
 
 }  // namespace
@@ -190,7 +210,8 @@ std::optional<Peer> IdentityTable::peer_at(const IpPrefix& prefix, const Place& 
 uint32_t IdentityTable::number_of(Peer peer, IdentityChanges& changes) {
   if (peer == Peer{}) return WEFT_IDENTITY_ANY;
   if (auto at = by_peer_.find(peer); at != by_peer_.end()) return at->second;
-  uint32_t number = numbers_.take([this](uint32_t n) { return identities_.contains(n); });
+  uint32_t number =
+      stable_number(text_of(peer), kFirstNumber, [this](uint32_t n) { return identities_.contains(n); });
   by_peer_.emplace(peer, number);
   identities_.emplace(number,
                       Identity{.number = number, .peer = std::move(peer), .prefixes = 0, .matchers = {}});

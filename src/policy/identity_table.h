@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "base/ip.h"
-#include "policy/numbers.h"
 #include "policy/peer.h"
 #include "policy/pod_facts.h"
 
@@ -37,8 +36,6 @@ struct IdentityChanges {
 /// worked out in settle().
 class IdentityTable {
  public:
-  explicit IdentityTable(uint32_t first_number) : numbers_(first_number) {}
-
   /// A pod in place of what it was before; either may be nullptr.
   void change_pod(const PodPtr& before, const PodPtr& now);
   /// The pods' namespaces have these labels from now on.
@@ -102,7 +99,6 @@ class IdentityTable {
   uint32_t number_of(Peer peer, IdentityChanges& changes);
   static PodPtr owner(const Place& place);
 
-  Numbers numbers_;
   std::map<IpPrefix, Place> places_;
   std::set<IpPrefix> touched_;
   std::map<std::string, kube::StringMap> namespaces_;

@@ -17,7 +17,7 @@ PodPtr pod(const std::string& key, const std::string& address, const kube::Strin
 }
 
 TEST(MatcherTable, IsSharedByKeyAndGoneWithItsLastUser) {
-  IdentityTable identities(2);
+  IdentityTable identities;
   MatcherTable matchers(identities);
   identities.change_pod(nullptr, pod("n/a", "10.0.0.1", {{"app", "a"}}));
   identities.change_pod(nullptr, pod("n/b", "10.0.0.2", {{"app", "b"}}));
@@ -40,7 +40,7 @@ TEST(MatcherTable, IsSharedByKeyAndGoneWithItsLastUser) {
 }
 
 TEST(MatcherTable, TellsWhomAnIdentityConcerns) {
-  IdentityTable identities(2);
+  IdentityTable identities;
   MatcherTable matchers(identities);
   uint32_t matcher = matchers.use(pods_of(labelled(""), labelled("app=a")), 7);
   identities.change_pod(nullptr, pod("n/a", "10.0.0.1", {{"app", "a"}}));

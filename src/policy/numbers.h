@@ -1,8 +1,24 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
+
+#include "base/fnv.h"
 
 namespace weft::policy {
+
+/// Of identities and subjects; those before have a meaning of their own (policy_layout.h).
+inline constexpr uint32_t kFirstNumber = 2;
+
+/// A number for what `name` tells, from `first` on: the same again and in every process, unless another has
+/// it. So an agent that starts finds in the kernel what it would write. `in_use`: as below.
+template <class InUse>
+uint32_t stable_number(std::string_view name, uint32_t first, const InUse& in_use) {
+  uint64_t hash = fnv1a(name);
+  auto number = static_cast<uint32_t>(hash ^ hash >> 32);
+  while (number < first || in_use(number)) ++number;
+  return number;
+}
 
 /// Gives out numbers, each after the last, so that one that is free again comes back as late as can be.
 class Numbers {

@@ -1,8 +1,12 @@
 #include "policy/plan.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <ranges>
 #include <tuple>
+
+#include "policy/numbers.h"
 
 namespace weft::policy {
 namespace {
@@ -18,12 +22,17 @@ std::vector<IpAddr> parsed_addresses(const kube::Node& node) {
   return out;
 }
 
+/// All that the key has.
+std::string text_of(const SubjectKey& key) {
+  std::string out;
+  for (const auto& policy : key.policies) out += policy + '\n';
+  for (const auto& port : key.ports) out += fmt::format("{} {} {}\n", port.name, port.protocol, port.port);
+  return out;
+}
+
 }  // namespace
 
-PolicyPlan::PolicyPlan(PlanOptions options)
-    : options_(std::move(options)),
-      identities_(options_.first_number),
-      subject_numbers_(options_.first_number) {}
+PolicyPlan::PolicyPlan(PlanOptions options) : options_(std::move(options)) {}
 
 void PolicyPlan::put(const kube::Pod& pod) {
   change_pod(key_of(pod.metadata), std::make_shared<const PodFacts>(facts_of(pod)));
@@ -198,7 +207,8 @@ SubjectKey PolicyPlan::subject_key(const PodFacts& pod) const {
 
 uint32_t PolicyPlan::subject_of(SubjectKey key) {
   if (auto at = subject_by_key_.find(key); at != subject_by_key_.end()) return at->second;
-  uint32_t number = subject_numbers_.take([this](uint32_t n) { return subjects_.contains(n); });
+  uint32_t number =
+      stable_number(text_of(key), kFirstNumber, [this](uint32_t n) { return subjects_.contains(n); });
   subject_by_key_.emplace(key, number);
   subjects_.emplace(number, SubjectRecord{Subject(number, std::move(key)), {}});
   touched_subjects_.insert(number);

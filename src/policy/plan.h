@@ -30,8 +30,7 @@
 namespace weft::policy {
 
 struct PlanOptions {
-  std::string node;           ///< whose pods are subjects; empty: all pods are
-  uint32_t first_number = 2;  ///< of identities and subjects; above all that are in use from before
+  std::string node;  ///< whose pods are subjects; empty: all pods are
 };
 
 /// A pod of this node.
@@ -194,7 +193,6 @@ class PolicyPlan {
   IdentityTable identities_;
   MatcherTable matchers_{identities_};
   ReasonTable reasons_;
-  Numbers subject_numbers_;
   std::map<SubjectKey, uint32_t> subject_by_key_;
   std::unordered_map<uint32_t, SubjectRecord> subjects_;
 

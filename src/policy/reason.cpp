@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "policy/numbers.h"
+
 namespace weft::policy {
 namespace {
 
@@ -88,7 +90,9 @@ json::object Reason::to_json() const {
 ReasonPtr ReasonTable::number(Reason reason) {
   if (auto at = by_reason_.find(reason); at != by_reason_.end()) return at->second;
   if (by_reason_.size() >= sweep_at_) forget_unused();
-  auto made = std::make_shared<const NumberedReason>(next_++, std::move(reason));
+  auto number = stable_number(json::serialize(reason.to_json()), 1,
+                              [this](uint32_t n) { return by_number_.contains(n); });
+  auto made = std::make_shared<const NumberedReason>(number, ++made_, std::move(reason));
   by_reason_.emplace(made->reason, made);
   by_number_.emplace(made->number, made);
   return made;
@@ -104,7 +108,7 @@ ReasonPtr ReasonTable::find(uint32_t number) const {
 void ReasonTable::forget_unused() {
   constexpr uint32_t kKeep = 1024;
   std::erase_if(by_reason_, [&](const auto& entry) {
-    bool unused = entry.second.use_count() == 2 && entry.second->number + kKeep < next_;
+    bool unused = entry.second.use_count() == 2 && entry.second->serial + kKeep < made_;
     if (unused) by_number_.erase(entry.second->number);
     return unused;
   });

@@ -49,6 +49,7 @@ struct Reason {
 /// A reason and its number, which is never that of another.
 struct NumberedReason {
   uint32_t number = 0;
+  uint64_t serial = 0;  ///< it was the so manieth that was made
   Reason reason;
 };
 using ReasonPtr = std::shared_ptr<const NumberedReason>;
@@ -65,7 +66,7 @@ class ReasonTable {
  private:
   void forget_unused();
 
-  uint32_t next_ = 1;
+  uint64_t made_ = 0;
   size_t sweep_at_ = 4096;
   std::map<Reason, ReasonPtr> by_reason_;
   std::unordered_map<uint32_t, ReasonPtr> by_number_;

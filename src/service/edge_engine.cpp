@@ -53,28 +53,23 @@ void NodeEdgeEngine::attach_xdp(const Link& link) {
   }
 }
 
-Expected<void> NodeEdgeEngine::attach_pod(const std::string& link) {
+Expected<int> NodeEdgeEngine::attach_pod(const std::string& link) {
   WEFT_TRY(auto netlink, Netlink::open());
   WEFT_TRY(auto found, netlink.find_link(link));
   if (!found) return fail(ErrorCode::not_found, fmt::format("link {} is not there", link));
-  WEFT_CHECK(policy_.introduce({&found->index, 1}));
-  return edge_.attach_pod(found->index);
+  WEFT_CHECK(edge_.attach_pod(found->index));
+  return found->index;
 }
 
-Expected<void> NodeEdgeEngine::attach_pods() {
+Expected<std::vector<int>> NodeEdgeEngine::attach_pods() {
   WEFT_TRY(auto netlink, Netlink::open());
   WEFT_TRY(auto links, netlink.links());
   std::vector<int> pods;
   for (const auto& link : links) {
     if (link.alias.starts_with(kPodAlias)) pods.push_back(link.index);
   }
-  WEFT_CHECK(forget_gone_pods());
-  // The programs drop what is of a pod that they do not know.
-  WEFT_CHECK(policy_.introduce(pods));
   for (int pod : pods) WEFT_CHECK(edge_.attach_pod(pod));
-  return {};
+  return pods;
 }
-
-Expected<void> NodeEdgeEngine::forget_gone_pods() { return policy_.forget_gone_links(); }
 
 }  // namespace weft::service

@@ -3,6 +3,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/netlink.h"
@@ -22,13 +23,11 @@ class NodeEdgeEngine {
   /// Puts the programs on every link that has one of `addresses`, and on the overlay's, if they are not there
   /// yet; at XDP too where the link's driver has it.
   Expected<void> apply(const EdgePlan& plan, std::span<const IpAddr> addresses);
-  /// Puts the programs on a pod's link. A pod that no policy is known for yet may do all.
-  Expected<void> attach_pod(const std::string& link);
+  /// Puts the programs on a pod's link, whose index it gives. They pass nothing for a pod that policy() has
+  /// no entry of.
+  Expected<int> attach_pod(const std::string& link);
   /// On those of all pods that are connected: they may have an earlier agent's.
-  Expected<void> attach_pods();
-
-  /// Of pods whose links are gone nothing is kept.
-  Expected<void> forget_gone_pods();
+  Expected<std::vector<int>> attach_pods();
 
   const datapath::NodeEdge& edge() const { return edge_; }
   const datapath::PodPolicy& policy() const { return policy_; }

@@ -357,7 +357,10 @@ TEST_F(PolicyTest, APodThatIsNotKnownIsCutOff) {
     Talk(node1, SOCK_DGRAM, "fd00:ff::a").works();
     shell("ip -6 neigh show fd00:ff::a dev poda | grep -q lladdr");
   });
-  World::in(node1, [&] { ok(one.edge->attach_pod("poda")); });
+  World::in(node1, [&] {
+    auto link = static_cast<int>(link_a);
+    ok(policy().introduce({&link, 1}));
+  });
   for (const auto& a : at_a) EXPECT_TRUE(reaches(pod_c, SOCK_STREAM, a)) << a;
 }
 
@@ -489,7 +492,7 @@ TEST_F(PolicyTest, StaysInForceWithoutAnAgent) {
 TEST_F(PolicyTest, ForgetsPodsWhoseLinksAreGone) {
   World::in(node1, [&] {
     shell("ip link del podc");
-    ok(one.edge->forget_gone_pods());
+    ok(policy().forget_gone_links());
   });
   EXPECT_FALSE(policy().pods().lookup(link_c).value());
   EXPECT_TRUE(policy().pods().lookup(link_a).value());

@@ -72,7 +72,11 @@ TEST_F(EdgeTest, APodIsHeldToALoadBalancersSourceRanges) {
     return world1.run([] { return ask(SOCK_STREAM, "198.51.100.7", 80); }, true, netns.get());
   };
   Fd node1(dup(world1.netns())), stranger = pod_on(node1, "podd", "10.244.0.4", "fd00:244::4");
-  World::in(node1, [&] { ASSERT_TRUE(one.edge->attach_pod("podd")); });
+  World::in(node1, [&] {
+    auto link = one.edge->attach_pod("podd");
+    ASSERT_TRUE(link);
+    ASSERT_TRUE(one.edge->policy().introduce({&*link, 1}));
+  });
   EXPECT_THAT(from(pod_c), testing::StartsWith("a "));
   EXPECT_THAT(from(stranger), testing::AnyOf("EINPROGRESS", "EAGAIN", "ETIMEDOUT"));
   EXPECT_THAT(from(node1), testing::StartsWith("a ")) << "the node itself always may";

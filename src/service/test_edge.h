@@ -129,6 +129,7 @@ struct NodeEngines {
       ASSERT_TRUE(applied) << applied.error().message;
       auto pods = edge->attach_pods();
       ASSERT_TRUE(pods) << pods.error().message;
+      ASSERT_TRUE(edge->policy().introduce(*pods));
       services->service_changed(nullptr, service);
       for (const auto& each : slices) services->slice_changed(nullptr, each);
       auto synced = services->synced();

@@ -104,7 +104,10 @@ awaitable<void> Reflector::run_loop() {
     spdlog::debug("{}: {} again in {} ms: {}", resource_.plural, version_.empty() ? "list" : "watch",
                   delay.count(), result ? "ended too soon" : result.error().message);
     const bool absent = !result && options_.may_be_absent && result.error().code == ErrorCode::not_found;
-    if (absent) delay = std::min(delay, kAbsentDelay);
+    if (absent) {
+      delay = std::min(delay, kAbsentDelay);
+      on_absent();
+    }
     if (!result && !absent && delay == kLongestDelay)
       spdlog::warn("{} cannot be followed: {}", resource_.plural, result.error().message);
     timer.expires_after(jittered(delay));

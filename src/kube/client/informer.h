@@ -48,6 +48,8 @@ class Reflector {
   virtual std::string version_of(const std::string& key) const = 0;  ///< resourceVersion held, "" if none
   virtual std::vector<std::string> keys() const = 0;
   virtual void on_list_complete() = 0;
+  /// Of a kind that may be absent: the cluster does not serve it.
+  virtual void on_absent() = 0;
   void log_undecodable(const json::value& object, const Error& error) const;
 
  private:
@@ -77,6 +79,8 @@ class Informer : public Reflector {
   void on_change(Handler handler) { handlers_.push_back(std::move(handler)); }
   /// Called once, when the first list is complete.
   void on_synced(std::function<void()> handler) { synced_handlers_.push_back(std::move(handler)); }
+  /// Called at most once, when the cluster turns out not to serve a kind that may be absent; it may later.
+  void on_not_served(std::function<void()> handler) { absent_handlers_.push_back(std::move(handler)); }
   /// An index: from the strings `fn` gives to the objects it gave them for.
   void add_index(const std::string& name, IndexFn fn) { indexes_[name].fn = std::move(fn); }
 
@@ -160,11 +164,14 @@ class Informer : public Reflector {
     if (std::exchange(synced_, true)) return;
     for (const auto& handler : synced_handlers_) handler();
   }
+  void on_absent() override {
+    for (const auto& handler : std::exchange(absent_handlers_, {})) handler();
+  }
 
   std::unordered_map<std::string, Ptr> items_;
   std::map<std::string, Index> indexes_;
   std::vector<Handler> handlers_;
-  std::vector<std::function<void()>> synced_handlers_;
+  std::vector<std::function<void()>> synced_handlers_, absent_handlers_;
   bool synced_ = false;
 };
 

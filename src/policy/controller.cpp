@@ -1,0 +1,228 @@
+#include "policy/controller.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "kube/config.h"
+#include "kube/pod.h"
+#include "policy/cut.h"
+
+namespace weft::policy {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto kRetry = 1s;
+/// Changes come in groups, and a look at all sockets of a pod costs more than a change.
+constexpr auto kCutAfter = 100ms;
+/// Log lines about denials, at most; metrics count all that is reported.
+constexpr int kLinesASecond = 10;
+
+}  // namespace
+
+struct PolicyController::Impl {
+  Impl(kube::Client& c, kube::Informer<kube::Node>& n, kube::EventRecorder& e, datapath::PodPolicy maps,
+       Options o)
+      : io(c.io()),
+        options(std::move(o)),
+        events(e),
+        nodes(n),
+        pods(c),
+        namespaces(c),
+        policies(c),
+        cluster_policies(
+            c, {.namespace_ = {}, .label_selector = {}, .field_selector = {}, .may_be_absent = true}),
+        engine(std::move(maps), options.node),
+        retry(io),
+        cut_timer(io),
+        reported(io) {}
+
+  template <class T>
+  void follow(kube::Informer<T>& informer) {
+    informer.on_change([this](const auto& before, const auto& after) {
+      after ? engine.plan().put(*after) : engine.plan().erase(*before);
+      changed();
+    });
+  }
+
+  Expected<void> start();
+  Expected<void> open_events();
+  void synced_one();
+  void changed();
+  void apply();
+  void apply_later();
+  void cut();
+  void cut_link(int link);
+  void wait_for_events();
+  void take(const weft_policy_event& event);
+
+  asio::io_context& io;
+  Options options;
+  kube::EventRecorder& events;
+  kube::Informer<kube::Node>& nodes;
+  kube::Informer<kube::Pod> pods;
+  kube::Informer<kube::Namespace> namespaces;
+  kube::Informer<kube::NetworkPolicy> policies;
+  kube::Informer<kube::ClusterNetworkPolicy> cluster_policies;
+  PolicyEngine engine;
+  asio::steady_timer retry, cut_timer;
+  asio::posix::stream_descriptor reported;
+  std::optional<datapath::PolicyEvents> programs;
+  DecisionCounts counts;
+  std::chrono::steady_clock::time_point second;
+  int lines = 0;  ///< in that second
+  int unsynced = 5;
+  bool scheduled = false;
+  bool cut_scheduled = false;
+};
+
+Expected<void> PolicyController::Impl::start() {
+  WEFT_CHECK(open_events());
+  follow(pods);
+  follow(namespaces);
+  follow(policies);
+  follow(cluster_policies);
+  follow(nodes);
+  std::function<void()> one = [this] { synced_one(); };
+  for (const auto& node : nodes.items()) engine.plan().put(*node.second);
+  nodes.synced() ? one() : nodes.on_synced(one);
+  pods.on_synced(one);
+  namespaces.on_synced(one);
+  policies.on_synced(one);
+  // Whichever comes first.
+  auto once = [this, done = std::make_shared<bool>(false)] {
+    if (!std::exchange(*done, true)) synced_one();
+  };
+  cluster_policies.on_synced(once);
+  cluster_policies.on_not_served(once);
+  asio::co_spawn(io, pods.run(), asio::detached);
+  asio::co_spawn(io, namespaces.run(), asio::detached);
+  asio::co_spawn(io, policies.run(), asio::detached);
+  asio::co_spawn(io, cluster_policies.run(), asio::detached);
+  return {};
+}
+
+void PolicyController::Impl::synced_one() {
+  if (--unsynced > 0) return;
+  if (auto done = engine.synced(); !done) {
+    spdlog::error("{}; trying again", done.error().message);
+    apply_later();
+  }
+  // What was reported before has no names yet.
+  wait_for_events();
+  if (options.on_synced) options.on_synced();
+}
+
+/// What comes at once is written at once.
+void PolicyController::Impl::changed() {
+  if (std::exchange(scheduled, true)) return;
+  asio::post(io, [this] {
+    scheduled = false;
+    apply();
+  });
+}
+
+void PolicyController::Impl::apply() {
+  if (auto done = engine.apply(); !done) {
+    spdlog::error("{}; trying again", done.error().message);
+    apply_later();
+  }
+  if (engine.has_narrowed() && !std::exchange(cut_scheduled, true)) {
+    cut_timer.expires_after(kCutAfter);
+    cut_timer.async_wait([this](boost::system::error_code error) {
+      if (!error) cut();
+    });
+  }
+}
+
+void PolicyController::Impl::apply_later() {
+  retry.expires_after(kRetry);
+  retry.async_wait([this](boost::system::error_code error) {
+    if (!error) apply();
+  });
+}
+
+void PolicyController::Impl::cut() {
+  cut_scheduled = false;
+  for (int link : engine.take_narrowed()) cut_link(link);
+}
+
+void PolicyController::Impl::cut_link(int link) {
+  auto pod = engine.pod_of(link);
+  auto path = options.netns_of(link);
+  if (pod.empty() || path.empty()) return;
+  Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!netns) return;  // it ends just now
+  auto cut = cut_denied(engine.plan(), pod, netns.get());
+  if (!cut) {
+    spdlog::warn("pod {}: connections that are denied by now are not reset: {}", pod, cut.error().message);
+  } else if (*cut > 0) {
+    spdlog::info("pod {}: {} connections are denied by now and were reset", pod, *cut);
+  }
+}
+
+Expected<void> PolicyController::Impl::open_events() {
+  WEFT_TRY(auto opened, datapath::PolicyEvents::open(
+                            engine.maps(), [this](const weft_policy_event& event) { take(event); }));
+  programs.emplace(std::move(opened));
+  // The descriptor stays the reader's.
+  int fd = ::fcntl(programs->poll_fd(), F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return fail_errno("watch the policy events", errno);
+  reported.assign(fd);
+  return {};
+}
+
+void PolicyController::Impl::wait_for_events() {
+  reported.async_wait(asio::posix::stream_descriptor::wait_read, [this](boost::system::error_code error) {
+    if (error) return;
+    if (auto read = programs->read(); !read) return spdlog::error("{}", read.error().message);
+    wait_for_events();
+  });
+}
+
+void PolicyController::Impl::take(const weft_policy_event& event) {
+  auto decision = decision_of(event, engine);
+  count(counts, decision);
+  auto now = std::chrono::steady_clock::now();
+  if (now - second > 1s) {
+    second = now;
+    lines = 0;
+  }
+  if (lines++ < kLinesASecond) spdlog::info("{}", decision.str());
+}
+
+PolicyController::PolicyController(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+PolicyController::~PolicyController() = default;
+
+Expected<std::unique_ptr<PolicyController>> PolicyController::start(kube::Client& client,
+                                                                    kube::Informer<kube::Node>& nodes,
+                                                                    kube::EventRecorder& events,
+                                                                    datapath::PodPolicy maps,
+                                                                    Options options) {
+  auto impl = std::make_shared<Impl>(client, nodes, events, std::move(maps), std::move(options));
+  WEFT_CHECK(impl->start());
+  return std::unique_ptr<PolicyController>(new PolicyController(std::move(impl)));
+}
+
+Expected<void> PolicyController::connect(int link, PolicyLink pod) {
+  auto done = impl_->engine.connect(link, std::move(pod));
+  if (!done) impl_->apply_later();
+  return done;
+}
+
+Expected<void> PolicyController::forget_gone() { return impl_->engine.forget_gone(); }
+const PolicyEngine& PolicyController::engine() const { return impl_->engine; }
+const DecisionCounts& PolicyController::decisions() const { return impl_->counts; }
+
+}  // namespace weft::policy

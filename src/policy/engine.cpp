@@ -1,0 +1,207 @@
+#include "policy/engine.h"
+
+#include <arpa/inet.h>
+#include <net/if.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/log.h"
+#include "datapath/prefix_key.h"
+
+namespace weft::policy {
+namespace {
+
+constexpr uint32_t kIsolated = WEFT_POLICY_ISOLATED_INGRESS | WEFT_POLICY_ISOLATED_EGRESS;
+/// No verdict has this number: nothing is allowed.
+constexpr weft_policy_pod kClosed{.subject = 0, .flags = kIsolated};
+
+bool same(const weft_policy_pod& a, const weft_policy_pod& b) {
+  return a.subject == b.subject && a.flags == b.flags;
+}
+
+}  // namespace
+
+weft_verdict_key kernel_key(const VerdictKey& key) {
+  return {.length = WEFT_VERDICT_FIXED_BITS + key.bits,
+          .subject = key.subject,
+          .peer = key.peer,
+          .direction = static_cast<uint8_t>(key.direction),
+          .protocol = key.protocol,
+          .port = htons(key.port)};
+}
+
+VerdictKey key_of(const weft_verdict_key& key) {
+  return {.subject = key.subject,
+          .direction = static_cast<Direction>(key.direction),
+          .peer = key.peer,
+          .protocol = key.protocol,
+          .port = ntohs(key.port),
+          .bits = static_cast<uint8_t>(key.length - WEFT_VERDICT_FIXED_BITS)};
+}
+
+PolicyEngine::PolicyEngine(datapath::PodPolicy maps, std::string node)
+    : maps_(std::move(maps)), plan_({.node = std::move(node)}) {}
+
+Expected<void> PolicyEngine::synced() {
+  WEFT_TRY(auto pods, maps_.pods().read_all());
+  for (const auto& [link, pod] : pods) written_[static_cast<int>(link)] = pod;
+  synced_ = broken_ = true;
+  return apply();
+}
+
+Expected<void> PolicyEngine::apply() {
+  if (!synced_) return {};
+  auto changes = plan_.take_changes();
+  for (const auto& pod : changes.pods_removed) entries_.erase(pod);
+  for (const auto& pod : changes.pods) entries_[pod.pod] = pod;
+  Expected<void> done;
+  if (broken_) {
+    auto difference = this->difference();
+    done = difference ? write(*difference) : std::unexpected(difference.error());
+  } else {
+    done = changes.empty() ? write_links(false) : write(changes);
+  }
+  broken_ = !done;
+  if (done) return {};
+  ++failures_;
+  close_isolated();
+  return fail(done.error().code,
+              "policies are not in force as written, isolated pods are closed: " + done.error().message);
+}
+
+/// What the plan wants against what is there.
+Expected<PlanChanges> PolicyEngine::difference() const {
+  WEFT_TRY(auto verdicts, maps_.verdicts().read_all());
+  WEFT_TRY(auto identities, maps_.identities().read_all());
+  auto wanted = plan_.everything();
+  PlanChanges out{.pods = wanted.pods};
+  std::map<VerdictKey, weft_verdict> has;
+  for (const auto& [key, verdict] : verdicts) has.emplace(key_of(key), verdict);
+  for (const auto& entry : wanted.verdicts) {
+    auto at = has.find(entry.key);
+    bool equal = at != has.end() &&
+                 at->second.verdict == (entry.allow ? WEFT_VERDICT_ALLOW : WEFT_VERDICT_DENY) &&
+                 at->second.reason == entry.reason;
+    if (!equal) out.verdicts.push_back(entry);
+    if (at != has.end()) has.erase(at);
+  }
+  for (const auto& entry : has) out.verdicts_removed.push_back(entry.first);
+  std::map<IpPrefix, uint32_t> known;
+  for (const auto& [key, identity] : identities) known.emplace(datapath::prefix_of(key), identity);
+  for (const auto& [prefix, identity] : wanted.identities) {
+    auto at = known.find(prefix);
+    if (at == known.end() || at->second != identity) out.identities.emplace_back(prefix, identity);
+    if (at != known.end()) known.erase(at);
+  }
+  for (const auto& entry : known) out.identities_removed.push_back(entry.first);
+  return out;
+}
+
+/// In the order that PlanChanges asks for.
+Expected<void> PolicyEngine::write(const PlanChanges& changes) {
+  std::vector<weft_verdict_key> keys;
+  std::vector<weft_verdict> verdicts;
+  for (const auto& entry : changes.verdicts) {
+    keys.push_back(kernel_key(entry.key));
+    verdicts.push_back({entry.allow ? WEFT_VERDICT_ALLOW : WEFT_VERDICT_DENY, entry.reason});
+  }
+  WEFT_CHECK(maps_.verdicts().update_all(keys, verdicts));
+  std::vector<weft_prefix_key> prefixes;
+  std::vector<uint32_t> identities;
+  for (const auto& [prefix, identity] : changes.identities) {
+    prefixes.push_back(datapath::prefix_key(prefix));
+    identities.push_back(identity);
+  }
+  WEFT_CHECK(maps_.identities().update_all(prefixes, identities));
+  WEFT_CHECK(write_links(!changes.pods.empty()));
+  note_narrowed(changes);
+  prefixes.clear();
+  for (const auto& prefix : changes.identities_removed) prefixes.push_back(datapath::prefix_key(prefix));
+  WEFT_CHECK(maps_.identities().erase_all(prefixes));
+  keys.clear();
+  for (const auto& key : changes.verdicts_removed) keys.push_back(kernel_key(key));
+  WEFT_CHECK(maps_.verdicts().erase_all(keys));
+  return maps_.raise_revision();
+}
+
+void PolicyEngine::note_narrowed(const PlanChanges& changes) {
+  bool moved = false;
+  for (const auto& [prefix, identity] : changes.identities) {
+    auto [at, made] = identities_.insert_or_assign(prefix, identity);
+    moved = moved || !made;
+  }
+  for (const auto& prefix : changes.identities_removed) identities_.erase(prefix);
+  std::set<uint32_t> subjects;
+  for (const auto& entry : changes.verdicts) {
+    if (!entry.allow) subjects.insert(entry.key.subject);
+  }
+  for (const auto& key : changes.verdicts_removed) subjects.insert(key.subject);
+  for (const auto& [link, pod] : written_) {
+    if (pod.flags & kIsolated && (moved || subjects.contains(pod.subject))) narrowed_.insert(link);
+  }
+}
+
+/// `all`: not those alone that wait for an entry.
+Expected<void> PolicyEngine::write_links(bool all) {
+  if (all) {
+    for (const auto& [link, pod] : links_) WEFT_CHECK(write_link(link, pod));
+  } else {
+    for (int link : std::set(waiting_)) WEFT_CHECK(write_link(link, links_.at(link)));
+  }
+  return {};
+}
+
+Expected<void> PolicyEngine::write_link(int link, const PolicyLink& pod) {
+  auto key = pod.pod;
+  for (size_t i = 0; i < pod.addresses.size() && key.empty(); ++i) key = plan_.pod_at(pod.addresses[i]);
+  auto entry = entries_.find(key);
+  // One of the same name that came later must not decide for what is still there of an earlier one.
+  if (entry == entries_.end() || (!pod.uid.empty() && pod.uid != entry->second.uid)) return {};
+  weft_policy_pod wanted{.subject = entry->second.subject, .flags = entry->second.flags};
+  auto at = written_.find(link);
+  if (at != written_.end() && same(at->second, wanted)) return {};
+  WEFT_CHECK(maps_.pods().update(static_cast<uint32_t>(link), wanted));
+  if (at != written_.end() && wanted.flags & kIsolated) narrowed_.insert(link);
+  written_[link] = wanted;
+  waiting_.erase(link);
+  return {};
+}
+
+/// What a map does not have could have been a denial.
+void PolicyEngine::close_isolated() {
+  for (auto& [link, pod] : written_) {
+    if (!(pod.flags & kIsolated)) continue;
+    if (auto closed = maps_.pods().update(static_cast<uint32_t>(link), kClosed); !closed)
+      spdlog::error("{}", closed.error().message);
+    pod = kClosed;
+  }
+  if (auto raised = maps_.raise_revision(); !raised) spdlog::error("{}", raised.error().message);
+}
+
+Expected<void> PolicyEngine::connect(int link, PolicyLink pod) {
+  links_[link] = std::move(pod);
+  if (!written_.contains(link)) waiting_.insert(link);
+  return apply();
+}
+
+Expected<void> PolicyEngine::forget_gone() {
+  char name[IF_NAMESIZE];
+  auto gone = [&name](int link) {
+    return if_indextoname(static_cast<unsigned>(link), name) == nullptr && errno == ENXIO;
+  };
+  std::erase_if(links_, [&](const auto& entry) { return gone(entry.first); });
+  std::erase_if(written_, [&](const auto& entry) { return gone(entry.first); });
+  std::erase_if(waiting_, gone);
+  std::erase_if(narrowed_, gone);
+  return maps_.forget_gone_links();
+}
+
+std::string PolicyEngine::pod_of(int link) const {
+  auto at = links_.find(link);
+  if (at == links_.end()) return {};
+  if (!at->second.pod.empty() || at->second.addresses.empty()) return at->second.pod;
+  return plan_.pod_at(at->second.addresses[0]);
+}
+
+}  // namespace weft::policy
