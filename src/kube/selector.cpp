@@ -1,5 +1,7 @@
 #include "kube/selector.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -105,7 +107,8 @@ class SelectorParser {
   /// The rules that all forms share. Values become a sorted set.
   static Expected<Requirement> check(Requirement requirement) {
     auto& [key, op, values] = requirement;
-    if (auto problem = label_key_problem(key)) return bad("key", key, *problem);
+    if (auto problems = label_key_problems(key); !problems.empty())
+      return bad("key", key, fmt::format("{}", fmt::join(problems, "; ")));
     std::ranges::sort(values);
     values.erase(std::ranges::unique(values).begin(), values.end());
     if ((op == Op::in || op == Op::not_in) && values.empty()) {
@@ -119,7 +122,9 @@ class SelectorParser {
                  "for 'Gt', 'Lt' operators, exactly one integer is required");
     }
     for (const auto& value : values) {
-      if (auto problem = label_value_problem(value)) return bad("values", value, *problem);
+      if (auto problems = label_value_problems(value); !problems.empty()) {
+        return bad("values", value, fmt::format("{}", fmt::join(problems, "; ")));
+      }
     }
     return requirement;
   }

@@ -35,6 +35,7 @@ std::vector<KindRules> endpoints_rules();
 std::vector<KindRules> pod_rules();
 std::vector<KindRules> apps_rules();
 std::vector<KindRules> networking_rules();
+std::vector<KindRules> policy_rules();
 std::vector<KindRules> config_rules();
 std::vector<KindRules> crd_rules();
 

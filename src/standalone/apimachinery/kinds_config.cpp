@@ -149,9 +149,7 @@ void validate_node(FieldErrors& errors, const json::value& object) {
     // Upstream reports taints below metadata.
     auto at = item("metadata.taints", i);
     check_name(errors, child(at, "key"), taint.key, qualified_name);
-    if (auto problem = kube::label_value_problem(taint.value)) {
-      errors.push_back(invalid(child(at, "value"), taint.value, *problem));
-    }
+    check_name(errors, child(at, "value"), taint.value, kube::label_value_problems);
     check_one_of(errors, child(at, "effect"), taint.effect, {"NoSchedule", "PreferNoSchedule", "NoExecute"});
     for (size_t j = 0; j < i; ++j) {
       if (spec.taints[j].key != taint.key || spec.taints[j].effect != taint.effect) continue;

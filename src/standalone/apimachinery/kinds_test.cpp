@@ -217,35 +217,7 @@ TEST(Kinds, DeploymentDefaultsAndGeneration) {
 }
 
 TEST(Kinds, Networking) {
-  run({{"policy",
-        "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a, namespace: ns}, spec: "
-        "{}}",
-        {}},
-       {"policy peers",
-        "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a, namespace: ns}, spec: "
-        "{ingress: [{from: "
-        "[{}, {ipBlock: {cidr: 10.0.0.0/8, except: [10.1.0.0/16, 11.0.0.0/16, 10.0.0.0/8]}}, {ipBlock: "
-        "{cidr: nope}}, "
-        "{podSelector: {}, ipBlock: {cidr: 10.0.0.0/8}}]}]}}",
-        {"spec.ingress[0].from[0]: Required value: must specify a peer",
-         "spec.ingress[0].from[1].ipBlock.except[1]: Invalid value: \"11.0.0.0/16\": must be a strict subset "
-         "of `cidr`",
-         "spec.ingress[0].from[1].ipBlock.except[2]: Invalid value: \"10.0.0.0/8\": must be a strict subset "
-         "of `cidr`",
-         "spec.ingress[0].from[2].ipBlock.cidr: Invalid value: \"nope\": must be a valid CIDR value",
-         "spec.ingress[0].from[3]: Forbidden: may not specify both ipBlock and another peer"}},
-       {"policy ports",
-        "{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: a, namespace: ns}, spec: "
-        "{egress: [{ports: "
-        "[{port: 80, endPort: 79}, {port: http, endPort: 80}, {endPort: 1}, {protocol: ICMP}, {port: 0}]}]}}",
-        {"spec.egress[0].ports[0].endPort: Invalid value: 79: must be greater than or equal to `port`",
-         "spec.egress[0].ports[1].endPort: Invalid value: 80: may not be specified when `port` is "
-         "non-numeric",
-         "spec.egress[0].ports[2].endPort: Invalid value: 1: may not be specified when `port` is not "
-         "specified",
-         "spec.egress[0].ports[3].protocol: Unsupported value: \"ICMP\"",
-         "spec.egress[0].ports[4].port: Invalid value: 0: must be between 1 and 65535"}},
-       {"ingress",
+  run({{"ingress",
         "{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: a, namespace: ns}, spec: {rules: "
         "[{host: 1.2.3.4, "
         "http: {paths: [{path: a, pathType: Prefix, backend: {service: {name: s, port: {number: 80}}}}, "
@@ -273,16 +245,6 @@ TEST(Kinds, Networking) {
          "endpoints[2].addresses[0]: Invalid value: \"127.0.0.1\": may not be in the loopback range",
          "endpoints[3].addresses: Required value: must contain at least 1 address",
          "ports[1].name: Duplicate value: \"\""}}});
-  const auto& kind = kind_of("NetworkPolicy");
-  auto types = [&](const char* spec) {
-    auto object = yaml(std::string("{metadata: {name: a}, spec: ") + spec + "}");
-    default_object(kind.resource, *kind.schema, object);
-    return json::serialize(object.at("spec").at("policyTypes"));
-  };
-  EXPECT_EQ(types("{}"), R"(["Ingress"])");
-  EXPECT_EQ(types("{egress: [{}]}"), R"(["Ingress","Egress"])");
-  EXPECT_EQ(types("{egress: []}"), R"(["Ingress"])");
-  EXPECT_EQ(types("{policyTypes: [Egress]}"), R"(["Egress"])");
 }
 
 TEST(Kinds, ConfigurationKinds) {

@@ -32,6 +32,16 @@ bool is_subdomain(std::string_view text) {
   }
 }
 
+std::string_view without_leading_zeros(std::string_view digits) {
+  while (digits.size() > 1 && digits[0] == '0') digits.remove_prefix(1);
+  return digits;
+}
+
+bool is_v4_mapped(const IpAddr& ip) {
+  static const auto mapped = *IpPrefix::parse("::ffff:0:0/96");
+  return mapped.contains(ip);
+}
+
 void check_length(Messages& out, std::string_view text, size_t max) {
   if (text.size() > max) out.push_back(fmt::format("must be no more than {} bytes", max));
 }
@@ -126,10 +136,7 @@ Messages config_key(std::string_view text) {
   return out;
 }
 
-Messages qualified_name(std::string_view text) {
-  auto problem = kube::label_key_problem(text);
-  return problem ? Messages{*problem} : Messages{};
-}
+Messages qualified_name(std::string_view text) { return kube::label_key_problems(text); }
 
 std::string child(const std::string& path, std::string_view key) {
   return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
@@ -191,15 +198,44 @@ void check_not_special_ip(FieldErrors& errors, const std::string& path, std::str
   }
 }
 
+std::optional<IpPrefix> parse_lenient_cidr(std::string_view value) {
+  auto slash = value.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  auto address = value.substr(0, slash);
+  auto colon = address.rfind(':');
+  auto decimals = colon == std::string_view::npos ? 0 : colon + 1;
+  std::string plain(address.substr(0, decimals));
+  auto rest = address.substr(decimals);
+  if (rest.find('.') == std::string_view::npos) {
+    plain += rest;
+  } else {
+    for (auto dot = rest.find('.'); dot != std::string_view::npos; dot = rest.find('.')) {
+      plain.append(without_leading_zeros(rest.substr(0, dot))).append(".");
+      rest.remove_prefix(dot + 1);
+    }
+    plain += without_leading_zeros(rest);
+  }
+  return IpPrefix::parse(plain.append("/").append(without_leading_zeros(value.substr(slash + 1))));
+}
+
 void check_cidr(FieldErrors& errors, const std::string& path, std::string_view value) {
-  if (IpPrefix::parse(value)) return;
-  errors.push_back(invalid(path, value, "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
+  auto prefix = IpPrefix::parse(value);
+  if (!prefix) {
+    errors.push_back(invalid(path, value,
+                             parse_lenient_cidr(value)
+                                 ? "must not have leading 0s in IP or prefix length"
+                                 : "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"));
+  } else if (is_v4_mapped(prefix->addr)) {
+    errors.push_back(invalid(path, value, "must not have an IPv4-mapped IPv6 address"));
+  } else if (prefix->addr != prefix->base()) {
+    errors.push_back(invalid(path, value, "must not have bits set beyond the prefix length"));
+  }
 }
 
 void check_labels(FieldErrors& errors, const std::string& path, const kube::StringMap& labels) {
   for (const auto& [key, value] : labels) {
-    if (auto problem = kube::label_key_problem(key)) errors.push_back(invalid(path, key, *problem));
-    if (auto problem = kube::label_value_problem(value)) errors.push_back(invalid(path, value, *problem));
+    check_name(errors, path, key, qualified_name);
+    check_name(errors, path, value, kube::label_value_problems);
   }
 }
 
@@ -209,7 +245,7 @@ void check_annotations(FieldErrors& errors, const std::string& path, const kube:
   for (const auto& [key, value] : annotations) {
     std::string lower = key;
     std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return std::tolower(c); });
-    if (auto problem = kube::label_key_problem(lower)) errors.push_back(invalid(path, key, *problem));
+    for (const auto& problem : qualified_name(lower)) errors.push_back(invalid(path, key, problem));
     size += key.size() + value.size();
   }
   if (size > kMaxSize) errors.push_back(too_long(path, kMaxSize));
@@ -233,13 +269,9 @@ void check_label_selector(FieldErrors& errors, const std::string& path, const ku
     } else {
       errors.push_back(invalid(child(at, "operator"), term.operator_, "not a valid selector operator"));
     }
-    if (auto problem = kube::label_key_problem(term.key)) {
-      errors.push_back(invalid(child(at, "key"), term.key, *problem));
-    }
+    check_name(errors, child(at, "key"), term.key, qualified_name);
     for (size_t j = 0; j < term.values.size(); ++j) {
-      if (auto problem = kube::label_value_problem(term.values[j])) {
-        errors.push_back(invalid(item(child(at, "values"), j), term.values[j], *problem));
-      }
+      check_name(errors, item(child(at, "values"), j), term.values[j], kube::label_value_problems);
     }
   }
 }

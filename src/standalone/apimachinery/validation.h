@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/ip.h"
 #include "kube/meta.h"
 #include "standalone/apimachinery/field_error.h"
 
@@ -44,6 +46,9 @@ void check_one_of(FieldErrors& errors, const std::string& path, std::string_view
 void check_ip(FieldErrors& errors, const std::string& path, std::string_view value);
 /// An address that can be a backend: not loopback, link-local, multicast or unspecified.
 void check_not_special_ip(FieldErrors& errors, const std::string& path, std::string_view value);
+/// "IP/LENGTH" with leading zeros allowed in both, as kube-apiserver read it before it became strict.
+std::optional<IpPrefix> parse_lenient_cidr(std::string_view value);
+/// A network as KEP-4858 has it: no leading zeros, no IPv4-mapped address, no bits behind the prefix.
 void check_cidr(FieldErrors& errors, const std::string& path, std::string_view value);
 void check_labels(FieldErrors& errors, const std::string& path, const kube::StringMap& labels);
 void check_annotations(FieldErrors& errors, const std::string& path, const kube::StringMap& annotations);

@@ -48,9 +48,7 @@ void check_finalizers(FieldErrors& errors, const std::vector<std::string>& final
   for (const auto& finalizer : finalizers) {
     orphan |= finalizer == "orphan";
     foreground |= finalizer == "foregroundDeletion";
-    if (auto problem = kube::label_key_problem(finalizer)) {
-      errors.push_back(invalid(path, finalizer, *problem));
-    }
+    check_name(errors, path, finalizer, qualified_name);
   }
   if (orphan && foreground) {
     errors.push_back(
