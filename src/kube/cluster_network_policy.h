@@ -7,8 +7,8 @@
 
 #include "kube/meta.h"
 
-/// ClusterNetworkPolicy of policy.networking.k8s.io/v1alpha2 (network-policy-api v0.2.0). It is custom: a
-/// cluster serves it once its CustomResourceDefinition has been applied.
+/// ClusterNetworkPolicy of policy.networking.k8s.io/v1alpha2 (network-policy-api v0.2.0). Our API server has
+/// it built in; another cluster serves it once its CustomResourceDefinition has been applied.
 namespace weft::kube {
 
 /// Pods with these labels in namespaces with those; an empty selector matches all.

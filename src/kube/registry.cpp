@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kube/apps.h"
+#include "kube/cluster_network_policy.h"
 #include "kube/codec.h"
 #include "kube/config.h"
 #include "kube/networking.h"
@@ -56,6 +57,7 @@ const std::vector<KindInfo>& builtin_kinds() {
       kind<IPAddress>(),
       kind<NetworkPolicy>(),
       kind<ServiceCIDR>(),
+      kind<ClusterNetworkPolicy>(),
   };
   return all;
 }

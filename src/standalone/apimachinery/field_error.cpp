@@ -56,7 +56,7 @@ FieldError too_long(std::string field, size_t max_bytes) {
 
 FieldError too_many(std::string field, size_t actual, size_t max) {
   return make("FieldValueTooMany", std::move(field), fmt::format("Too many: {}", actual),
-              fmt::format("must have at most {} items", max));
+              fmt::format("must have at most {} {}", max, max == 1 ? "item" : "items"));
 }
 
 FieldError wrong_type(std::string field, const BadValue& value, std::string_view detail) {

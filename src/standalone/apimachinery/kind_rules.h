@@ -36,6 +36,7 @@ std::vector<KindRules> pod_rules();
 std::vector<KindRules> apps_rules();
 std::vector<KindRules> networking_rules();
 std::vector<KindRules> policy_rules();
+std::vector<KindRules> cluster_policy_rules();
 std::vector<KindRules> config_rules();
 std::vector<KindRules> crd_rules();
 

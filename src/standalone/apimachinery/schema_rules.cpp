@@ -242,7 +242,7 @@ class Checker {
                fmt::format("should have at least {} properties", number_of(*min)));
     }
     if (const auto* max = rule(schema, "maxProperties"); max && size > number_of(*max)) {
-      complain(static_cast<int64_t>(size), fmt::format("should have at most {} properties", number_of(*max)));
+      errors_.push_back(too_many(path_, value.size(), static_cast<size_t>(number_of(*max))));
     }
     for (const auto& [key, element] : value) {
       if (schema.type == Type::map && schema.items) {

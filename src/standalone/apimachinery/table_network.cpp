@@ -103,6 +103,11 @@ Cells policy_cells(const json::value& policy, TimePoint now) {
           json::value(age_of(policy, now))};
 }
 
+Cells cluster_policy_cells(const json::value& policy, TimePoint now) {
+  return {json::value(name_of(policy)), json::value(string_at(policy, "spec.tier")),
+          json::value(std::to_string(number_at(policy, "spec.priority"))), json::value(age_of(policy, now))};
+}
+
 Cells ingress_cells(const json::value& ingress, TimePoint now) {
   std::vector<std::string> hosts;
   for (const auto& rule : list_in(ingress, "spec.rules")) {
@@ -168,6 +173,10 @@ std::vector<Printer> network_printers() {
        {{"Name"}, {"AddressType"}, {"Ports"}, {"Endpoints"}, {"Age"}},
        slice_cells},
       {kGroup, "NetworkPolicy", {{"Name"}, {"Pod-Selector"}, {"Age"}}, policy_cells},
+      {"policy.networking.k8s.io",
+       "ClusterNetworkPolicy",
+       {{"Name"}, {"Tier"}, {"Priority"}, {"Age", "date"}},
+       cluster_policy_cells},
       {kGroup, "Ingress", {{"Name"}, {"Class"}, {"Hosts"}, {"Address"}, {"Ports"}, {"Age"}}, ingress_cells},
       {kGroup, "IngressClass", {{"Name"}, {"Controller"}, {"Parameters"}, {"Age"}}, ingress_class_cells},
       {kGroup, "IPAddress", {{"Name"}, {"ParentRef"}, {"Age"}}, ip_address_cells},

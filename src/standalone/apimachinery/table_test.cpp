@@ -110,6 +110,8 @@ TEST(Table, OtherKinds) {
        "node|Ready|control-plane|<unknown>||1.2.3.4|<none>|<unknown>|<unknown>|<unknown>"},
       {"ConfigMap", "{metadata: {name: c}, data: {a: b, c: d}, binaryData: {e: YQ==}}", "c|3|<unknown>"},
       {"NetworkPolicy", "{metadata: {name: p}, spec: {podSelector: {}}}", "p|<none>|<unknown>"},
+      {"ClusterNetworkPolicy", "{metadata: {name: c}, spec: {tier: Admin, priority: 0}}",
+       "c|Admin|0|<unknown>"},
       {"Ingress", "{metadata: {name: i}, spec: {ingressClassName: w, rules: [{host: a.b}], tls: [{}]}}",
        "i|w|a.b||80, 443|<unknown>"},
       {"Namespace", "{metadata: {name: nn}, status: {phase: Active}}", "nn|Active|<unknown>"},

@@ -21,6 +21,7 @@ constexpr auto kRules = std::to_array<Rule>({
     {kAgentGroup, "", "pods", true, false},
     {kAgentGroup, "", "namespaces", true, false},
     {kAgentGroup, "networking.k8s.io", "networkpolicies", true, false},
+    {kAgentGroup, "policy.networking.k8s.io", "clusternetworkpolicies", true, false},
     {kAgentGroup, "", "events", false, true},
     {kDnsGroup, "", "services", true, false},
     {kDnsGroup, "discovery.k8s.io", "endpointslices", true, false},

@@ -74,7 +74,9 @@ std::string CrdLifecycle::conflict_of(const json::value& crd) const {
   auto key = store_key_of(crd);
   for (const auto& other : kinds_.all()) {
     if (other->info.group != group) continue;
-    if (!other->custom && other->store_key() == key) return fmt::format("\"{}\" is already in use", key);
+    if (!other->custom && other->store_key() == key && other->info.kind != kind) {
+      return fmt::format("\"{}\" is already in use", key);
+    }
     if (other->store_key() != key && other->info.kind == kind)
       return fmt::format("\"{}\" is already in use", kind);
   }
@@ -82,6 +84,8 @@ std::string CrdLifecycle::conflict_of(const json::value& crd) const {
 }
 
 void CrdLifecycle::serve(const json::value& crd) {
+  auto known = kinds_.find_stored(store_key_of(crd));
+  if (known && !known->custom) return;
   auto versions = crd_versions(crd);
   if (!versions) {
     spdlog::warn("{}: not served: {}", kube::string_at(crd, "metadata.name"), versions.error()[0].text());

@@ -220,6 +220,33 @@ TEST_F(ApiTest, ServesCustomKinds) {
   EXPECT_EQ(call("GET", foos).status, 404);
 }
 
+TEST_F(ApiTest, ADefinitionOfABuiltInKindChangesNothing) {
+  const std::string crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+  const std::string policies = "/apis/policy.networking.k8s.io/v1alpha2/clusternetworkpolicies";
+  auto policy = [](const char* name, int priority) {
+    return fmt::format(
+        R"({{"metadata":{{"name":"{}"}},"spec":{{"tier":"Admin","priority":{},"subject":{{"namespaces":{{}}}}}}}})",
+        name, priority);
+  };
+  ASSERT_EQ(call("POST", policies, policy("a", 1)).status, 201);
+  ASSERT_EQ(call("POST", crds,
+                 R"({"metadata":{"name":"clusternetworkpolicies.policy.networking.k8s.io"},
+               "spec":{"group":"policy.networking.k8s.io","scope":"Cluster",
+                 "names":{"plural":"clusternetworkpolicies","kind":"ClusterNetworkPolicy","shortNames":["cnp"]},
+                 "versions":[{"name":"v1alpha2","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object"}}}]}})")
+                .status,
+            201);
+  const auto crd = crds + "/clusternetworkpolicies.policy.networking.k8s.io";
+  ASSERT_TRUE(eventually(crd, "status.acceptedNames.kind", "ClusterNetworkPolicy"));
+  EXPECT_THAT(call("GET", crd).body, HasSubstr(R"("status":"True","type":"Established")"));
+  EXPECT_THAT(call("POST", policies, policy("b", 1001)).at("message"),
+              HasSubstr("spec.priority in body should be less than or equal to 1000"));
+  EXPECT_EQ(call("GET", policies + "/a").json.at("spec").at("priority").as_int64(), 1);
+  call("DELETE", crd);
+  EXPECT_TRUE(eventually(crd, "", ""));
+  EXPECT_EQ(call("GET", policies + "/a").status, 200);
+}
+
 TEST_F(ApiTest, WatchesSeeEveryChangeInOrder) {
   auto version = call("GET", kMaps).at("metadata.resourceVersion");
   auto watcher = connect();
