@@ -10,6 +10,7 @@ find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)
 pkg_check_modules(nl_route REQUIRED IMPORTED_TARGET libnl-route-3.0)
 pkg_check_modules(libbpf REQUIRED IMPORTED_TARGET libbpf)
 pkg_check_modules(libnghttp2 REQUIRED IMPORTED_TARGET libnghttp2)
+find_package(ZLIB REQUIRED)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
 
 add_library(bpf ALIAS PkgConfig::libbpf)

@@ -39,6 +39,17 @@ Access access_of(const Target& target, const std::string& verb) {
           target.name};
 }
 
+/// nullptr when the client wants a protocol that we do not speak.
+std::unique_ptr<ExecClient> exec_client(const ApiRequest& request, UpgradeRequest head, TlsStream& stream) {
+  if (!is_spdy_upgrade(head)) return websocket_exec_client(std::move(head), stream);
+  bool tty = request.flag("tty");
+  return spdy_exec_client(head, stream,
+                          {.in = request.flag("stdin"),
+                           .out = request.flag("stdout"),
+                           .err = request.flag("stderr") && !tty,
+                           .resize = tty});
+}
+
 json::object user_info(const ApiRequest& request) {
   json::array groups;
   for (const auto& group : request.groups) groups.emplace_back(group);
@@ -54,7 +65,7 @@ ApiHandler::Kind Api::kind_of(const ApiRequest& request) {
   if (request.path.empty() || (request.path[0] != "api" && request.path[0] != "apis")) return Kind::plain;
   auto target = find_target(kinds_, request.path);
   if (!target) return Kind::plain;
-  if (is_part_of_pod(*target, "exec")) return Kind::websocket;
+  if (is_part_of_pod(*target, "exec")) return Kind::upgrade;
   if (is_part_of_pod(*target, "log") && request.method == "GET") return Kind::stream;
   return verb_of(request, *target) == "watch" ? Kind::stream : Kind::plain;
 }
@@ -88,7 +99,8 @@ ApiResult<ApiResponse> Api::answer(ApiRequest& request) {
   WEFT_CHECK(authorize(request, *target, verb));
   if (is_part_of_pod(*target, "exec")) {
     return fail(ErrorCode::bad_request,
-                "exec needs an upgrade to WebSocket with v5.channel.k8s.io or v4.channel.k8s.io");
+                "exec needs an upgrade to WebSocket (v5.channel.k8s.io or v4.channel.k8s.io) or SPDY/3.1 "
+                "(v4.channel.k8s.io)");
   }
   return resources_.handle(request, *target, verb);
 }
@@ -214,17 +226,21 @@ ApiResult<ExecProcess> Api::start_exec(const ApiRequest& request, const Target& 
   return process;
 }
 
-awaitable<void> Api::websocket(ApiRequest request,
-                               boost::beast::http::request<boost::beast::http::string_body> head,
-                               TlsStream& stream) {
+awaitable<void> Api::upgrade(ApiRequest request,
+                             boost::beast::http::request<boost::beast::http::string_body> head,
+                             TlsStream& stream) {
   auto target = find_target(kinds_, request.path);
+  bool tty = request.flag("tty");
+  auto client = exec_client(request, std::move(head), stream);
   ApiResult<ExecProcess> process =
-      speaks_exec(head) ? start_exec(request, *target)
-                        : ApiResult<ExecProcess>(std::unexpected(ApiFailure(
-                              {ErrorCode::bad_request,
-                               "no WebSocket subprotocol in common: v5.channel.k8s.io, v4.channel.k8s.io"})));
+      client ? start_exec(request, *target)
+             : ApiResult<ExecProcess>(
+                   std::unexpected(ApiFailure({ErrorCode::bad_request,
+                                               "exec is served over WebSocket with v5.channel.k8s.io or "
+                                               "v4.channel.k8s.io, and over SPDY/3.1 "
+                                               "with v4.channel.k8s.io; the request offers none of these"})));
   if (process) {
-    co_await serve_exec(io_, std::move(*process), request.flag("tty"), std::move(head), stream);
+    co_await serve_exec(io_, std::move(*process), tty, *client);
     co_return;
   }
   co_await send_response(stream, failure_response(process.error()), false);

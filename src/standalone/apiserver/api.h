@@ -21,9 +21,9 @@ class Api : public ApiHandler {
   ApiResponse handle(ApiRequest& request) override;
   asio::awaitable<void> stream(ApiRequest request, BodyStream& body,
                                std::optional<ApiResponse>& refusal) override;
-  asio::awaitable<void> websocket(ApiRequest request,
-                                  boost::beast::http::request<boost::beast::http::string_body> head,
-                                  TlsStream& stream) override;
+  asio::awaitable<void> upgrade(ApiRequest request,
+                                boost::beast::http::request<boost::beast::http::string_body> head,
+                                TlsStream& stream) override;
   ApiResponse error(const Error& error) override;
 
  private:

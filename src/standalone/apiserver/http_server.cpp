@@ -11,7 +11,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/websocket/rfc6455.hpp>
 #include <chrono>
 
 namespace weft::standalone {
@@ -205,9 +204,9 @@ awaitable<void> HttpServer::serve(asio::ip::tcp::socket socket) {
       continue;
     }
     auto kind = handler_.kind_of(request);
-    if (kind == ApiHandler::Kind::websocket && beast::websocket::is_upgrade(head)) {
+    if (kind == ApiHandler::Kind::upgrade && head.count(http::field::upgrade) > 0) {
       lowest.expires_never();
-      co_await handler_.websocket(std::move(request), std::move(head), stream);
+      co_await handler_.upgrade(std::move(request), std::move(head), stream);
       break;
     }
     request.body = std::move(head.body());

@@ -49,16 +49,17 @@ class BodyStream {
 class ApiHandler {
  public:
   virtual ~ApiHandler() = default;
-  enum class Kind { plain, stream, websocket };
+  enum class Kind { plain, stream, upgrade };
   virtual Kind kind_of(const ApiRequest& request) = 0;
   virtual ApiResponse handle(ApiRequest& request) = 0;
   /// A stream may still turn out a plain refusal: then `refusal` is set and nothing has been sent.
   virtual asio::awaitable<void> stream(ApiRequest request, BodyStream& body,
                                        std::optional<ApiResponse>& refusal) = 0;
-  /// An upgrade to WebSocket; `head` is the request as it came. Owns the stream until it returns.
-  virtual asio::awaitable<void> websocket(ApiRequest request,
-                                          boost::beast::http::request<boost::beast::http::string_body> head,
-                                          TlsStream& stream) = 0;
+  /// A request for another protocol on its connection; `head` is the request as it came. Owns the stream
+  /// until it returns.
+  virtual asio::awaitable<void> upgrade(ApiRequest request,
+                                        boost::beast::http::request<boost::beast::http::string_body> head,
+                                        TlsStream& stream) = 0;
   virtual ApiResponse error(const Error& error) = 0;
 };
 

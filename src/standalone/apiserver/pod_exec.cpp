@@ -14,7 +14,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/websocket.hpp>
 #include <csignal>
 #include <deque>
 
@@ -23,30 +22,18 @@
 namespace weft::standalone {
 namespace {
 
-namespace beast = boost::beast;
-namespace websocket = boost::beast::websocket;
 using asio::as_tuple;
 using asio::awaitable;
 using asio::use_awaitable;
 using Descriptor = asio::posix::stream_descriptor;
 using namespace std::chrono_literals;
 
-constexpr const char* kProtocols[] = {"v5.channel.k8s.io", "v4.channel.k8s.io"};
-enum Channel : char { kStdin = 0, kStdout = 1, kStderr = 2, kError = 3, kResize = 4 };
-constexpr unsigned char kClose = 255;
 constexpr size_t kPiece = 16 << 10;
 constexpr size_t kMaxOutbox = 64;
-constexpr size_t kMaxMessage = 1 << 20;
-/// How long the output of a process that has ended is waited for when something else holds it open.
+/// How long more output of a process that has ended is waited for when something else holds it open.
 constexpr auto kDrain = 200ms;
-
-std::string choose_protocol(const beast::http::request<beast::http::string_body>& head) {
-  std::string offered(head[beast::http::field::sec_websocket_protocol]);
-  for (const char* protocol : kProtocols) {
-    if (offered.find(protocol) != std::string::npos) return protocol;
-  }
-  return {};
-}
+/// How long a client may take to go once it has been told how its command ended.
+constexpr auto kFarewell = 5s;
 
 /// The Status that tells how a command ended.
 std::string exit_status(const siginfo_t& info) {
@@ -63,29 +50,22 @@ std::string exit_status(const siginfo_t& info) {
 /// One command and its client. The coroutines that read share it; one writes.
 class Exec : public std::enable_shared_from_this<Exec> {
  public:
-  Exec(asio::io_context& io, ExecProcess process, bool tty, TlsStream& stream)
-      : socket_(stream), wake_(io), room_(io), pid_(io, process.pidfd.release()), tty_(tty) {
+  Exec(asio::io_context& io, ExecProcess process, bool tty, ExecClient& client)
+      : client_(client), wake_(io), room_(io), pid_(io, process.pidfd.release()), tty_(tty) {
     if (process.in) in_.emplace(io, process.in.release());
     if (process.out) out_.emplace(io, process.out.release());
     if (process.err) err_.emplace(io, process.err.release());
     io_ = &io;
   }
 
-  awaitable<void> run(beast::http::request<beast::http::string_body> head) {
-    auto protocol = choose_protocol(head);
-    socket_.set_option(websocket::stream_base::timeout::suggested(beast::role_type::server));
-    socket_.set_option(websocket::stream_base::decorator([protocol](websocket::response_type& response) {
-      response.set(beast::http::field::sec_websocket_protocol, protocol);
-    }));
-    socket_.read_message_max(kMaxMessage);
-    auto [refused] = co_await socket_.async_accept(head, as_tuple(use_awaitable));
-    if (refused) {
+  awaitable<void> run() {
+    if (!co_await client_.open()) {
       kill();
+      co_await wait_for_exit();
       co_return;
     }
-    socket_.binary(true);
-    start(tty_ ? read_output(*in_, kStdout) : read_output(*out_, kStdout));
-    if (err_) start(read_output(*err_, kStderr));
+    start(tty_ ? read_output(*in_, ExecChannel::out) : read_output(*out_, ExecChannel::out));
+    if (err_) start(read_output(*err_, ExecChannel::err));
     start(wait_for_exit());
     start(read_client());
     co_await write_all();
@@ -104,7 +84,12 @@ class Exec : public std::enable_shared_from_this<Exec> {
   void kill() const { ::syscall(SYS_pidfd_send_signal, pid_native(), SIGKILL, nullptr, 0); }
   int pid_native() const { return const_cast<Descriptor&>(pid_).native_handle(); }
 
-  awaitable<void> push(std::string message) {
+  struct Message {
+    ExecChannel channel;
+    std::string bytes;
+  };
+
+  awaitable<void> push(Message message) {
     while (outbox_.size() >= kMaxOutbox && !gone_) {
       room_.expires_after(1s);
       co_await room_.async_wait(as_tuple(use_awaitable));
@@ -113,14 +98,14 @@ class Exec : public std::enable_shared_from_this<Exec> {
     wake_.cancel();
   }
 
-  awaitable<void> read_output(Descriptor& from, Channel channel) {
+  awaitable<void> read_output(Descriptor& from, ExecChannel channel) {
     ++readers_;
-    std::string piece(kPiece + 1, channel);
+    std::string piece(kPiece, '\0');
     while (!gone_) {
-      auto [error, got] =
-          co_await from.async_read_some(asio::buffer(piece.data() + 1, kPiece), as_tuple(use_awaitable));
+      auto [error, got] = co_await from.async_read_some(asio::buffer(piece), as_tuple(use_awaitable));
       if (error) break;
-      co_await push(piece.substr(0, got + 1));
+      last_read_ = std::chrono::steady_clock::now();
+      co_await push({channel, piece.substr(0, got)});
     }
     --readers_;
   }
@@ -128,9 +113,11 @@ class Exec : public std::enable_shared_from_this<Exec> {
   awaitable<void> wait_for_exit() {
     co_await pid_.async_wait(Descriptor::wait_read, as_tuple(use_awaitable));
     ::waitid(P_PIDFD, static_cast<id_t>(pid_native()), &how_, WEXITED | WNOHANG);
-    asio::steady_timer drain(*io_, kDrain);
-    // What it wrote is in the pipes; who inherited them may hold them open for ever.
-    while (readers_ > 0 && drain.expiry() > std::chrono::steady_clock::now()) {
+    last_read_ = std::chrono::steady_clock::now();
+    // What it wrote is in the pipes, and the client may be slow to take it; who inherited the pipes may hold
+    // them open for ever.
+    while (readers_ > 0 && !gone_ &&
+           (outbox_.size() >= kMaxOutbox || std::chrono::steady_clock::now() < last_read_ + kDrain)) {
       asio::steady_timer pause(*io_, 2ms);
       co_await pause.async_wait(use_awaitable);
     }
@@ -142,27 +129,19 @@ class Exec : public std::enable_shared_from_this<Exec> {
   }
 
   awaitable<void> read_client() {
-    beast::flat_buffer buffer;
-    while (true) {
-      auto [error, size] = co_await socket_.async_read(buffer, as_tuple(use_awaitable));
-      if (error) break;
-      co_await take(std::string_view(static_cast<const char*>(buffer.data().data()), buffer.size()));
-      buffer.consume(buffer.size());
-    }
+    while (auto input = co_await client_.receive()) co_await take(std::move(*input));
     gone_ = true;
     if (!exited_) kill();
   }
 
-  awaitable<void> take(std::string_view message) {
-    if (message.empty()) co_return;
-    auto rest = message.substr(1);
-    if (message[0] == kStdin && in_) {
-      co_await asio::async_write(*in_, asio::buffer(rest), as_tuple(use_awaitable));
-    } else if (message[0] == kResize && tty_ && in_) {
-      resize(rest);
-    } else if (static_cast<unsigned char>(message[0]) == kClose && rest == std::string_view("\0", 1) &&
-               !tty_) {
-      in_.reset();
+  awaitable<void> take(ExecInput input) {
+    if (input.channel == ExecChannel::reply) {
+      co_await push({input.channel, std::move(input.bytes)});
+    } else if (input.channel == ExecChannel::resize && tty_ && in_) {
+      resize(input.bytes);
+    } else if (input.channel == ExecChannel::in && in_) {
+      co_await asio::async_write(*in_, asio::buffer(input.bytes), as_tuple(use_awaitable));
+      if (input.end && !tty_) in_.reset();
     }
   }
 
@@ -188,50 +167,49 @@ class Exec : public std::enable_shared_from_this<Exec> {
       auto message = std::move(outbox_.front());
       outbox_.pop_front();
       room_.cancel();
-      auto [error, size] = co_await socket_.async_write(asio::buffer(message), as_tuple(use_awaitable));
-      if (error) gone_ = true;
+      if (!co_await client_.send(message.channel, message.bytes)) gone_ = true;
     }
   }
 
-  /// Tells how it ended, closes, and waits for the other coroutines: the stream is not theirs after that.
+  /// Tells how it ended, closes, and waits for the other coroutines: the client is not theirs after that.
   awaitable<void> finish() {
     if (!gone_) {
-      auto message = std::string(1, kError) + exit_status(how_);
-      co_await socket_.async_write(asio::buffer(message), as_tuple(use_awaitable));
-      co_await socket_.async_close(websocket::close_code::normal, as_tuple(use_awaitable));
+      co_await client_.finish(exit_status(how_));
+      auto limit = std::chrono::steady_clock::now() + kFarewell;
+      while (!gone_ && std::chrono::steady_clock::now() < limit) {
+        wake_.expires_at(limit);
+        co_await wake_.async_wait(as_tuple(use_awaitable));
+      }
     } else if (!exited_) {
       kill();
     }
+    client_.close();
     boost::system::error_code ignored;
-    beast::get_lowest_layer(socket_).close();
+    if (in_) in_->cancel(ignored);
     while (running_ > 0) {
       wake_.expires_after(1h);
       co_await wake_.async_wait(as_tuple(use_awaitable));
     }
   }
 
-  websocket::stream<TlsStream&> socket_;
+  ExecClient& client_;
   asio::io_context* io_ = nullptr;
   asio::steady_timer wake_, room_;
   Descriptor pid_;
   std::optional<Descriptor> in_, out_, err_;
   bool tty_;
-  std::deque<std::string> outbox_;
+  std::deque<Message> outbox_;
   siginfo_t how_{};
+  std::chrono::steady_clock::time_point last_read_;
   int running_ = 0, readers_ = 0;
   bool exited_ = false, gone_ = false;
 };
 
 }  // namespace
 
-bool speaks_exec(const beast::http::request<beast::http::string_body>& head) {
-  return !choose_protocol(head).empty();
-}
-
-awaitable<void> serve_exec(asio::io_context& io, ExecProcess process, bool tty,
-                           beast::http::request<beast::http::string_body> head, TlsStream& stream) {
-  auto exec = std::make_shared<Exec>(io, std::move(process), tty, stream);
-  co_await exec->run(std::move(head));
+awaitable<void> serve_exec(asio::io_context& io, ExecProcess process, bool tty, ExecClient& client) {
+  auto exec = std::make_shared<Exec>(io, std::move(process), tty, client);
+  co_await exec->run();
 }
 
 }  // namespace weft::standalone
