@@ -288,5 +288,26 @@ TEST(PlacePod, FewestPodsOfWhatAdmitsIt) {
   EXPECT_EQ(place_pod(pod, {}).why, "no nodes available to schedule pods");
 }
 
+TEST(PlacePod, APortOfANodeIsTakenOnce) {
+  const char* node =
+      R"({"metadata":{"name":"a"},"status":{"conditions":[{"type":"Ready","status":"True"}]}})";
+  auto with_port = [](const std::string& port) {
+    return pod_from((R"({"spec":{"containers":[{"name":"c","ports":[)" + port + "]}]}}").c_str());
+  };
+  NodeLoad load{node_from(node), 1, {{"TCP", 80, ""}}};
+  EXPECT_EQ(place_pod(with_port(R"({"containerPort":80,"hostPort":80,"protocol":"TCP","hostIP":"10.0.0.1"})"),
+                      {load})
+                .why,
+            "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.");
+  for (const auto* other : {R"({"containerPort":80,"hostPort":80,"protocol":"UDP"})",
+                            R"({"containerPort":80,"hostPort":81,"protocol":"TCP"})",
+                            R"({"containerPort":80,"protocol":"TCP"})"}) {
+    EXPECT_EQ(place_pod(with_port(other), {load}).node, "a") << other;
+  }
+  auto everywhere =
+      host_ports(with_port(R"({"containerPort":80,"hostPort":80,"protocol":"TCP","hostIP":"0.0.0.0"})"));
+  EXPECT_EQ(everywhere, (std::vector<HostPort>{{"TCP", 80, ""}}));
+}
+
 }  // namespace
 }  // namespace weft::standalone::sandbox

@@ -26,6 +26,19 @@ bool wants_node(const kube::Pod& pod) {
          (scheduler.empty() || scheduler == "default-scheduler");
 }
 
+/// Takes room for a pod, and gives it back.
+void add(NodeLoad& load, const kube::Pod& pod) {
+  ++load.pods;
+  for (auto& port : host_ports(pod)) load.ports.insert(std::move(port));
+}
+
+void remove(NodeLoad& load, const kube::Pod& pod) {
+  --load.pods;
+  for (const auto& port : host_ports(pod)) {
+    if (auto at = load.ports.find(port); at != load.ports.end()) load.ports.erase(at);
+  }
+}
+
 bool counts(const kube::Pod& pod) {
   return !pod.spec.nodeName.empty() && pod.status.phase != "Succeeded" && pod.status.phase != "Failed";
 }
@@ -35,9 +48,6 @@ bool counts(const kube::Pod& pod) {
 struct Scheduler::State : std::enable_shared_from_this<State> {
   explicit State(kube::Client& c) : client(c), events(c, "default-scheduler") {}
 
-  void count(const std::string& node, int change) {
-    if (!node.empty()) loads[node] += change;
-  }
   void schedule_soon() {
     if (!started || std::exchange(scheduled, true)) return;
     asio::post(client.io(), [self = shared_from_this()] {
@@ -56,7 +66,7 @@ struct Scheduler::State : std::enable_shared_from_this<State> {
   kube::Client& client;
   kube::EventRecorder events;
   std::map<std::string, NodePtr> nodes;
-  std::map<std::string, int> loads;            ///< pods on a node, those being bound included
+  std::map<std::string, NodeLoad> loads;       ///< by node, pods being bound included
   std::map<std::string, PodPtr> waiting;       ///< by uid
   std::map<std::string, std::string> refused;  ///< uid to the reason that was told last
   std::set<std::string> binding;
@@ -86,8 +96,8 @@ void Scheduler::on_pod(const PodPtr& before, const PodPtr& after) {
   const auto& uid = (after ? after : before)->metadata.uid;
   bool counted = before && counts(*before), counts_now = after && counts(*after);
   // A pod we are binding was counted when its place was chosen.
-  if (!counted && counts_now && !s.binding.contains(uid)) s.count(after->spec.nodeName, 1);
-  if (counted && !counts_now) s.count(before->spec.nodeName, -1);
+  if (!counted && counts_now && !s.binding.contains(uid)) add(s.loads[after->spec.nodeName], *after);
+  if (counted && !counts_now) remove(s.loads[before->spec.nodeName], *before);
   if (before && (!after || before->metadata.uid != uid)) s.waiting.erase(before->metadata.uid);
   if (after && wants_node(*after)) {
     if (s.binding.contains(uid)) return;
@@ -101,7 +111,10 @@ void Scheduler::on_pod(const PodPtr& before, const PodPtr& after) {
 
 void Scheduler::State::place_all() {
   std::vector<NodeLoad> candidates;
-  for (const auto& [name, node] : nodes) candidates.push_back({node, loads[name]});
+  for (const auto& [name, node] : nodes) {
+    candidates.push_back(loads[name]);
+    candidates.back().node = node;
+  }
   std::erase_if(waiting, [&](const auto& item) {
     const auto& [uid, pod] = item;
     auto placement = place_pod(*pod, candidates);
@@ -110,9 +123,9 @@ void Scheduler::State::place_all() {
       return false;
     }
     for (auto& candidate : candidates) {
-      if (candidate.node->metadata.name == placement.node) ++candidate.pods;
+      if (candidate.node->metadata.name == placement.node) add(candidate, *pod);
     }
-    ++loads[placement.node];
+    add(loads[placement.node], *pod);
     binding.insert(uid);
     asio::co_spawn(
         client.io(),
@@ -173,7 +186,7 @@ asio::awaitable<void> Scheduler::State::bind(PodPtr pod, std::string node) {
     binding.erase(uid);
     co_return;
   }
-  --loads[node];
+  remove(loads[node], *pod);
   bool lost = done.error().code == ErrorCode::not_found || done.error().code == ErrorCode::conflict;
   if (!lost) {
     spdlog::warn("bind pod {}/{} to {}: {}", pod->metadata.namespace_, pod->metadata.name, node,

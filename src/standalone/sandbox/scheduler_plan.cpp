@@ -74,8 +74,19 @@ bool is_ready(const kube::Node& node) {
                              [](const auto& c) { return c.type == "Ready" && c.status == "True"; });
 }
 
+bool clash(const HostPort& a, const HostPort& b) {
+  return a.protocol == b.protocol && a.port == b.port && (a.ip == b.ip || a.ip.empty() || b.ip.empty());
+}
+
+bool has_free_ports(const kube::Pod& pod, const std::multiset<HostPort>& taken) {
+  return std::ranges::none_of(host_ports(pod), [&](const HostPort& wanted) {
+    return std::ranges::any_of(taken, [&](const HostPort& other) { return clash(wanted, other); });
+  });
+}
+
 /// "" when the node takes the pod, else why not, in the words of kube-scheduler.
-std::string refusal(const kube::Pod& pod, const kube::Node& node) {
+std::string refusal(const kube::Pod& pod, const NodeLoad& load) {
+  const auto& node = *load.node;
   if (!is_ready(node)) return "node(s) were not ready";
   if (node.spec.unschedulable) return "node(s) were unschedulable";
   for (const auto& [key, value] : pod.spec.nodeSelector) {
@@ -86,16 +97,29 @@ std::string refusal(const kube::Pod& pod, const kube::Node& node) {
   if (!affinity_admits(pod.spec.affinity, node)) return "node(s) didn't match Pod's node affinity/selector";
   if (const auto* taint = untolerated(pod, node))
     return fmt::format("node(s) had untolerated taint {{{}: {}}}", taint->key, taint->value);
+  if (!has_free_ports(pod, load.ports)) return "node(s) didn't have free ports for the requested pod ports";
   return {};
 }
 
 }  // namespace
 
+std::vector<HostPort> host_ports(const kube::Pod& pod) {
+  std::vector<HostPort> out;
+  for (const auto& container : pod.spec.containers) {
+    for (const auto& port : container.ports) {
+      if (port.hostPort == 0) continue;
+      auto ip = port.hostIP == "0.0.0.0" || port.hostIP == "::" ? std::string() : port.hostIP;
+      out.push_back({port.protocol, port.hostPort, std::move(ip)});
+    }
+  }
+  return out;
+}
+
 Placement place_pod(const kube::Pod& pod, const std::vector<NodeLoad>& nodes) {
   const NodeLoad* best = nullptr;
   std::map<std::string, int> refusals;
   for (const auto& candidate : nodes) {
-    auto why = refusal(pod, *candidate.node);
+    auto why = refusal(pod, candidate);
     if (!why.empty()) {
       ++refusals[why];
       continue;

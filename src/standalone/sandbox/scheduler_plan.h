@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,9 +11,21 @@
 
 namespace weft::standalone::sandbox {
 
+/// A port of the node that a pod takes; `ip` empty: at all of its addresses.
+struct HostPort {
+  std::string protocol;
+  int32_t port = 0;
+  std::string ip;
+  auto operator<=>(const HostPort&) const = default;
+};
+
+/// The ports that a pod's containers take of its node.
+std::vector<HostPort> host_ports(const kube::Pod& pod);
+
 struct NodeLoad {
   std::shared_ptr<const kube::Node> node;
   int pods = 0;
+  std::multiset<HostPort> ports;  ///< taken by its pods
 };
 
 /// Where a pod goes, or why it goes nowhere.
@@ -22,7 +35,7 @@ struct Placement {
 };
 
 /// The Ready node with the fewest pods (the first by name among equals) that the pod's nodeSelector, required
-/// node affinity and tolerations admit. Preferences, resources and spreading are not looked at.
+/// node affinity, tolerations and host ports admit. Preferences, resources and spreading are not looked at.
 Placement place_pod(const kube::Pod& pod, const std::vector<NodeLoad>& nodes);
 
 }  // namespace weft::standalone::sandbox
