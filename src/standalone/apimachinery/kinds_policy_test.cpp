@@ -8,7 +8,7 @@
 namespace weft::standalone {
 namespace {
 
-using testing::ElementsAreArray;
+using testing::Eq;
 using Problems = std::vector<std::string>;
 
 constexpr const char* kKeySyntax =
@@ -86,7 +86,7 @@ TEST(NetworkPolicyRules, AddressBlocks) {
   };
   for (auto& c : cases) {
     for (auto& problem : c.problems) problem = at + problem;
-    EXPECT_THAT(peer(fmt::format("{{ipBlock: {}}}", c.block)), ElementsAreArray(c.problems)) << c.block;
+    EXPECT_THAT(peer(fmt::format("{{ipBlock: {}}}", c.block)), Eq(c.problems)) << c.block;
   }
 }
 
@@ -123,12 +123,12 @@ TEST(NetworkPolicyRules, Peers) {
   };
   for (auto& c : cases) {
     for (auto& problem : c.problems) problem = at + problem;
-    EXPECT_THAT(peer(c.peer), ElementsAreArray(c.problems)) << c.peer;
+    EXPECT_THAT(peer(c.peer), Eq(c.problems)) << c.peer;
   }
   EXPECT_THAT(
       policy("{podSelector: {matchLabels: {a: b_}}, egress: [{to: [{}]}]}"),
-      ElementsAreArray({fmt::format("spec.podSelector.matchLabels: Invalid value: \"b_\": {}", kValueSyntax),
-                        std::string("spec.egress[0].to[0]: Required value: must specify a peer")}));
+      Eq(Problems{fmt::format("spec.podSelector.matchLabels: Invalid value: \"b_\": {}", kValueSyntax),
+                  "spec.egress[0].to[0]: Required value: must specify a peer"}));
 }
 
 TEST(NetworkPolicyRules, Ports) {
@@ -162,21 +162,19 @@ TEST(NetworkPolicyRules, Ports) {
   };
   for (auto& c : cases) {
     for (auto& problem : c.problems) problem = at + problem;
-    EXPECT_THAT(port(c.port), ElementsAreArray(c.problems)) << c.port;
+    EXPECT_THAT(port(c.port), Eq(c.problems)) << c.port;
   }
 }
 
 TEST(NetworkPolicyRules, PolicyTypes) {
-  EXPECT_THAT(
-      policy("{policyTypes: [foo, '']}"),
-      ElementsAreArray({"spec.policyTypes[0]: Unsupported value: \"foo\": supported values: \"Ingress\", "
-                        "\"Egress\"",
-                        "spec.policyTypes[1]: Unsupported value: \"\": supported values: \"Ingress\", "
-                        "\"Egress\""}));
-  EXPECT_THAT(
-      policy("{policyTypes: [Ingress, Egress, Ingress]}"),
-      ElementsAreArray({"spec.policyTypes: Invalid value: [\"Ingress\",\"Egress\",\"Ingress\"]: may not "
-                        "specify more than two policyTypes"}));
+  EXPECT_THAT(policy("{policyTypes: [foo, '']}"),
+              Eq(Problems{"spec.policyTypes[0]: Unsupported value: \"foo\": supported values: \"Ingress\", "
+                          "\"Egress\"",
+                          "spec.policyTypes[1]: Unsupported value: \"\": supported values: \"Ingress\", "
+                          "\"Egress\""}));
+  EXPECT_THAT(policy("{policyTypes: [Ingress, Egress, Ingress]}"),
+              Eq(Problems{"spec.policyTypes: Invalid value: [\"Ingress\",\"Egress\",\"Ingress\"]: may not "
+                          "specify more than two policyTypes"}));
 }
 
 TEST(NetworkPolicyRules, Defaults) {
