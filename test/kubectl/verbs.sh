@@ -5,7 +5,7 @@ cd "$(dirname "$0")" || exit 1
 cluster_up
 kinds=(configmap/sample secret/sample serviceaccount/sample pod/sample service/sample endpoints/sample-manual
   endpointslice/sample-manual deployment/sample replicaset/sample statefulset/sample daemonset/sample
-  networkpolicy/sample ingress/sample ingressclass/sample lease/sample event/sample)
+  networkpolicy/sample clusternetworkpolicy/sample ingress/sample ingressclass/sample lease/sample event/sample)
 
 check "apply makes one of each kind" kubectl apply -f kinds.yaml
 # Some of these kubectl patches each time, as it compares with what it sent; the server finds no difference.
@@ -33,6 +33,11 @@ one_kind() {
 for object in "${kinds[@]}"; do one_kind "$object"; done
 check "edit" env EDITOR="$PWD/tools/add_value.sh" kubectl edit configmap/sample
 check "the edit has come in" expect '^yes$' kubectl get configmap sample -o 'jsonpath={.data.edited}'
+
+check "columns of a ClusterNetworkPolicy" expect '^NAME +TIER +PRIORITY +AGE' kubectl get cnp
+check "its values" expect '^sample +Admin +10 +[0-9]+' kubectl get cnp
+check "its schema is held to" refused 'spec.priority in body should be less than or equal to 1000' kubectl patch cnp sample --type=merge -p '{"spec":{"priority":1001}}'
+check "a NetworkPolicy's rules too" refused 'must be a strict subset of `cidr`' kubectl patch networkpolicy sample --type=merge -p '{"spec":{"ingress":[{"from":[{"ipBlock":{"cidr":"10.0.0.0/8","except":["10.0.0.0/8"]}}]}]}}'
 
 check "wait for a condition" kubectl wait --for=condition=Available deployment/sample --timeout=20s
 check "wait for a field" kubectl wait --for=jsonpath='{.status.phase}'=Running pod/sample --timeout=20s
