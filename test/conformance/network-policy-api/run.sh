@@ -1,23 +1,14 @@
 #!/usr/bin/env bash
 # The conformance suite of network-policy-api, unmodified, against a cluster of its own: a result line a case.
 # Arguments are the names of cases, such as CNPAdminTierPriorityField; without any all are run.
-. "$(dirname "$0")/../../lib.sh"
+. "$(dirname "$0")/../lib.sh"
 here=$root/test/conformance/network-policy-api
-tools=$root/build/tools
+suite=$tools/network-policy-api.test
+log=$root/build/network-policy-api.json
 wanted=$(IFS='|'; echo "$*")
-mkdir -p "$tools"
-(cd "$root/test/conformance/agnhost" && go build -o "$tools/agnhost" .) || { echo "not ok build of agnhost"; exit 1; }
-(cd "$here" && go test -c -o "$tools/network-policy-api.test" sigs.k8s.io/network-policy-api/conformance) ||
-  { echo "not ok build of the suite"; exit 1; }
-crds=$(cd "$here" && go list -m -f '{{.Dir}}' sigs.k8s.io/network-policy-api)/config/crd
-results=$root/build/network-policy-api.json
 
-clean_up() {
-  [ -z "${made_link:-}" ] || rm -f /agnhost
-  cluster_down
-}
-sctp=yes
-[ -n "$(grep -s '^SCTP' /proc/net/protocols)" ] || sctp=no
+(cd "$here" && go test -c -o "$suite" sigs.k8s.io/network-policy-api/conformance) || { echo "not ok build of the suite"; exit 1; }
+crds=$(cd "$here" && go list -m -f '{{.Dir}}' sigs.k8s.io/network-policy-api)/config/crd
 
 # report: the cases that have no cases of their own. Without SCTP in the kernel a case ends at its first SCTP probe: what came
 # before it went well, and the rest is not known.
@@ -31,23 +22,18 @@ report() {
     if .how == "pass" then "ok \($name)"
     elif .how == "skip" then "# skipped \($name)"
     elif $sctp == "no" and (.probe | test("protocol=sctp")) then "# skipped \($name): no SCTP in this kernel"
-    else "not ok \($name)" end' "$results"
+    else "not ok \($name)" end' "$log"
 }
 
 connects() { kubectl exec -n network-policy-conformance-gryffindor harry-potter-0 -c harry-potter-client -- /agnhost connect --timeout=3s "$1"; }
 
-cluster_up --nodes 2 --image "registry.k8s.io/e2e-test-images/agnhost=$tools/agnhost"
-trap clean_up EXIT
-# The suite runs /agnhost in its pods, whose file system is the machine's.
-[ ! -e /agnhost ] && ln -s "$tools/agnhost" /agnhost && made_link=1
+conformance_up
 check "the suite's definitions apply" kubectl apply --server-side -f "$crds/experimental/policy.networking.k8s.io_clusternetworkpolicies.yaml"
 check "and are established" kubectl wait --for=condition=Established --timeout=10s crd/clusternetworkpolicies.policy.networking.k8s.io
 
-go tool test2json "$tools/network-policy-api.test" -test.v -test.timeout=60m -test.run="^TestConformance$/^(${wanted:-.*})$" \
-  -all-features -cleanup-base-resources=false | tee "$results" | jq -j 'select(.Action == "output") | .Output' >&2
-cases=$(report)
-echo "${cases:-not ok the suite ran}"
-failures=$((failures + $(grep -c '^not ok' <<<"${cases:-not ok}")))
+go tool test2json "$suite" -test.v -test.timeout=60m -test.run="^TestConformance$/^(${wanted:-.*})$" -all-features \
+  -cleanup-base-resources=false | tee "$log" | jq -j 'select(.Action == "output") | .Output' >&2
+results "$(report)"
 
 check "no policy is left" expect '^$' kubectl get clusternetworkpolicies,networkpolicies -A -o name
 for ip in $(kubectl get pod -n network-policy-conformance-slytherin draco-malfoy-1 -o jsonpath='{.status.podIPs[*].ip}'); do
