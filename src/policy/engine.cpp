@@ -46,6 +46,8 @@ PolicyEngine::PolicyEngine(datapath::PodPolicy maps, std::string node)
 Expected<void> PolicyEngine::synced() {
   WEFT_TRY(auto pods, maps_.pods().read_all());
   for (const auto& [link, pod] : pods) written_[static_cast<int>(link)] = pod;
+  WEFT_TRY(auto identities, maps_.identities().read_all());
+  for (const auto& [key, identity] : identities) identities_[datapath::prefix_of(key)] = identity;
   synced_ = broken_ = true;
   return apply();
 }
