@@ -60,12 +60,6 @@ Expected<void> RawMap::update(const void* key, const void* value) const {
   return {};
 }
 
-Expected<bool> RawMap::insert(const void* key, const void* value) const {
-  if (bpf_map_update_elem(fd(), key, value, BPF_NOEXIST) == 0) return true;
-  if (errno == EEXIST) return false;
-  return fail_call("write", *this, errno);
-}
-
 Expected<bool> RawMap::erase(const void* key) const {
   if (bpf_map_delete_elem(fd(), key) == 0) return true;
   if (errno == ENOENT) return false;

@@ -25,8 +25,6 @@ class RawMap {
   /// False: no such key.
   Expected<bool> lookup(const void* key, void* value) const;
   Expected<void> update(const void* key, const void* value) const;
-  /// False: there is one already, and it stays as it is.
-  Expected<bool> insert(const void* key, const void* value) const;
   /// False: there was none.
   Expected<bool> erase(const void* key) const;
   /// `count` keys and values, each one after the other. In one call where the kernel has batches.
@@ -78,7 +76,6 @@ class HashMap {
     return found ? std::optional<V>(value) : std::nullopt;
   }
   Expected<void> update(const K& key, const V& value) const { return raw_.update(&key, &value); }
-  Expected<bool> insert(const K& key, const V& value) const { return raw_.insert(&key, &value); }
   Expected<bool> erase(const K& key) const { return raw_.erase(&key); }
   Expected<void> update_all(std::span<const K> keys, std::span<const V> values) const {
     return raw_.update_all(keys.data(), values.data(), keys.size());

@@ -60,6 +60,7 @@ Expected<PodPolicy> PodPolicy::open(const std::string& bpf_dir) {
   WEFT_TRY(out.identities_, typed<Identities>(maps.identities));
   WEFT_TRY(out.verdicts_, typed<Verdicts>(maps.verdicts));
   WEFT_TRY(out.pods_, typed<Pods>(maps.policy_pods));
+  WEFT_TRY(out.open_, (typed<HashMap<uint32_t, uint32_t>>(maps.policy_open)));
   WEFT_TRY(out.flows_, typed<Flows>(maps.policy_flows));
   WEFT_TRY(out.settings_, typed<ArrayMap<weft_policy>>(maps.policy_settings));
   WEFT_TRY(out.counters_, RawMap::duplicate(bpf_map__fd(maps.policy_counters)));
@@ -72,8 +73,33 @@ Expected<void> PodPolicy::raise_revision() const {
   return settings_.set(settings);
 }
 
+Expected<void> PodPolicy::mark_open(uint32_t link, bool open) const {
+  uint32_t place = link % WEFT_POLICY_OPEN_SIZE;
+  WEFT_TRY(auto now, open_.lookup(place));
+  if (open ? now == link : now != link) return {};
+  return open_.update(place, open ? link : 0);
+}
+
+// Whoever is killed on the way leaves a pod that is looked up in the hash map, never one that is open there
+// no more.
+Expected<void> PodPolicy::set_pod(uint32_t link, const weft_policy_pod& pod) const {
+  WEFT_CHECK(mark_open(link, false));
+  WEFT_CHECK(pods_.update(link, pod));
+  if (pod.flags == 0) WEFT_CHECK(mark_open(link, true));
+  return {};
+}
+
+Expected<void> PodPolicy::erase_pod(uint32_t link) const {
+  WEFT_CHECK(mark_open(link, false));
+  WEFT_CHECK(pods_.erase(link));
+  return {};
+}
+
 Expected<void> PodPolicy::introduce(std::span<const int> links) const {
-  for (int link : links) WEFT_CHECK(pods_.insert(static_cast<uint32_t>(link), weft_policy_pod{}));
+  for (int link : links) {
+    WEFT_TRY(auto known, pods_.lookup(static_cast<uint32_t>(link)));
+    if (!known) WEFT_CHECK(set_pod(static_cast<uint32_t>(link), {}));
+  }
   return {};
 }
 
@@ -81,7 +107,7 @@ Expected<void> PodPolicy::forget_gone_links() const {
   WEFT_TRY(auto pods, pods_.read_all());
   char name[IF_NAMESIZE];
   for (const auto& [link, pod] : pods) {
-    if (if_indextoname(link, name) == nullptr && errno == ENXIO) WEFT_CHECK(pods_.erase(link));
+    if (if_indextoname(link, name) == nullptr && errno == ENXIO) WEFT_CHECK(erase_pod(link));
   }
   return {};
 }

@@ -31,13 +31,16 @@ class PodPolicy {
 
   const Identities& identities() const { return identities_; }
   const Verdicts& verdicts() const { return verdicts_; }
-  /// By the index of the node's end of a pod's link.
+  /// By the index of the node's end of a pod's link. For reading: set_pod and erase_pod write.
   const Pods& pods() const { return pods_; }
   const Flows& flows() const { return flows_; }
 
   /// To be called after changes of identities, verdicts and pods: connections that were decided before are
   /// decided anew. One process at a time may.
   Expected<void> raise_revision() const;
+  Expected<void> set_pod(uint32_t link, const weft_policy_pod& pod) const;
+  /// What is of a link without a pod is dropped.
+  Expected<void> erase_pod(uint32_t link) const;
   /// Pods of these links without an entry get one by which all may pass, as no policy selects them.
   Expected<void> introduce(std::span<const int> links) const;
   /// Removes the pods of links that this namespace does not have any more.
@@ -50,10 +53,12 @@ class PodPolicy {
 
  private:
   PodPolicy() = default;
+  Expected<void> mark_open(uint32_t link, bool open) const;
   std::string folder_;
   Identities identities_;
   Verdicts verdicts_;
   Pods pods_;
+  HashMap<uint32_t, uint32_t> open_;  ///< an array of WEFT_POLICY_OPEN_SIZE
   Flows flows_;
   ArrayMap<weft_policy> settings_;
   RawMap counters_;

@@ -41,6 +41,11 @@ struct weft_policy_pod {
   __u32 flags;    ///< WEFT_POLICY_…
 };
 
+/// The array `policy_open`: at a link's index, modulo its size, the index of a link whose pod has an entry
+/// without flags. A look into an array is much cheaper than one into a hash map, and most pods are such. A
+/// link that is not there may have a pod of any kind.
+#define WEFT_POLICY_OPEN_SIZE 4096U
+
 #define WEFT_INGRESS 0
 #define WEFT_EGRESS 1
 
@@ -118,7 +123,7 @@ struct weft_policy_event {
 };
 
 enum weft_policy_counter {
-  WEFT_POLICY_ALLOWED_INGRESS,  ///< new connections
+  WEFT_POLICY_ALLOWED_INGRESS,  ///< new connections; of pods that nothing isolates, TCP is not counted
   WEFT_POLICY_ALLOWED_EGRESS,
   WEFT_POLICY_DENIED_INGRESS,  ///< packets
   WEFT_POLICY_DENIED_EGRESS,

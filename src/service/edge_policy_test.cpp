@@ -116,7 +116,7 @@ class PolicyTest : public EdgeTest {
   }
   const datapath::PodPolicy& policy() const { return one.edge->policy(); }
   void isolate(uint32_t link, uint32_t flags) {
-    ok(policy().pods().update(link, {kSubject, flags}));
+    ok(policy().set_pod(link, {kSubject, flags}));
     ok(policy().raise_revision());
   }
   /// `port`: 0 for any; of it the first `bits` count.
@@ -330,6 +330,30 @@ TEST_F(PolicyTest, DatagramsThatWereBeforePoliciesGoOnIfAllowed) {
   }
 }
 
+TEST_F(PolicyTest, AnAnswerAfterALongSilenceIsNone) {
+  Fd server;
+  World::in(pod_b, [&] { server = listen_on("::", 9000, SOCK_DGRAM); });
+  isolate(link_a, kIngress);
+  Talk talk(pod_a, SOCK_DGRAM, at_b[0], 9000);
+  auto answer_heard = [&](bool aged) {
+    require(send(talk.fd(), "?", 1, 0) == 1, "send");
+    pollfd ready{server.get(), POLLIN, 0};
+    SockAddr from;
+    from.size = sizeof from.storage;
+    char byte;
+    if (poll(&ready, 1, 1000) != 1 || recvfrom(server.get(), &byte, 1, 0, from.get(), &from.size) != 1)
+      return false;
+    for (auto [key, flow] : policy().flows().read_all().value()) {
+      if (aged) flow.seen_ns = 1;
+      ok(policy().flows().update(key, flow));
+    }
+    sendto(server.get(), "!", 1, 0, from.get(), from.size);
+    return talk.hears("!");
+  };
+  EXPECT_TRUE(answer_heard(false));
+  EXPECT_FALSE(answer_heard(true));
+}
+
 TEST_F(PolicyTest, FragmentsFollowTheFirst) {
   auto server = echo(world1, pod_a);
   isolate(link_a, kIngress | kEgress);
@@ -343,7 +367,7 @@ TEST_F(PolicyTest, FragmentsFollowTheFirst) {
 
 TEST_F(PolicyTest, APodThatIsNotKnownIsCutOff) {
   auto server = echo(world1, pod_a);
-  ok(policy().pods().erase(link_a));
+  ok(policy().erase_pod(link_a));
   for (const auto& a : at_a) {
     EXPECT_FALSE(reaches(pod_c, SOCK_STREAM, a)) << a;
     EXPECT_FALSE(reaches(node1, SOCK_STREAM, a)) << a;

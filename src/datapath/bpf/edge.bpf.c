@@ -343,8 +343,8 @@ int edge_out(context* ctx) {
 // what refuses in the name of a Service without them is the node.
 SEC("tc")
 int pod_in(context* ctx) {
-  const struct weft_policy_pod* pod = pod_here(ctx);
-  if (!pod) return refuse_unknown(ctx);
+  const struct weft_policy_pod* pod;
+  if (!find_pod(ctx, &pod)) return refuse_unknown(ctx);
   struct packet p = {};
   if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0))
     return police_odd(ctx, &p, pod, TO_PEER);
@@ -356,7 +356,9 @@ int pod_in(context* ctx) {
     if (frontend) return begin_at_pod(ctx, &p, &key, frontend, pod);
   }
   int translated = flow && flow->flags & WEFT_FLOW_POD;
-  if (!(translated && !flow->backend) && police_usual(ctx, &p, 0, pod, TO_PEER) == DROP) return DROP;
+  // Of a pod that no policy concerns, a translated connection was noted when it began, and is at pod_out.
+  if (!(translated && (!pod || !flow->backend)) && police_usual(ctx, &p, 0, pod, TO_PEER) == DROP)
+    return DROP;
   return translated ? translate(ctx, &p, flow) : PASS;
 }
 
@@ -380,10 +382,10 @@ static __always_inline int is_plain_tcp(context* ctx) {
 // To a pod.
 SEC("tc")
 int pod_out(context* ctx) {
-  const struct weft_policy_pod* pod = pod_here(ctx);
-  if (!pod) return refuse_unknown(ctx);
+  const struct weft_policy_pod* pod;
+  if (!find_pod(ctx, &pod)) return refuse_unknown(ctx);
   __u32 how = ctx->ingress_ifindex ? WEFT_INGRESS : FROM_NODE;
-  if (how != FROM_NODE && !pod->flags && is_plain_tcp(ctx)) return PASS;
+  if (how != FROM_NODE && !(pod && pod->flags) && is_plain_tcp(ctx)) return PASS;
   struct packet p = {};
   if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0))
     return police_odd(ctx, &p, pod, how);

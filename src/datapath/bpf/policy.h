@@ -40,9 +40,14 @@ static __always_inline int count_policy(__u32 what, int verdict) {
   return verdict;
 }
 
-static __always_inline const struct weft_policy_pod* pod_here(context* ctx) {
-  __u32 link = ctx->ifindex;
-  return bpf_map_lookup_elem(&policy_pods, &link);
+// The pod of this link; 0: one that no policy concerns. False: it is not known.
+static __always_inline int find_pod(context* ctx, const struct weft_policy_pod** pod) {
+  __u32 link = ctx->ifindex, place = link % WEFT_POLICY_OPEN_SIZE;
+  __u32* open = bpf_map_lookup_elem(&policy_open, &place);
+  *pod = 0;
+  if (open && *open == link) return 1;
+  *pod = bpf_map_lookup_elem(&policy_pods, &link);
+  return *pod != 0;
 }
 
 // Whether packets for the pod of a link have to pass the program there.
@@ -190,23 +195,22 @@ static __noinline int go_on_unknown(struct question* q) {
   return PASS;
 }
 
-// What was decided, under policies that have changed since. Less than 0: as if it had not been.
-static __noinline int decide_anew(struct question* q, struct weft_policy_flow* flow, int resets) {
-  if (flow->flags & WEFT_POLICY_FLOW_GUESSED) return -1;
-  __u32 direction = flow->direction & 1;
-  if (judge(q, direction) == WEFT_VERDICT_ALLOW) {
-    flow->flags &= ~WEFT_POLICY_FLOW_DENIED;
-    flow->revision = q->revision;
-    return PASS;
-  }
-  if (!is_tcp(q->key.protocol)) {
+// What was decided, under policies that have changed since. Less than 0: as if it had not been. The entry is
+// written by its key: by now another connection may have its place.
+static __noinline int decide_anew(struct question* q, const struct weft_policy_flow* was, int resets) {
+  struct weft_policy_flow flow = *was;
+  if (flow.flags & WEFT_POLICY_FLOW_GUESSED) return -1;
+  __u32 direction = flow.direction & 1;
+  flow.revision = q->revision;
+  int allowed = judge(q, direction) == WEFT_VERDICT_ALLOW;
+  if (!allowed && !is_tcp(q->key.protocol)) {
     tell(q, direction, WEFT_VERDICT_DENY, 0);
     bpf_map_delete_elem(&policy_flows, &q->key);
     return -1;
   }
-  flow->flags |= WEFT_POLICY_FLOW_DENIED;
-  flow->revision = q->revision;
-  return resets ? PASS : deny(q, direction);
+  flow.flags = allowed ? 0 : WEFT_POLICY_FLOW_DENIED;
+  bpf_map_update_elem(&policy_flows, &q->key, &flow, BPF_EXIST);
+  return allowed || resets ? PASS : deny(q, direction);
 }
 
 static __always_inline int is_silent(struct weft_policy_flow* flow, __u8 protocol) {
@@ -217,17 +221,20 @@ static __always_inline int is_silent(struct weft_policy_flow* flow, __u8 protoco
   return 0;
 }
 
-// PASS or DROP for a packet of a known pod. `to`: what it is about to be translated to. `how`: WEFT_INGRESS
+// PASS or DROP for a packet of a pod. `to`: what it is about to be translated to. `how`: WEFT_INGRESS
 // or TO_PEER, and FROM_NODE, BEGINS.
 __noinline int police(context* ctx, const struct packet* p, const struct weft_tuple* to,
                       const struct weft_policy_pod* pod, __u32 how) {
-  if (!p || !pod) return DROP;
+  if (!p) return DROP;
   __u32 zero = 0;
   // Before what it counts is looked at: what changes meanwhile is decided anew.
   const struct weft_policy* settings = bpf_map_lookup_elem(&policy_settings, &zero);
   if (!settings) return DROP;
-  struct question q = {.revision = settings->revision, .flags = pod->flags, .subject = pod->subject};
-  q.direction = how & TO_PEER;
+  struct question q = {.revision = settings->revision, .direction = how & TO_PEER};
+  if (pod) {
+    q.flags = pod->flags;
+    q.subject = pod->subject;
+  }
   flow_key(&q.key, p, how & TO_PEER, ctx->ifindex);
   int begins = how & BEGINS || starts(p);
   struct weft_policy_flow* flow = begins ? 0 : bpf_map_lookup_elem(&policy_flows, &q.key);
@@ -253,7 +260,7 @@ __noinline int police(context* ctx, const struct packet* p, const struct weft_tu
 // The same; most pods are not isolated, and most of what they send is TCP.
 static __always_inline int police_usual(context* ctx, const struct packet* p, const struct weft_tuple* to,
                                         const struct weft_policy_pod* pod, __u32 how) {
-  return !pod->flags && is_tcp(p->tuple.protocol) ? PASS : police(ctx, p, to, pod, how);
+  return !(pod && pod->flags) && is_tcp(p->tuple.protocol) ? PASS : police(ctx, p, to, pod, how);
 }
 
 static __always_inline int finds_neighbours(context* ctx, const struct packet* p) {
@@ -268,8 +275,9 @@ static __always_inline int is_arp(context* ctx) { return ethernet_type(ctx) == b
 // first, could be anything.
 __noinline int police_odd(context* ctx, const struct packet* p, const struct weft_policy_pod* pod,
                           __u32 how) {
-  if (!p || !pod) return DROP;
-  if (!(pod->flags & ISOLATED) || how & FROM_NODE || is_arp(ctx) || finds_neighbours(ctx, p)) return PASS;
+  if (!p) return DROP;
+  if (!pod || !(pod->flags & ISOLATED) || how & FROM_NODE || is_arp(ctx) || finds_neighbours(ctx, p))
+    return PASS;
   __u8 protocol = p->tuple.protocol;
   if (!p->l4 || is_tcp(protocol) || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP ||
       p->fragment == LATER_FRAGMENT)

@@ -24,6 +24,13 @@ struct {
 } policy_pods SEC(".maps");
 
 struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, WEFT_POLICY_OPEN_SIZE);
+  __type(key, __u32);
+  __type(value, __u32);
+} policy_open SEC(".maps");
+
+struct {
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);
   __uint(map_flags, BPF_F_NO_PREALLOC);
   __uint(max_entries, 1048576);
