@@ -185,13 +185,14 @@ static __noinline int begin_policed(struct question* q) {
 }
 
 // A segment of a connection that is not known. It may have begun before policies were, or be one of more than
-// are kept: it goes on when it might have begun, by whichever side.
+// are kept: it goes on when it might have begun, by whichever side. What may only be an answer is not kept
+// until the pod says something: anybody could fill the table with answers to nothing.
 static __noinline int go_on_unknown(struct question* q) {
   __u32 own = q->direction & 1, other = !own;
   int answers = (own == WEFT_EGRESS && q->identity == WEFT_IDENTITY_NODE) ||
                 q->flags & WEFT_POLICY_AUDIT_INGRESS << other || verdict_of(q, other) == WEFT_VERDICT_ALLOW;
   if (!answers && judge(q, own) != WEFT_VERDICT_ALLOW) return deny(q, own);
-  keep(q, own, WEFT_POLICY_FLOW_GUESSED);
+  if (own == WEFT_EGRESS || !answers) keep(q, own, WEFT_POLICY_FLOW_GUESSED);
   return PASS;
 }
 
