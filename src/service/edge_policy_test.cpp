@@ -275,7 +275,15 @@ TEST_F(PolicyTest, OfACutConnectionResetsPass) {
   char byte;
   EXPECT_EQ(recv(talk.fd(), &byte, 1, 0), -1);
   EXPECT_EQ(errno, ECONNRESET);
-  // Of what the pod began.
+  // Also of one that began before there were policies.
+  isolate(link_a, 0);
+  Talk before(pod_c, SOCK_STREAM, at_a[0]);
+  ASSERT_TRUE(before.works());
+  isolate(link_a, kIngress | kEgress);
+  EXPECT_EQ(destroy(true), 1u);
+  EXPECT_EQ(recv(before.fd(), &byte, 1, 0), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+  // And of what the pod began.
   auto c = echo(world1, pod_c);
   allow(kC, WEFT_EGRESS);
   Talk out(pod_a, SOCK_STREAM, at_c[1]);
@@ -437,7 +445,8 @@ TEST_F(PolicyTest, ClientsOfTheNodesEdge) {
       EXPECT_EQ(guarded(), before + 1) << at << ": by way of the program at the pod's link";
       retract(kClient, WEFT_INGRESS);
       usleep(300'000);
-      // More than the one that asks for the route.
+      // More than the one that asks for the route; and answers to any would pass.
+      isolate(link_a, kIngress);
       for (int i = 0; i < 5; ++i) EXPECT_EQ(send(talk.fd(), "cut", 3, MSG_NOSIGNAL), 3);
       EXPECT_FALSE(talk.hears("cut")) << at;
       EXPECT_FALSE(reaches(client, type, at, port)) << at;

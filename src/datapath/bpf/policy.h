@@ -25,8 +25,10 @@ struct question {
   struct weft_policy_flow_key key;
   __u8 peer[16];  // whom policies mean
   __be16 peer_port;
-  __u8 direction;  // of the packet
-  __u8 itself;     // the peer is the pod, by way of a Service
+  __u8 direction;   // of the packet
+  __u8 itself;      // the peer is the pod, by way of a Service
+  __u8 translated;  // the edge knows the connection:
+  __u8 began;       // in which direction
   __u32 identity;
   __u32 subject;
   __u32 flags;  // of the pod
@@ -87,6 +89,8 @@ static __noinline void find_peer(struct question* q, const struct weft_tuple* to
     if (flow) {
       copy16(q->peer, flow->dst);
       q->peer_port = flow->dport;
+      q->translated = 1;
+      q->began = flow->flags & WEFT_FLOW_ORIGINAL ? WEFT_EGRESS : WEFT_INGRESS;
     }
   } else {
     copy16(q->peer, to->dst);
@@ -184,16 +188,33 @@ static __noinline int begin_policed(struct question* q) {
   return count_policy(WEFT_POLICY_ALLOWED_INGRESS + direction, PASS);
 }
 
-// A segment of a connection that is not known. It may have begun before policies were, or be one of more than
-// are kept: it goes on when it might have begun, by whichever side. What may only be an answer is not kept
-// until the pod says something: anybody could fill the table with answers to nothing.
-static __noinline int go_on_unknown(struct question* q) {
+// Whether a connection that is not known may have begun, by whichever side: before policies were, or as one
+// of more than are kept.
+static __noinline int may_have_begun(struct question* q) {
   __u32 own = q->direction & 1, other = !own;
   int answers = (own == WEFT_EGRESS && q->identity == WEFT_IDENTITY_NODE) ||
                 q->flags & WEFT_POLICY_AUDIT_INGRESS << other || verdict_of(q, other) == WEFT_VERDICT_ALLOW;
-  if (!answers && judge(q, own) != WEFT_VERDICT_ALLOW) return deny(q, own);
+  if (!answers && judge(q, own) != WEFT_VERDICT_ALLOW) return 0;
+  // What may only be an answer is not kept until the pod says something: anybody could fill the table with
+  // answers to nothing.
   if (own == WEFT_EGRESS || !answers) keep(q, own, WEFT_POLICY_FLOW_GUESSED);
-  return PASS;
+  return 1;
+}
+
+// A segment of a connection that is not known.
+static __noinline int go_on_unknown(struct question* q, int resets) {
+  __u32 direction = q->direction & 1;
+  if (q->translated) {
+    direction = q->began & 1;
+    if (judge(q, direction) == WEFT_VERDICT_ALLOW) {
+      keep(q, direction, 0);
+      return PASS;
+    }
+  } else if (may_have_begun(q)) {
+    return PASS;
+  }
+  // Who ends a denied connection may tell the other end.
+  return resets ? PASS : deny(q, direction);
 }
 
 // What was decided, under policies that have changed since. Less than 0: as if it had not been. The entry is
@@ -255,7 +276,7 @@ __noinline int police(context* ctx, const struct packet* p, const struct weft_tu
     int verdict = decide_anew(&q, flow, resets);
     if (verdict >= 0) return verdict;
   }
-  return is_tcp(q.key.protocol) && !begins ? go_on_unknown(&q) : begin_policed(&q);
+  return is_tcp(q.key.protocol) && !begins ? go_on_unknown(&q, resets) : begin_policed(&q);
 }
 
 // The same; most pods are not isolated, and most of what they send is TCP.
