@@ -533,6 +533,19 @@ TEST_F(PolicyTest, ForgetsPodsWhoseLinksAreGone) {
   EXPECT_TRUE(policy().pods().lookup(link_a).value());
 }
 
+TEST_F(PolicyTest, ManyEntriesAreWrittenAndRemovedAtOnce) {
+  std::vector<weft_verdict_key> keys;
+  for (uint16_t port = 1; port <= 1000; ++port) keys.push_back(key(kC, WEFT_INGRESS, IPPROTO_TCP, port, 16));
+  std::vector<weft_verdict> values(keys.size(), {WEFT_VERDICT_ALLOW, 7});
+  ok(policy().verdicts().update_all(keys, values));
+  EXPECT_EQ(policy().verdicts().read_all().value().size(), 1000u);
+  for (size_t gone : {0, 1, 500, 998}) ok(policy().verdicts().erase(keys[gone]));
+  ok(policy().verdicts().erase_all(std::span(keys).first(999)));
+  auto left = policy().verdicts().read_all().value();
+  ASSERT_EQ(left.size(), 1u) << "what is gone already stops nothing";
+  EXPECT_EQ(ntohs(left[0].first.port), 1000);
+}
+
 TEST_F(PolicyTest, ReportsDecisions) {
   auto server = echo(world1, pod_a);
   std::vector<weft_policy_event> events;
