@@ -20,10 +20,6 @@
 /// Of addresses that no pod has and no policy names, and in weft_verdict_key: any peer without an entry of
 /// its own.
 #define WEFT_IDENTITY_ANY 0U
-/// Of the node's own addresses. What the node itself sends to its pods always passes, whatever the address,
-/// and so do answers; what pods begin towards it is looked up like any other peer's. Numbers that are given
-/// to other peers begin after it.
-#define WEFT_IDENTITY_NODE 1U
 
 /// Policies isolate the pod in this direction: without a verdict that allows it a connection is denied.
 #define WEFT_POLICY_ISOLATED_INGRESS 1U

@@ -15,7 +15,8 @@ namespace {
 
 using namespace test;
 
-constexpr uint32_t kA = 10, kB = 11, kC = 12, kClient = 13;  // identities of pods and of the client
+constexpr uint32_t kA = 10, kB = 11, kC = 12, kClient = 13,
+                   kNode = 14;  // identities of pods and of the client
 constexpr uint32_t kSubject = 77;
 constexpr uint32_t kIngress = WEFT_POLICY_ISOLATED_INGRESS, kEgress = WEFT_POLICY_ISOLATED_EGRESS;
 constexpr uint16_t kPort = 8080;
@@ -96,7 +97,7 @@ class PolicyTest : public EdgeTest {
              {{"10.244.1.2/32", "fd00:244:1::2/128"}, kB},
              {{"10.244.0.3/32", "fd00:244::3/128"}, kC},
              {{"192.0.2.1/32", "fd00:9::1/128"}, kClient},
-             {{"192.0.2.2/32", "fd00:9::2/128"}, WEFT_IDENTITY_NODE}}) {
+             {{"192.0.2.2/32", "fd00:9::2/128"}, kNode}}) {
       for (const char* address : addresses)
         ok(policy().identities().update(datapath::prefix_key(prefix(address)),
                                         static_cast<uint32_t>(identity)));
@@ -410,8 +411,23 @@ TEST_F(PolicyTest, TheNodeReachesItsPodsAndNotTheOtherWay) {
     }
     for (const char* at : {"192.0.2.2", "fd00:9::2"}) EXPECT_FALSE(reaches(pod_a, type, at, 8090)) << at;
   }
-  allow(WEFT_IDENTITY_NODE, WEFT_EGRESS, IPPROTO_TCP, 8090);
+  allow(kNode, WEFT_EGRESS, IPPROTO_TCP, 8090);
   for (const char* at : {"192.0.2.2", "fd00:9::2"}) EXPECT_TRUE(reaches(pod_a, SOCK_STREAM, at, 8090)) << at;
+}
+
+TEST_F(PolicyTest, AnAnswerToTheNodeThatIsOnItsWayWhenThePodIsIsolatedArrives) {
+  for (const auto& a : at_a) {
+    isolate(link_a, 0);
+    Fd listener, accepted;
+    World::in(pod_a, [&] { listener = listen_on("::", 9000, SOCK_STREAM); });
+    Talk talk(node1, SOCK_STREAM, a, 9000);
+    pollfd ready{listener.get(), POLLIN, 0};
+    ASSERT_EQ(poll(&ready, 1, 1000), 1);
+    accepted.reset(accept(listener.get(), nullptr, nullptr));
+    isolate(link_a, kIngress | kEgress);
+    ASSERT_EQ(send(accepted.get(), "answer", 6, 0), 6);
+    EXPECT_TRUE(talk.hears("answer")) << a;
+  }
 }
 
 TEST_F(PolicyTest, ClientsOfTheNodesEdge) {

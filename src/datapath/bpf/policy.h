@@ -188,11 +188,17 @@ static __noinline int begin_policed(struct question* q) {
   return count_policy(WEFT_POLICY_ALLOWED_INGRESS + direction, PASS);
 }
 
+// The addresses by which the node itself speaks to its pods.
+static __always_inline int is_own_node(const __u8* addr) {
+  const struct weft_edge* node = settings();
+  return node && (same16(addr, node->node4) || same16(addr, node->node6));
+}
+
 // Whether a connection that is not known may have begun, by whichever side: before policies were, or as one
 // of more than are kept.
 static __noinline int may_have_begun(struct question* q) {
   __u32 own = q->direction & 1, other = !own;
-  int answers = (own == WEFT_EGRESS && q->identity == WEFT_IDENTITY_NODE) ||
+  int answers = (own == WEFT_EGRESS && is_own_node(q->peer)) ||
                 q->flags & WEFT_POLICY_AUDIT_INGRESS << other || verdict_of(q, other) == WEFT_VERDICT_ALLOW;
   if (!answers && judge(q, own) != WEFT_VERDICT_ALLOW) return 0;
   // What may only be an answer is not kept until the pod says something: anybody could fill the table with
