@@ -33,9 +33,11 @@ Expected<std::string> make_folder(const std::string& bpf_dir) {
   return root + "/" + layout;
 }
 
-Expected<Object> load(const std::string& folder) {
+Expected<Object> load(const std::string& folder, const PodPolicy::Sizes& sizes) {
   Object object(policy_maps_bpf::open());
   if (!object) return fail_errno("open BPF object policy_maps", errno);
+  bpf_map__set_max_entries(object->maps.identities, sizes.identities);
+  bpf_map__set_max_entries(object->maps.verdicts, sizes.verdicts);
   bpf_map* map;
   bpf_object__for_each_map(map, object->obj)
       bpf_map__set_pin_path(map, (folder + "/" + bpf_map__name(map)).c_str());
@@ -52,10 +54,12 @@ Expected<Map> typed(const bpf_map* map) {
 
 }  // namespace
 
-Expected<PodPolicy> PodPolicy::open(const std::string& bpf_dir) {
+const PodPolicy::Sizes PodPolicy::kSizes{};
+
+Expected<PodPolicy> PodPolicy::open(const std::string& bpf_dir, const Sizes& sizes) {
   PodPolicy out;
   WEFT_TRY(out.folder_, make_folder(bpf_dir));
-  WEFT_TRY(auto object, load(out.folder_));
+  WEFT_TRY(auto object, load(out.folder_, sizes));
   const auto& maps = object->maps;
   WEFT_TRY(out.identities_, typed<Identities>(maps.identities));
   WEFT_TRY(out.verdicts_, typed<Verdicts>(maps.verdicts));

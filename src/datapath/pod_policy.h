@@ -26,8 +26,15 @@ class PodPolicy {
   using Pods = HashMap<uint32_t, weft_policy_pod>;
   using Flows = HashMap<weft_policy_flow_key, weft_policy_flow>;
 
-  /// Opens the pinned maps or makes them; those of other layouts go.
-  static Expected<PodPolicy> open(const std::string& bpf_dir);
+  /// Most entries that the maps can have.
+  struct Sizes {
+    uint32_t identities = 524'288;
+    uint32_t verdicts = 1'048'576;
+  };
+  /// Opens the pinned maps or makes them; those of other layouts go. `sizes` must be those with which they
+  /// were made.
+  static Expected<PodPolicy> open(const std::string& bpf_dir, const Sizes& sizes = kSizes);
+  static const Sizes kSizes;
 
   const Identities& identities() const { return identities_; }
   const Verdicts& verdicts() const { return verdicts_; }

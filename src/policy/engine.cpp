@@ -13,7 +13,7 @@ namespace weft::policy {
 namespace {
 
 constexpr uint32_t kIsolated = WEFT_POLICY_ISOLATED_INGRESS | WEFT_POLICY_ISOLATED_EGRESS;
-/// No verdict has this number: nothing is allowed.
+/// No verdict has that number: nothing is allowed.
 constexpr weft_policy_pod kClosed{.subject = 0, .flags = kIsolated};
 
 bool same(const weft_policy_pod& a, const weft_policy_pod& b) {
@@ -48,7 +48,7 @@ Expected<void> PolicyEngine::synced() {
   for (const auto& [link, pod] : pods) written_[static_cast<int>(link)] = pod;
   WEFT_TRY(auto identities, maps_.identities().read_all());
   for (const auto& [key, identity] : identities) identities_[datapath::prefix_of(key)] = identity;
-  synced_ = broken_ = true;
+  synced_ = in_doubt_ = true;
   return apply();
 }
 
@@ -57,19 +57,23 @@ Expected<void> PolicyEngine::apply() {
   auto changes = plan_.take_changes();
   for (const auto& pod : changes.pods_removed) entries_.erase(pod);
   for (const auto& pod : changes.pods) entries_[pod.pod] = pod;
-  Expected<void> done;
-  if (broken_) {
-    auto difference = this->difference();
-    done = difference ? write(*difference) : std::unexpected(difference.error());
-  } else {
-    done = changes.empty() ? write_links(false) : write(changes);
+  if (in_doubt_) {
+    auto all = difference();
+    if (!all) return failed(all.error());
+    changes = std::move(*all);
   }
-  broken_ = !done;
-  if (done) return {};
+  if (!changes.empty()) {
+    in_doubt_ = true;
+    if (auto written = write(changes); !written) return failed(written.error());
+  }
+  in_doubt_ = closed_ = false;
+  return write_links(false);
+}
+
+Expected<void> PolicyEngine::failed(const Error& why) {
   ++failures_;
   close_isolated();
-  return fail(done.error().code,
-              "policies are not in force as written, isolated pods are closed: " + done.error().message);
+  return fail(why.code, "policies are not in force as written, isolated pods are closed: " + why.message);
 }
 
 /// What the plan wants against what is there.
@@ -100,8 +104,18 @@ Expected<PlanChanges> PolicyEngine::difference() const {
   return out;
 }
 
-/// In the order that PlanChanges asks for.
+/// In the order that PlanChanges asks for; but when nothing passes anyway, first what makes room.
 Expected<void> PolicyEngine::write(const PlanChanges& changes) {
+  if (closed_) WEFT_CHECK(remove(changes));
+  WEFT_CHECK(put(changes));
+  // What fails here stays closed: no reason to close others. apply() tries and tells.
+  (void)write_links(!changes.pods.empty());
+  note_narrowed(changes);
+  if (!closed_) WEFT_CHECK(remove(changes));
+  return maps_.raise_revision();
+}
+
+Expected<void> PolicyEngine::put(const PlanChanges& changes) {
   std::vector<weft_verdict_key> keys;
   std::vector<weft_verdict> verdicts;
   for (const auto& entry : changes.verdicts) {
@@ -115,16 +129,16 @@ Expected<void> PolicyEngine::write(const PlanChanges& changes) {
     prefixes.push_back(datapath::prefix_key(prefix));
     identities.push_back(identity);
   }
-  WEFT_CHECK(maps_.identities().update_all(prefixes, identities));
-  WEFT_CHECK(write_links(!changes.pods.empty()));
-  note_narrowed(changes);
-  prefixes.clear();
+  return maps_.identities().update_all(prefixes, identities);
+}
+
+Expected<void> PolicyEngine::remove(const PlanChanges& changes) {
+  std::vector<weft_prefix_key> prefixes;
   for (const auto& prefix : changes.identities_removed) prefixes.push_back(datapath::prefix_key(prefix));
   WEFT_CHECK(maps_.identities().erase_all(prefixes));
-  keys.clear();
+  std::vector<weft_verdict_key> keys;
   for (const auto& key : changes.verdicts_removed) keys.push_back(kernel_key(key));
-  WEFT_CHECK(maps_.verdicts().erase_all(keys));
-  return maps_.raise_revision();
+  return maps_.verdicts().erase_all(keys);
 }
 
 void PolicyEngine::note_narrowed(const PlanChanges& changes) {
@@ -144,14 +158,22 @@ void PolicyEngine::note_narrowed(const PlanChanges& changes) {
   }
 }
 
-/// `all`: not those alone that wait for an entry.
+/// `all`: not those alone that wait for an entry. The first failure, after all were tried.
 Expected<void> PolicyEngine::write_links(bool all) {
-  if (all) {
-    for (const auto& [link, pod] : links_) WEFT_CHECK(write_link(link, pod));
-  } else {
-    for (int link : std::set(waiting_)) WEFT_CHECK(write_link(link, links_.at(link)));
+  std::vector<int> links;
+  if (all)
+    for (const auto& entry : links_) links.push_back(entry.first);
+  else
+    links.assign(waiting_.begin(), waiting_.end());
+  Expected<void> result;
+  for (int link : links) {
+    auto written = write_link(link, links_.at(link));
+    if (!written && result)
+      result =
+          fail(written.error().code, "pod " + pod_of(link) + " stays closed: " + written.error().message);
+    if (!written) ++failures_;
   }
-  return {};
+  return result;
 }
 
 Expected<void> PolicyEngine::write_link(int link, const PolicyLink& pod) {
@@ -163,7 +185,7 @@ Expected<void> PolicyEngine::write_link(int link, const PolicyLink& pod) {
   weft_policy_pod wanted{.subject = entry->second.subject, .flags = entry->second.flags};
   auto at = written_.find(link);
   if (at != written_.end() && same(at->second, wanted)) return {};
-  WEFT_CHECK(maps_.pods().update(static_cast<uint32_t>(link), wanted));
+  WEFT_CHECK(maps_.set_pod(static_cast<uint32_t>(link), wanted));
   if (at != written_.end() && wanted.flags & kIsolated) narrowed_.insert(link);
   written_[link] = wanted;
   waiting_.erase(link);
@@ -172,9 +194,10 @@ Expected<void> PolicyEngine::write_link(int link, const PolicyLink& pod) {
 
 /// What a map does not have could have been a denial.
 void PolicyEngine::close_isolated() {
+  closed_ = true;
   for (auto& [link, pod] : written_) {
     if (!(pod.flags & kIsolated)) continue;
-    if (auto closed = maps_.pods().update(static_cast<uint32_t>(link), kClosed); !closed)
+    if (auto closed = maps_.set_pod(static_cast<uint32_t>(link), kClosed); !closed)
       spdlog::error("{}", closed.error().message);
     pod = kClosed;
   }

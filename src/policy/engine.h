@@ -26,7 +26,7 @@ weft_verdict_key kernel_key(const VerdictKey& key);
 VerdictKey key_of(const weft_verdict_key& key);
 
 /// Keeps the policy maps of a node equal to the plan. What is in the maps stays in force when it goes, and
-/// the next one changes only what differs. A pod whose link has no entry passes nothing, so what is late, or
+/// the next one changes only what differs. A pod whose link has no entry passes nothing: what is late, or
 /// finds no room, is closed. Not thread-safe.
 class PolicyEngine {
  public:
@@ -63,10 +63,13 @@ class PolicyEngine {
  private:
   Expected<PlanChanges> difference() const;
   Expected<void> write(const PlanChanges& changes);
+  Expected<void> put(const PlanChanges& changes);
+  Expected<void> remove(const PlanChanges& changes);
   Expected<void> write_links(bool all);
   Expected<void> write_link(int link, const PolicyLink& pod);
   void note_narrowed(const PlanChanges& changes);
   void close_isolated();
+  Expected<void> failed(const Error& why);
 
   datapath::PodPolicy maps_;
   PolicyPlan plan_;
@@ -78,7 +81,8 @@ class PolicyEngine {
   std::set<int> narrowed_;
   uint64_t failures_ = 0;
   bool synced_ = false;
-  bool broken_ = false;  ///< the maps do not have all of the plan
+  bool in_doubt_ = false;  ///< the maps may differ from the plan
+  bool closed_ = false;    ///< isolated pods are, since a write has failed
 };
 
 }  // namespace weft::policy

@@ -7,8 +7,8 @@
 
 namespace weft::policy {
 
-/// Of identities and subjects; those before have a meaning of their own (policy_layout.h).
-inline constexpr uint32_t kFirstNumber = 2;
+/// Of identities and subjects: 0 is no peer's (WEFT_IDENTITY_ANY).
+inline constexpr uint32_t kFirstNumber = 1;
 
 /// A number for what `name` tells, from `first` on: the same again and in every process, unless another has
 /// it. So an agent that starts finds in the kernel what it would write. `in_use`: as below.

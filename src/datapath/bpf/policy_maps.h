@@ -10,7 +10,7 @@
 struct {
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);
   __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 524288);
+  __uint(max_entries, 1);
   __type(key, struct weft_prefix_key);
   __type(value, __u32);
 } identities SEC(".maps");
@@ -33,7 +33,7 @@ struct {
 struct {
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);
   __uint(map_flags, BPF_F_NO_PREALLOC);
-  __uint(max_entries, 1048576);
+  __uint(max_entries, 1);
   __type(key, struct weft_verdict_key);
   __type(value, struct weft_verdict);
 } verdicts SEC(".maps");
