@@ -67,7 +67,7 @@ struct NodeEdge::Programs {
   /// Where the maps are, and how large.
   struct Places {
     std::string own, shared, policy;
-    uint32_t flows = 0;
+    uint32_t flows = 0, identities = 0, verdicts = 0;
     ServiceMapSizes sizes;
   };
   Places places;
@@ -82,6 +82,8 @@ struct NodeEdge::Programs {
 
 void NodeEdge::Programs::place_maps(bpf_object* maps_of) const {
   const std::map<std::string_view, uint32_t> sizes = {{"nat", places.flows},
+                                                      {"identities", places.identities},
+                                                      {"verdicts", places.verdicts},
                                                       {"frontends", places.sizes.frontends},
                                                       {"slots", places.sizes.slots},
                                                       {"backends", places.sizes.backends},
@@ -144,6 +146,8 @@ Expected<NodeEdge> NodeEdge::open(const Options& options, const ServiceSocket& s
                             .shared = services.map_folder(),
                             .policy = policy.map_folder(),
                             .flows = options.flows,
+                            .identities = policy.identities().max_entries(),
+                            .verdicts = policy.verdicts().max_entries(),
                             .sizes = services.sizes()};
   WEFT_CHECK(edge.programs_->load());
   const auto& maps = edge.programs_->object->maps;
