@@ -12,6 +12,15 @@ bool can_deny(const Policy& policy, Direction direction) {
   return std::ranges::count(policy.rules[at], Action::deny, &Rule::action) > 0;
 }
 
+/// `audit`: all that could deny is in audit, and is treated as if it were not, but for the outcome.
+bool isolates(const Policy& policy, Direction direction, bool audit) {
+  return policy.isolates[static_cast<size_t>(direction)] && (audit || !policy.audit);
+}
+
+bool rule_counts(const Policy& policy, const Rule& rule, bool audit) {
+  return rule.action != Action::deny || audit || !policy.audit;
+}
+
 void resolve(std::span<const PortName> names, std::span<const NamedPort> ports, std::vector<Ports>& out) {
   for (const auto& name : names) {
     for (const auto& port : ports) {
@@ -36,6 +45,30 @@ bool share_one(const std::vector<uint32_t>& a, const std::vector<uint32_t>& b) {
 
 }  // namespace
 
+Mode mode_of(Direction direction, std::span<const PolicyPtr> policies) {
+  bool enforced = false, audited = false;
+  for (const auto& policy : policies) {
+    if (can_deny(*policy, direction)) (policy->audit ? audited : enforced) = true;
+  }
+  Mode mode{.consulted = false, .audit = audited && !enforced};
+  for (const auto& policy : policies) {
+    auto counts = [&](const Rule& rule) { return rule_counts(*policy, rule, mode.audit); };
+    if (isolates(*policy, direction, mode.audit) ||
+        std::ranges::any_of(policy->rules[static_cast<size_t>(direction)], counts))
+      mode.consulted = true;
+  }
+  return mode;
+}
+
+bool same_mode(const Policy& a, const Policy& b) {
+  auto part = [](const Policy& policy, size_t at) {
+    auto denies = std::ranges::count(policy.rules[at], Action::deny, &Rule::action);
+    return std::tuple(policy.tier == Tier::network_policy, policy.audit, policy.isolates[at], denies > 0,
+                      policy.rules[at].size() > static_cast<size_t>(denies));
+  };
+  return part(a, WEFT_INGRESS) == part(b, WEFT_INGRESS) && part(a, WEFT_EGRESS) == part(b, WEFT_EGRESS);
+}
+
 bool asked_before(const PolicyPtr& a, const PolicyPtr& b) {
   return std::tie(a->tier, a->priority, a->key) < std::tie(b->tier, b->priority, b->key);
 }
@@ -43,28 +76,20 @@ bool asked_before(const PolicyPtr& a, const PolicyPtr& b) {
 DirectionRules::DirectionRules(Direction direction, std::span<const PolicyPtr> policies,
                                std::span<const NamedPort> ports,
                                const std::function<uint32_t(const MatcherPtr&)>& use, ReasonTable& reasons)
-    : direction_(direction) {
-  bool enforced = false, audited = false;
-  for (const auto& policy : policies) {
-    if (can_deny(*policy, direction)) (policy->audit ? audited : enforced) = true;
-  }
-  audit_ = audited && !enforced;
+    : direction_(direction), mode_(mode_of(direction, policies)) {
   Reason isolation{.kind = Reason::Kind::isolation, .direction = direction};
   for (const auto& policy : policies) {
     add_lines(policy, ports, use);
-    if (policy->isolates[static_cast<size_t>(direction)] && (audit_ || !policy->audit))
-      isolation.policies.push_back(policy->key);
+    if (isolates(*policy, direction, mode_.audit)) isolation.policies.push_back(policy->key);
   }
   if (!isolation.policies.empty()) isolation_ = reasons.number(std::move(isolation));
-  consulted_ = isolation_ || !lines_.empty();
-  if (consulted_) everyone_ = make(signature_of(nullptr), reasons);
+  if (mode_.consulted) everyone_ = make(signature_of(nullptr), reasons);
 }
 
-/// Where other policies deny for real, Deny rules of those in audit are no lines at all.
 void DirectionRules::add_lines(const PolicyPtr& policy, std::span<const NamedPort> ports,
                                const std::function<uint32_t(const MatcherPtr&)>& use) {
   for (const auto& rule : policy->rules[static_cast<size_t>(direction_)]) {
-    if (rule.action == Action::deny && policy->audit && !audit_) continue;
+    if (!rule_counts(*policy, rule, mode_.audit)) continue;
     Line line{.policy = policy, .rule = &rule, .matchers = {}, .ports = rule.ports};
     for (const auto& peer : rule.peers) line.matchers.push_back(use(peer));
     std::ranges::sort(line.matchers);
@@ -95,7 +120,7 @@ DirectionRules::Signature DirectionRules::signature_of(const Identity* peer) con
 }
 
 PortTablePtr DirectionRules::table_for(const Identity& peer, ReasonTable& reasons) {
-  if (!consulted_) return nullptr;
+  if (!mode_.consulted) return nullptr;
   auto signature = signature_of(&peer);
   bool more = std::ranges::any_of(signature.lines, [&](uint32_t i) { return !lines_[i].rule->everyone; });
   if (!more) return nullptr;

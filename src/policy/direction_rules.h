@@ -17,6 +17,15 @@ namespace weft::policy {
 /// The order in which policies are asked: tier, priority, name.
 bool asked_before(const PolicyPtr& a, const PolicyPtr& b);
 
+/// How the kernel treats a direction of pods that these policies select, whatever else their rules say.
+struct Mode {
+  bool consulted = false;  ///< connections need a verdict; without one they are denied
+  bool audit = false;      ///< what is denied passes, and is reported (kAuditAnnotation)
+};
+Mode mode_of(Direction direction, std::span<const PolicyPtr> policies);
+/// Whether two policies come to the same in mode_of(), among whatever others.
+bool same_mode(const Policy& a, const Policy& b);
+
 /// All rules for one direction of a subject, and the verdicts that follow from them for any peer.
 class DirectionRules {
  public:
@@ -26,10 +35,7 @@ class DirectionRules {
   DirectionRules(Direction direction, std::span<const PolicyPtr> policies, std::span<const NamedPort> ports,
                  const std::function<uint32_t(const MatcherPtr&)>& use, ReasonTable& reasons);
 
-  /// Connections need a verdict; without one they are denied.
-  bool consulted() const { return consulted_; }
-  /// What is denied passes, and is reported (kAuditAnnotation).
-  bool audit() const { return audit_; }
+  const Mode& mode() const { return mode_; }
   /// For what no entry decides; nullptr where entries decide all.
   const ReasonPtr& isolation() const { return isolation_; }
   /// Of all rules, each once.
@@ -69,8 +75,7 @@ class DirectionRules {
 
   Direction direction_ = Direction::ingress;
   std::vector<Line> lines_;
-  bool consulted_ = false;
-  bool audit_ = false;
+  Mode mode_;
   ReasonPtr isolation_;
   PortTablePtr everyone_;
   std::map<Signature, PortTablePtr> tables_;

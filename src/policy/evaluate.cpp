@@ -106,7 +106,7 @@ std::optional<EndVerdict> PolicyPlan::judge(const End& at, const End& peer, Dire
   const auto& subject = subjects_.at(record->second.subject).subject;
   const auto& rules = subject.rules(direction);
   EndVerdict out{.peer = identities_.identity_of(peer.addresses.front()), .why = {}};
-  if (!rules.consulted()) {
+  if (!rules.mode().consulted) {
     out.why = Reason{.kind = Reason::Kind::no_policy, .direction = direction}.str();
     return out;
   }
@@ -115,7 +115,7 @@ std::optional<EndVerdict> PolicyPlan::judge(const End& at, const End& peer, Dire
   out.allowed = reason->reason.allows();
   out.reason = entry ? reason->number : 0;
   out.why = reason->reason.str();
-  if (!out.allowed && rules.audit()) {
+  if (!out.allowed && rules.mode().audit) {
     out.allowed = out.audit = true;
     out.why = "in audit, so it passes: " + out.why;
   }

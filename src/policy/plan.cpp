@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <ranges>
 #include <tuple>
 
@@ -89,7 +91,7 @@ void PolicyPlan::change_namespace(const std::string& name, const kube::StringMap
   for (const auto& key : record.policies) {
     auto& policy = policies_.find(key)->second;
     policy.in_force = in_force(policy.written);
-    touched_subjects_.insert(policy.subjects.begin(), policy.subjects.end());
+    touch_subjects(policy, true);
   }
 }
 
@@ -118,11 +120,13 @@ void PolicyPlan::change_policy(const std::string& key, PolicyPtr now) {
   if (at == policies_.end() && !now) return;
   auto before = at == policies_.end() ? nullptr : at->second.in_force;
   auto in_force_now = now ? in_force(now) : nullptr;
-  touch_selected(before.get(), in_force_now.get());
+  bool selects_others = touch_selected(before.get(), in_force_now.get());
   if (now) name_parts(*now, true);
-  if (before) name_parts(*before, false);
+  if (before) replaced_.push_back(before);
   auto& record = at == policies_.end() ? policies_[key] : at->second;
-  touched_subjects_.insert(record.subjects.begin(), record.subjects.end());
+  bool other_flags = !before || !now || !same_mode(*before, *in_force_now);
+  if (selects_others) ++record.revision;
+  touch_subjects(record, selects_others || other_flags);
   const auto& any = now ? *now : *before;
   auto& keys = any.tier == Tier::network_policy ? namespaces_[any.namespace_].policies : cluster_policies_;
   if (!now) {
@@ -150,8 +154,18 @@ bool PolicyPlan::selects(const Policy& policy, const PodFacts& pod) const {
   return policy.selects_pod(pod.namespace_, at == namespaces_.end() ? kNone : at->second.labels, pod.labels);
 }
 
-/// Pods that only one of the two selects, or that it makes a difference to whose ports have names.
-void PolicyPlan::touch_selected(const Policy* before, const Policy* now) {
+/// `with_pods`: they may have other subjects, too.
+void PolicyPlan::touch_subjects(const PolicyRecord& policy, bool with_pods) {
+  for (uint32_t number : policy.subjects) {
+    touched_subjects_.insert(number);
+    const auto& pods = subjects_.at(number).pods;
+    if (with_pods) touched_pods_.insert(pods.begin(), pods.end());
+  }
+}
+
+/// Pods that only one of the two selects, or that it makes a difference to whose ports have names. Returns
+/// whether there are any of the first kind.
+bool PolicyPlan::touch_selected(const Policy* before, const Policy* now) {
   const auto& any = before ? *before : *now;
   auto namespace_ = namespaces_.find(any.namespace_);
   static const std::set<std::string> kNone;
@@ -160,12 +174,15 @@ void PolicyPlan::touch_selected(const Policy* before, const Policy* now) {
                                                        : namespace_->second.pods;
   bool names =
       (before && before->has_names(Direction::ingress)) != (now && now->has_names(Direction::ingress));
+  bool selects_others = false;
   for (const auto& key : pods) {
     const auto& pod = pods_.find(key)->second;
     if (!pod.local) continue;
     bool was = before && selects(*before, *pod.facts), is = now && selects(*now, *pod.facts);
+    selects_others = selects_others || was != is;
     if (was != is || (is && names)) touched_pods_.insert(key);
   }
+  return selects_others;
 }
 
 void PolicyPlan::put(const kube::Node& node) {
@@ -189,19 +206,22 @@ void PolicyPlan::erase_domain_address(std::string_view name, const IpAddr& addre
 
 SubjectKey PolicyPlan::subject_key(const PodFacts& pod) const {
   SubjectKey out;
+  std::vector<PolicyPtr> policies;
   bool names = false;
   auto add = [&](const std::set<std::string>& keys) {
     for (const auto& key : keys) {
-      const auto& policy = *policies_.find(key)->second.in_force;
-      if (!selects(policy, pod)) continue;
-      out.policies.push_back(key);
-      names = names || policy.has_names(Direction::ingress);
+      const auto& policy = policies_.find(key)->second.in_force;
+      if (!selects(*policy, pod)) continue;
+      out.policies.push_back({key, policies_.find(key)->second.revision});
+      policies.push_back(policy);
+      names = names || policy->has_names(Direction::ingress);
     }
   };
   if (auto at = namespaces_.find(pod.namespace_); at != namespaces_.end()) add(at->second.policies);
   add(cluster_policies_);
   std::ranges::sort(out.policies);
   if (names) out.ports = pod.ports;
+  out.flags = flags_of(policies);
   return out;
 }
 
@@ -238,7 +258,7 @@ void PolicyPlan::assign(const std::string& key) {
 
 void PolicyPlan::build(Subject& subject, VerdictChanges changes) {
   std::vector<PolicyPtr> policies;
-  for (const auto& key : subject.key().policies) {
+  for (const auto& [key, revision] : subject.key().policies) {
     auto& record = policies_.find(key)->second;
     record.subjects.insert(subject.number());
     policies.push_back(record.in_force);
@@ -251,7 +271,7 @@ void PolicyPlan::drop(uint32_t number, VerdictChanges changes) {
   if (at == subjects_.end() || !at->second.pods.empty()) return;
   auto& subject = at->second.subject;
   subject.clear(matchers_, changes);
-  for (const auto& key : subject.key().policies) {
+  for (const auto& [key, revision] : subject.key().policies) {
     if (auto policy = policies_.find(key); policy != policies_.end()) policy->second.subjects.erase(number);
   }
   subject_by_key_.erase(subject.key());
@@ -270,6 +290,14 @@ void PolicyPlan::settle_identities(PlanChanges& changes) {
   }
   changes.identities = std::move(settled.put);
   changes.identities_removed = std::move(settled.removed);
+  settle_peers({changes.verdicts, changes.verdicts_removed});
+  put_in_order(changes);
+}
+
+void PolicyPlan::settle_peers(VerdictChanges changes) {
+  for (auto [number, peer] : touched_peers_)
+    subjects_.at(number).subject.update(peer, identities_, reasons_, changes);
+  touched_peers_.clear();
 }
 
 void PolicyPlan::settle_subjects(VerdictChanges changes) {
@@ -278,20 +306,9 @@ void PolicyPlan::settle_subjects(VerdictChanges changes) {
   for (uint32_t number : left_subjects_) drop(number, changes);
   left_subjects_.clear();
   for (uint32_t number : touched_subjects_) {
-    auto at = subjects_.find(number);
-    if (at == subjects_.end()) continue;
-    uint32_t flags = at->second.subject.flags();
-    build(at->second.subject, changes);
-    const auto& pods = at->second.pods;
-    if (at->second.subject.flags() != flags) moved_pods_.insert(pods.begin(), pods.end());
-  }
-  for (auto [number, peer] : touched_peers_) {
-    auto at = subjects_.find(number);
-    if (at == subjects_.end() || touched_subjects_.contains(number)) continue;
-    at->second.subject.update(peer, identities_, reasons_, changes);
+    if (auto at = subjects_.find(number); at != subjects_.end()) build(at->second.subject, changes);
   }
   touched_subjects_.clear();
-  touched_peers_.clear();
 }
 
 void PolicyPlan::add_entry(const std::string& key, PlanChanges& changes) {
@@ -303,7 +320,7 @@ void PolicyPlan::add_entry(const std::string& key, PlanChanges& changes) {
     pod.entry.reset();
     return;
   }
-  PodEntry entry{key, pod.facts->uid, pod.subject, subjects_.at(pod.subject).subject.flags()};
+  PodEntry entry{key, pod.facts->uid, pod.subject, subjects_.at(pod.subject).subject.key().flags};
   removed_pods_.erase(key);
   if (pod.entry == entry) return;
   pod.entry = entry;
@@ -317,15 +334,33 @@ void PolicyPlan::settle_pods(PlanChanges& changes) {
   removed_pods_.clear();
 }
 
-PlanChanges PolicyPlan::take_changes() {
-  PlanChanges changes;
-  settle_identities(changes);
-  settle_subjects({changes.verdicts, changes.verdicts_removed});
-  settle_pods(changes);
-  std::ranges::sort(changes.verdicts, [](const VerdictEntry& a, const VerdictEntry& b) {
-    return std::tuple(a.allow, -a.key.bits, a.key) < std::tuple(b.allow, -b.key.bits, b.key);
-  });
-  return changes;
+/// Longer prefixes before those that hold them, and peers' own entries before those that they fall back to:
+/// whatever is looked up between two writes is found as it was or as it will be. Removed in turn.
+void PolicyPlan::put_in_order(PlanChanges& changes) const {
+  auto rank = [](const VerdictKey& key) { return std::tuple(key.peer == WEFT_IDENTITY_ANY, -key.bits, key); };
+  std::ranges::sort(changes.verdicts, {}, [&](const VerdictEntry& entry) { return rank(entry.key); });
+  std::ranges::sort(changes.verdicts_removed, std::greater(), rank);
+  auto unused = [this](const VerdictKey& key) {
+    return !subjects_.contains(key.subject) || (key.peer != WEFT_IDENTITY_ANY && !identities_.find(key.peer));
+  };
+  std::ranges::copy_if(changes.verdicts_removed, std::back_inserter(changes.verdicts_unused), unused);
+  std::erase_if(changes.verdicts_removed, unused);
+  auto length = [](const auto& entry) { return -entry.first.length; };
+  std::ranges::sort(changes.identities, {}, length);
+  std::ranges::sort(changes.identities_removed, {}, &IpPrefix::length);
+}
+
+std::vector<PlanChanges> PolicyPlan::take_changes() {
+  std::vector<PlanChanges> steps(3);
+  settle_identities(steps[0]);
+  settle_subjects({steps[1].verdicts, steps[1].verdicts_removed});
+  settle_pods(steps[1]);
+  put_in_order(steps[1]);
+  for (const auto& policy : replaced_) name_parts(*policy, false);
+  replaced_.clear();
+  settle_identities(steps[2]);
+  std::erase_if(steps, [](const PlanChanges& step) { return step.empty(); });
+  return steps;
 }
 
 PlanChanges PolicyPlan::everything() const {

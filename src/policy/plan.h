@@ -42,21 +42,19 @@ struct PodEntry {
   auto operator<=>(const PodEntry&) const = default;
 };
 
-/// What to write and what to remove. Written in this order nothing passes on the way that neither the old nor
-/// the new state lets through, but for what is kept in both: identities of new numbers first need their
-/// verdicts. So: verdicts put, identities put, pods put; then pods, identities and verdicts removed. Each
-/// place is named once at most.
+/// What to write and what to remove, each place once, member by member and entry by entry in this order.
 struct PlanChanges {
-  std::vector<VerdictEntry> verdicts;  ///< denials first, and of both the longer prefixes
+  std::vector<VerdictEntry> verdicts;
+  std::vector<VerdictKey> verdicts_removed;
   std::vector<std::pair<IpPrefix, uint32_t>> identities;
+  std::vector<IpPrefix> identities_removed;
   std::vector<PodEntry> pods;
   std::vector<std::string> pods_removed;
-  std::vector<IpPrefix> identities_removed;
-  std::vector<VerdictKey> verdicts_removed;
+  std::vector<VerdictKey> verdicts_unused;  ///< of subjects and identities that nothing has any more
 
   bool empty() const {
-    return verdicts.empty() && identities.empty() && pods.empty() && pods_removed.empty() &&
-           identities_removed.empty() && verdicts_removed.empty();
+    return verdicts.empty() && verdicts_removed.empty() && identities.empty() && identities_removed.empty() &&
+           pods.empty() && pods_removed.empty() && verdicts_unused.empty();
   }
 };
 
@@ -88,6 +86,8 @@ struct Evaluation {
 class PolicyPlan {
  public:
   explicit PolicyPlan(PlanOptions options);
+  PolicyPlan(const PolicyPlan&) = delete;
+  PolicyPlan& operator=(const PolicyPlan&) = delete;
 
   void put(const kube::Pod& pod);
   void put(const kube::Namespace& namespace_);
@@ -106,8 +106,12 @@ class PolicyPlan {
   void put_domain_address(std::string_view name, const IpAddr& address);
   void erase_domain_address(std::string_view name, const IpAddr& address);
 
-  /// What changed since the last call.
-  PlanChanges take_changes();
+  /// What changed since the last call, in steps to be written one after the other; none is empty. While they
+  /// are written any connection is decided at any time as before or as after each change of an object; only
+  /// while a namespace's labels change may a pod be seen as it was and its peers as they will be. For that,
+  /// addresses that policies are about to tell apart get identities of their own first, then policies and
+  /// pods change, then identities go that nobody needs to tell apart any more.
+  std::vector<PlanChanges> take_changes();
   /// All there is to write, as of the last take_changes().
   PlanChanges everything() const;
 
@@ -143,7 +147,8 @@ class PolicyPlan {
   };
   struct PolicyRecord {
     PolicyPtr written;
-    PolicyPtr in_force;  ///< with the audit of its namespace
+    PolicyPtr in_force;     ///< with the audit of its namespace
+    uint32_t revision = 0;  ///< rises when it selects other pods
     std::set<uint32_t> subjects;
   };
   struct SubjectRecord {
@@ -161,7 +166,8 @@ class PolicyPlan {
   void change_policy(const std::string& key, PolicyPtr now);
   void name_parts(const Policy& policy, bool add);
   PolicyPtr in_force(const PolicyPtr& written) const;
-  void touch_selected(const Policy* before, const Policy* now);
+  void touch_subjects(const PolicyRecord& policy, bool with_pods);
+  bool touch_selected(const Policy* before, const Policy* now);
   bool selects(const Policy& policy, const PodFacts& pod) const;
 
   SubjectKey subject_key(const PodFacts& pod) const;
@@ -171,9 +177,11 @@ class PolicyPlan {
   void build(Subject& subject, VerdictChanges changes);
   void drop(uint32_t number, VerdictChanges changes);
   void settle_identities(PlanChanges& changes);
+  void settle_peers(VerdictChanges changes);
   void settle_subjects(VerdictChanges changes);
   void settle_pods(PlanChanges& changes);
   void add_entry(const std::string& key, PlanChanges& changes);
+  void put_in_order(PlanChanges& changes) const;
 
   bool has_port(const std::set<std::string>& pods, const PortName& port) const;
   Expected<End> resolve(const Party& party, const char* which) const;
@@ -196,6 +204,7 @@ class PolicyPlan {
   std::map<SubjectKey, uint32_t> subject_by_key_;
   std::unordered_map<uint32_t, SubjectRecord> subjects_;
 
+  std::vector<PolicyPtr> replaced_;      ///< what they name is still told apart
   std::set<std::string> touched_pods_;   ///< what selects them may have changed
   std::set<std::string> moved_pods_;     ///< they have another subject, or none
   std::set<std::string> removed_pods_;   ///< they had an entry, and are none of this node's subjects any more

@@ -289,10 +289,10 @@ TEST_F(PlanFacts, AnotherPlanCanBeginAboveTheNumbersInUse) {
   PolicyPlan plan({.node = "", .first_number = 1000});
   plan.put(test::object<kube::Namespace>("{metadata: {name: some}}"));
   plan.put(test::World::pod_object("some/p", "10.0.0.1"));
-  auto changes = plan.take_changes();
-  ASSERT_EQ(changes.identities.size(), 1U);
-  EXPECT_GE(changes.identities[0].second, 1000U);
-  EXPECT_GE(changes.pods.at(0).subject, 1000U);
+  auto steps = plan.take_changes();
+  ASSERT_EQ(steps.size(), 2U);
+  EXPECT_GE(steps[0].identities.at(0).second, 1000U);
+  EXPECT_GE(steps[1].pods.at(0).subject, 1000U);
 }
 
 TEST_F(PlanFacts, OnlyPodsOfTheNodeAreSubjects) {

@@ -253,8 +253,13 @@ class History {
       : make_(seed), node_(std::move(node)), few_policies_(few_policies), plan_({.node = node_}) {}
 
   void step() {
-    for (unsigned i = 1 + make_.below(3); i > 0; --i) change();
-    maps_.apply(plan_.take_changes());
+    if (make_.one_in(3)) {
+      change();
+      apply_watched();
+    } else {
+      for (unsigned i = 1 + make_.below(3); i > 0; --i) change();
+      maps_.apply(plan_.take_changes());
+    }
     EXPECT_TRUE(plan_.take_changes().empty());
     for (int i = 0; i < 150; ++i) probe();
     compare_with_fresh();
@@ -275,6 +280,41 @@ class History {
     }
   }
 
+  struct Watched {
+    std::string pod;
+    IpAddr peer;
+    Direction direction;
+    uint8_t protocol;
+    uint16_t port;
+    std::optional<bool> before, after;
+  };
+
+  /// While the changes of one object are written, connections are decided as before or as after.
+  void apply_watched() {
+    auto changes = plan_.take_changes();
+    auto after = maps_;
+    after.apply(changes);
+    std::vector<Watched> watched;
+    for (const auto& [key, pod] : maps_.pods()) {
+      for (int i = 0; i < 3; ++i) {
+        auto peer = *IpAddr::parse(make_.of(make_.one_in(4) ? kOutside : kAddresses));
+        auto direction = make_.one_in(2) ? Direction::ingress : Direction::egress;
+        auto [protocol, port] = service(test::Oracle(objects_).owner(peer));
+        watched.push_back({key, peer, direction, protocol, port,
+                           maps_.allows(key, direction, peer, protocol, port),
+                           after.allows(key, direction, peer, protocol, port)});
+      }
+    }
+    maps_.apply(changes, [&] {
+      if (relabelled_namespace_) return;
+      for (const auto& one : watched) {
+        auto now = maps_.allows(one.pod, one.direction, one.peer, one.protocol, one.port);
+        EXPECT_TRUE(now == one.before || now == one.after)
+            << "on the way: " << name_of(one.direction) << " at " << one.pod << ", peer " << one.peer.str();
+      }
+    });
+  }
+
   void change_name() {
     const auto &name = make_.of(kNames), &address = make_.of(make_.one_in(3) ? kAddresses : kOutside);
     auto ip = *IpAddr::parse(address);
@@ -288,7 +328,9 @@ class History {
   }
 
   void change() {
-    switch (make_.below(12)) {
+    unsigned kind = make_.below(12);
+    relabelled_namespace_ = kind == 0;
+    switch (kind) {
       case 0:
         return change(objects_.namespaces, make_.space());
       case 1:
@@ -376,6 +418,7 @@ class History {
   Generator make_;
   std::string node_;
   bool few_policies_;
+  bool relabelled_namespace_ = false;  ///< by the last change
   test::Objects objects_;
   PolicyPlan plan_;
   test::Maps maps_;

@@ -12,10 +12,10 @@ VerdictKey key_of(uint32_t subject, Direction direction, uint32_t peer, const Po
 
 }  // namespace
 
-uint32_t Subject::flags() const {
-  const auto &in = halves_[WEFT_INGRESS].rules, &out = halves_[WEFT_EGRESS].rules;
-  return (in.consulted() ? WEFT_POLICY_ISOLATED_INGRESS : 0) | (in.audit() ? WEFT_POLICY_AUDIT_INGRESS : 0) |
-         (out.consulted() ? WEFT_POLICY_ISOLATED_EGRESS : 0) | (out.audit() ? WEFT_POLICY_AUDIT_EGRESS : 0);
+uint32_t flags_of(std::span<const PolicyPtr> policies) {
+  auto in = mode_of(Direction::ingress, policies), out = mode_of(Direction::egress, policies);
+  return (in.consulted ? WEFT_POLICY_ISOLATED_INGRESS : 0) | (in.audit ? WEFT_POLICY_AUDIT_INGRESS : 0) |
+         (out.consulted ? WEFT_POLICY_ISOLATED_EGRESS : 0) | (out.audit ? WEFT_POLICY_AUDIT_EGRESS : 0);
 }
 
 void Subject::replace(Direction direction, uint32_t peer, const PortTable* before, const PortTable* now,

@@ -4,6 +4,7 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -30,12 +31,24 @@ struct VerdictEntry {
   auto operator<=>(const VerdictEntry&) const = default;
 };
 
-/// What pods are selected by; those that share it share a subject.
+/// A policy, as long as it selects the same pods.
+struct Selection {
+  std::string policy;  ///< Policy::key
+  uint32_t revision = 0;
+  auto operator<=>(const Selection&) const = default;
+};
+
+/// What pods are selected by; those that share it share a subject. What cannot change for all pods of a
+/// subject at one stroke is part of it: then they get another.
 struct SubjectKey {
-  std::vector<std::string> policies;  ///< keys, sorted
-  std::vector<NamedPort> ports;       ///< if rules for what comes in go by names of ports
+  std::vector<Selection> policies;  ///< sorted
+  std::vector<NamedPort> ports;     ///< if rules for what comes in go by names of ports
+  uint32_t flags = 0;               ///< WEFT_POLICY_…
   auto operator<=>(const SubjectKey&) const = default;
 };
+
+/// WEFT_POLICY_… of pods that these policies select.
+uint32_t flags_of(std::span<const PolicyPtr> policies);
 
 /// The differences between tables, as they come.
 struct VerdictChanges {
@@ -50,8 +63,6 @@ class Subject {
 
   uint32_t number() const { return number_; }
   const SubjectKey& key() const { return key_; }
-  /// WEFT_POLICY_…, of both directions.
-  uint32_t flags() const;
   const DirectionRules& rules(Direction direction) const { return half(direction).rules; }
 
   /// Compiles the policies, all that select the subject, anew; `changes` gets what differs.

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -18,26 +19,43 @@ namespace weft::policy::test {
 
 class Maps {
  public:
-  /// Checks, too, that each change is one: nothing is removed that is not there, nothing put twice.
-  void apply(const PlanChanges& changes) {
+  /// Entry by entry, with a call of `watch` after each. Checks, too, that each change is one: nothing is
+  /// removed that is not there, nothing put twice.
+  void apply(const PlanChanges& changes, const std::function<void()>& watch = [] {}) {
     for (const auto& entry : changes.verdicts) {
       auto& slot = verdicts_[entry.key];
       EXPECT_FALSE(slot == entry) << "put as it was";
       slot = entry;
+      watch();
     }
+    auto remove = [&](auto& map, const auto& keys) {
+      for (const auto& key : keys) {
+        EXPECT_EQ(map.erase(key), 1U);
+        watch();
+      }
+    };
+    remove(verdicts_, changes.verdicts_removed);
     for (const auto& [prefix, identity] : changes.identities) {
       auto [at, fresh] = identities_.try_emplace(prefix, identity);
       EXPECT_TRUE(fresh || at->second != identity) << prefix.str() << " put as it was";
       at->second = identity;
+      watch();
     }
+    remove(identities_, changes.identities_removed);
     for (const auto& pod : changes.pods) {
       EXPECT_FALSE(pods_[pod.pod] == pod) << pod.pod << " put as it was";
       pods_[pod.pod] = pod;
+      watch();
     }
-    for (const auto& pod : changes.pods_removed) EXPECT_EQ(pods_.erase(pod), 1U) << pod;
-    for (const auto& prefix : changes.identities_removed)
-      EXPECT_EQ(identities_.erase(prefix), 1U) << prefix.str();
-    for (const auto& key : changes.verdicts_removed) EXPECT_EQ(verdicts_.erase(key), 1U);
+    remove(pods_, changes.pods_removed);
+    remove(verdicts_, changes.verdicts_unused);
+  }
+
+  void apply(const std::vector<PlanChanges>& steps, const std::function<void()>& watch = [] {}) {
+    for (const auto& step : steps) {
+      EXPECT_FALSE(step.empty());
+      apply(step, watch);
+    }
   }
 
   uint32_t identity_of(const IpAddr& address) const {

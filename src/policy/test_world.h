@@ -91,9 +91,21 @@ class World {
     erase(policy_object<kube::ClusterNetworkPolicy>(name, "{}"));
   }
 
+  /// `last` becomes what is written, of all steps.
   const PlanChanges& settle() {
-    last = plan.take_changes();
-    maps.apply(last);
+    auto steps = plan.take_changes();
+    maps.apply(steps);
+    last = {};
+    auto append = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+    for (const auto& step : steps) {
+      append(last.verdicts, step.verdicts);
+      append(last.verdicts_removed, step.verdicts_removed);
+      append(last.identities, step.identities);
+      append(last.identities_removed, step.identities_removed);
+      append(last.pods, step.pods);
+      append(last.pods_removed, step.pods_removed);
+      append(last.verdicts_unused, step.verdicts_unused);
+    }
     return last;
   }
 
