@@ -51,12 +51,13 @@ void PolicyPlan::change_pod(const std::string& key, PodPtr now) {
   if (!now) {
     local_pods_.erase(key);
     leave(key, at->second);
-    if (at->second.entry) removed_pods_.insert(key);
+    if (at->second.entry) removed_pods_.emplace(key, std::move(*at->second.entry));
     pods_.erase(at);
     namespaces_[namespace_].pods.erase(key);
     return;
   }
   auto& record = pods_[key];
+  if (auto removed = removed_pods_.extract(key)) record.entry = std::move(removed.mapped());
   record.facts = now;
   record.local = now->counts() && (options_.node.empty() || options_.node == now->node);
   if (record.local)
@@ -316,12 +317,11 @@ void PolicyPlan::add_entry(const std::string& key, PlanChanges& changes) {
   if (at == pods_.end()) return;
   auto& pod = at->second;
   if (pod.subject == 0) {
-    if (pod.entry) removed_pods_.insert(key);
+    if (pod.entry) removed_pods_.emplace(key, std::move(*pod.entry));
     pod.entry.reset();
     return;
   }
   PodEntry entry{key, pod.facts->uid, pod.subject, subjects_.at(pod.subject).subject.key().flags};
-  removed_pods_.erase(key);
   if (pod.entry == entry) return;
   pod.entry = entry;
   changes.pods.push_back(std::move(entry));
@@ -329,7 +329,7 @@ void PolicyPlan::add_entry(const std::string& key, PlanChanges& changes) {
 
 void PolicyPlan::settle_pods(PlanChanges& changes) {
   for (const auto& key : moved_pods_) add_entry(key, changes);
-  changes.pods_removed.assign(removed_pods_.begin(), removed_pods_.end());
+  std::ranges::copy(removed_pods_ | std::views::keys, std::back_inserter(changes.pods_removed));
   moved_pods_.clear();
   removed_pods_.clear();
 }

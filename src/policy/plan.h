@@ -204,12 +204,12 @@ class PolicyPlan {
   std::map<SubjectKey, uint32_t> subject_by_key_;
   std::unordered_map<uint32_t, SubjectRecord> subjects_;
 
-  std::vector<PolicyPtr> replaced_;      ///< what they name is still told apart
-  std::set<std::string> touched_pods_;   ///< what selects them may have changed
-  std::set<std::string> moved_pods_;     ///< they have another subject, or none
-  std::set<std::string> removed_pods_;   ///< they had an entry, and are none of this node's subjects any more
-  std::set<uint32_t> touched_subjects_;  ///< new, or with changed policies
-  std::set<uint32_t> left_subjects_;     ///< without pods
+  std::vector<PolicyPtr> replaced_;               ///< what they name is still told apart
+  std::set<std::string> touched_pods_;            ///< what selects them may have changed
+  std::set<std::string> moved_pods_;              ///< they have another subject, or none
+  std::map<std::string, PodEntry> removed_pods_;  ///< no subjects any more, with what was told of them last
+  std::set<uint32_t> touched_subjects_;           ///< new, or with changed policies
+  std::set<uint32_t> left_subjects_;              ///< without pods
   std::set<std::pair<uint32_t, uint32_t>> touched_peers_;  ///< subject and identity
 };
 

@@ -254,8 +254,10 @@ class History {
 
   void step() {
     if (make_.one_in(3)) {
+      std::map<std::string, std::string> owners;
+      for (const auto& address : kAddresses) owners[address] = plan_.pod_at(*IpAddr::parse(address));
       change();
-      apply_watched();
+      apply_watched(owners);
     } else {
       for (unsigned i = 1 + make_.below(3); i > 0; --i) change();
       maps_.apply(plan_.take_changes());
@@ -289,8 +291,9 @@ class History {
     std::optional<bool> before, after;
   };
 
-  /// While the changes of one object are written, connections are decided as before or as after.
-  void apply_watched() {
+  /// While the changes of one object are written, connections are decided as before or as after. `owners`:
+  /// the pods that had the addresses before; a pod's connections to itself are not of interest.
+  void apply_watched(const std::map<std::string, std::string>& owners) {
     auto changes = plan_.take_changes();
     auto after = maps_;
     after.apply(changes);
@@ -298,6 +301,8 @@ class History {
     for (const auto& [key, pod] : maps_.pods()) {
       for (int i = 0; i < 3; ++i) {
         auto peer = *IpAddr::parse(make_.of(make_.one_in(4) ? kOutside : kAddresses));
+        auto owner = owners.find(peer.str());
+        if (plan_.pod_at(peer) == key || (owner != owners.end() && owner->second == key)) continue;
         auto direction = make_.one_in(2) ? Direction::ingress : Direction::egress;
         auto [protocol, port] = service(test::Oracle(objects_).owner(peer));
         watched.push_back({key, peer, direction, protocol, port,
