@@ -54,18 +54,15 @@ Expected<void> PolicyEngine::synced() {
 
 Expected<void> PolicyEngine::apply() {
   if (!synced_) return {};
-  auto changes = plan_.take_changes();
-  for (const auto& pod : changes.pods_removed) entries_.erase(pod);
-  for (const auto& pod : changes.pods) entries_[pod.pod] = pod;
+  auto steps = plan_.take_changes();
   if (in_doubt_) {
     auto all = difference();
     if (!all) return failed(all.error());
-    changes = std::move(*all);
+    entries_.clear();
+    steps = {std::move(*all)};
   }
-  if (!changes.empty()) {
-    in_doubt_ = true;
-    if (auto written = write(changes); !written) return failed(written.error());
-  }
+  in_doubt_ = in_doubt_ || !steps.empty();
+  if (auto written = write(steps); !written) return failed(written.error());
   in_doubt_ = closed_ = false;
   return write_links(false);
 }
@@ -92,7 +89,7 @@ Expected<PlanChanges> PolicyEngine::difference() const {
     if (!equal) out.verdicts.push_back(entry);
     if (at != has.end()) has.erase(at);
   }
-  for (const auto& entry : has) out.verdicts_removed.push_back(entry.first);
+  for (const auto& entry : has) out.verdicts_unused.push_back(entry.first);
   std::map<IpPrefix, uint32_t> known;
   for (const auto& [key, identity] : identities) known.emplace(datapath::prefix_of(key), identity);
   for (const auto& [prefix, identity] : wanted.identities) {
@@ -104,41 +101,61 @@ Expected<PlanChanges> PolicyEngine::difference() const {
   return out;
 }
 
-/// In the order that PlanChanges asks for; but when nothing passes anyway, first what makes room.
-Expected<void> PolicyEngine::write(const PlanChanges& changes) {
-  if (closed_) WEFT_CHECK(remove(changes));
-  WEFT_CHECK(put(changes));
-  // What fails here stays closed: no reason to close others. apply() tries and tells.
-  (void)write_links(!changes.pods.empty());
-  note_narrowed(changes);
-  if (!closed_) WEFT_CHECK(remove(changes));
-  return maps_.raise_revision();
+Expected<void> PolicyEngine::write(const std::vector<PlanChanges>& steps) {
+  for (const auto& step : steps) {
+    WEFT_CHECK(write(step));
+    note_narrowed(step);
+  }
+  return steps.empty() ? Expected<void>() : maps_.raise_revision();
 }
 
-Expected<void> PolicyEngine::put(const PlanChanges& changes) {
+/// In the order of PlanChanges; but when nothing passes anyway, first what makes room.
+Expected<void> PolicyEngine::write(const PlanChanges& step) {
+  for (const auto& pod : step.pods_removed) entries_.erase(pod);
+  for (const auto& pod : step.pods) entries_[pod.pod] = pod;
+  if (closed_) {
+    WEFT_CHECK(remove(step.identities_removed));
+    WEFT_CHECK(remove(step.verdicts_unused));
+  }
+  WEFT_CHECK(put(step.verdicts));
+  WEFT_CHECK(remove(step.verdicts_removed));
+  WEFT_CHECK(put(step.identities));
+  WEFT_CHECK(remove(step.identities_removed));
+  // What fails here stays closed: no reason to close others. apply() tries again and tells.
+  (void)write_links(!step.pods.empty());
+  return remove(step.verdicts_unused);
+}
+
+Expected<void> PolicyEngine::put(const std::vector<VerdictEntry>& entries) const {
   std::vector<weft_verdict_key> keys;
   std::vector<weft_verdict> verdicts;
-  for (const auto& entry : changes.verdicts) {
+  for (const auto& entry : entries) {
     keys.push_back(kernel_key(entry.key));
     verdicts.push_back({entry.allow ? WEFT_VERDICT_ALLOW : WEFT_VERDICT_DENY, entry.reason});
   }
-  WEFT_CHECK(maps_.verdicts().update_all(keys, verdicts));
+  return maps_.verdicts().update_all(keys, verdicts);
+}
+
+Expected<void> PolicyEngine::put(const std::vector<std::pair<IpPrefix, uint32_t>>& entries) const {
   std::vector<weft_prefix_key> prefixes;
   std::vector<uint32_t> identities;
-  for (const auto& [prefix, identity] : changes.identities) {
+  for (const auto& [prefix, identity] : entries) {
     prefixes.push_back(datapath::prefix_key(prefix));
     identities.push_back(identity);
   }
   return maps_.identities().update_all(prefixes, identities);
 }
 
-Expected<void> PolicyEngine::remove(const PlanChanges& changes) {
-  std::vector<weft_prefix_key> prefixes;
-  for (const auto& prefix : changes.identities_removed) prefixes.push_back(datapath::prefix_key(prefix));
-  WEFT_CHECK(maps_.identities().erase_all(prefixes));
+Expected<void> PolicyEngine::remove(const std::vector<VerdictKey>& entries) const {
   std::vector<weft_verdict_key> keys;
-  for (const auto& key : changes.verdicts_removed) keys.push_back(kernel_key(key));
+  for (const auto& key : entries) keys.push_back(kernel_key(key));
   return maps_.verdicts().erase_all(keys);
+}
+
+Expected<void> PolicyEngine::remove(const std::vector<IpPrefix>& entries) const {
+  std::vector<weft_prefix_key> prefixes;
+  for (const auto& prefix : entries) prefixes.push_back(datapath::prefix_key(prefix));
+  return maps_.identities().erase_all(prefixes);
 }
 
 void PolicyEngine::note_narrowed(const PlanChanges& changes) {
@@ -153,6 +170,7 @@ void PolicyEngine::note_narrowed(const PlanChanges& changes) {
     if (!entry.allow) subjects.insert(entry.key.subject);
   }
   for (const auto& key : changes.verdicts_removed) subjects.insert(key.subject);
+  for (const auto& key : changes.verdicts_unused) subjects.insert(key.subject);
   for (const auto& [link, pod] : written_) {
     if (pod.flags & kIsolated && (moved || subjects.contains(pod.subject))) narrowed_.insert(link);
   }

@@ -62,9 +62,12 @@ class PolicyEngine {
 
  private:
   Expected<PlanChanges> difference() const;
-  Expected<void> write(const PlanChanges& changes);
-  Expected<void> put(const PlanChanges& changes);
-  Expected<void> remove(const PlanChanges& changes);
+  Expected<void> write(const std::vector<PlanChanges>& steps);
+  Expected<void> write(const PlanChanges& step);
+  Expected<void> put(const std::vector<VerdictEntry>& entries) const;
+  Expected<void> put(const std::vector<std::pair<IpPrefix, uint32_t>>& entries) const;
+  Expected<void> remove(const std::vector<VerdictKey>& entries) const;
+  Expected<void> remove(const std::vector<IpPrefix>& entries) const;
   Expected<void> write_links(bool all);
   Expected<void> write_link(int link, const PolicyLink& pod);
   void note_narrowed(const PlanChanges& changes);

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <ranges>
 #include <tuple>
+#include <utility>
 
 #include "policy/numbers.h"
 
@@ -27,9 +28,15 @@ std::vector<IpAddr> parsed_addresses(const kube::Node& node) {
 /// All that the key has.
 std::string text_of(const SubjectKey& key) {
   std::string out;
-  for (const auto& policy : key.policies) out += policy + '\n';
+  for (const auto& [policy, selection] : key.policies) out += fmt::format("{} {}\n", policy, selection);
   for (const auto& port : key.ports) out += fmt::format("{} {} {}\n", port.name, port.protocol, port.port);
-  return out;
+  return out + fmt::format("{}", key.flags);
+}
+
+/// Of whom it selects: another for others.
+uint64_t selection_of(const Policy& policy) {
+  return fnv1a(fmt::format("{} {}\n{}", policy.selects, policy.namespaces ? policy.namespaces->str() : "-",
+                           policy.pods.str()));
 }
 
 }  // namespace
@@ -54,7 +61,7 @@ void PolicyPlan::change_pod(const std::string& key, PodPtr now) {
     if (at->second.entry) removed_pods_.emplace(key, std::move(*at->second.entry));
     pods_.erase(at);
     namespaces_[namespace_].pods.erase(key);
-    return;
+    return forget_if_empty(namespace_);
   }
   auto& record = pods_[key];
   if (auto removed = removed_pods_.extract(key)) record.entry = std::move(removed.mapped());
@@ -87,13 +94,20 @@ void PolicyPlan::change_namespace(const std::string& name, const kube::StringMap
     touched_pods_.insert(record.pods.begin(), record.pods.end());
     record.labels = labels;
   }
-  if (record.audit == audit) return;
+  if (record.audit == audit) return forget_if_empty(name);
   record.audit = audit;
   for (const auto& key : record.policies) {
     auto& policy = policies_.find(key)->second;
     policy.in_force = in_force(policy.written);
     touch_subjects(policy, true);
   }
+  forget_if_empty(name);
+}
+
+void PolicyPlan::forget_if_empty(const std::string& namespace_) {
+  const auto& record = namespaces_[namespace_];
+  if (record.labels.empty() && !record.audit && record.pods.empty() && record.policies.empty())
+    namespaces_.erase(namespace_);
 }
 
 void PolicyPlan::put(const kube::NetworkPolicy& policy) {
@@ -126,13 +140,15 @@ void PolicyPlan::change_policy(const std::string& key, PolicyPtr now) {
   if (before) replaced_.push_back(before);
   auto& record = at == policies_.end() ? policies_[key] : at->second;
   bool other_flags = !before || !now || !same_mode(*before, *in_force_now);
-  if (selects_others) ++record.revision;
+  auto selection = now ? selection_of(*in_force_now) : record.selection;
+  selects_others = std::exchange(record.selection, selection) != selection || selects_others;
   touch_subjects(record, selects_others || other_flags);
   const auto& any = now ? *now : *before;
   auto& keys = any.tier == Tier::network_policy ? namespaces_[any.namespace_].policies : cluster_policies_;
   if (!now) {
     keys.erase(key);
     policies_.erase(at);
+    if (before->tier == Tier::network_policy) forget_if_empty(before->namespace_);
     return;
   }
   keys.insert(key);
@@ -213,7 +229,7 @@ SubjectKey PolicyPlan::subject_key(const PodFacts& pod) const {
     for (const auto& key : keys) {
       const auto& policy = policies_.find(key)->second.in_force;
       if (!selects(*policy, pod)) continue;
-      out.policies.push_back({key, policies_.find(key)->second.revision});
+      out.policies.push_back({key, policies_.find(key)->second.selection});
       policies.push_back(policy);
       names = names || policy->has_names(Direction::ingress);
     }
@@ -259,7 +275,7 @@ void PolicyPlan::assign(const std::string& key) {
 
 void PolicyPlan::build(Subject& subject, VerdictChanges changes) {
   std::vector<PolicyPtr> policies;
-  for (const auto& [key, revision] : subject.key().policies) {
+  for (const auto& [key, selection] : subject.key().policies) {
     auto& record = policies_.find(key)->second;
     record.subjects.insert(subject.number());
     policies.push_back(record.in_force);
@@ -272,7 +288,7 @@ void PolicyPlan::drop(uint32_t number, VerdictChanges changes) {
   if (at == subjects_.end() || !at->second.pods.empty()) return;
   auto& subject = at->second.subject;
   subject.clear(matchers_, changes);
-  for (const auto& [key, revision] : subject.key().policies) {
+  for (const auto& [key, selection] : subject.key().policies) {
     if (auto policy = policies_.find(key); policy != policies_.end()) policy->second.subjects.erase(number);
   }
   subject_by_key_.erase(subject.key());

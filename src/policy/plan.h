@@ -147,8 +147,8 @@ class PolicyPlan {
   };
   struct PolicyRecord {
     PolicyPtr written;
-    PolicyPtr in_force;     ///< with the audit of its namespace
-    uint32_t revision = 0;  ///< rises when it selects other pods
+    PolicyPtr in_force;      ///< with the audit of its namespace
+    uint64_t selection = 0;  ///< another when it selects others
     std::set<uint32_t> subjects;
   };
   struct SubjectRecord {
@@ -166,6 +166,7 @@ class PolicyPlan {
   void change_policy(const std::string& key, PolicyPtr now);
   void name_parts(const Policy& policy, bool add);
   PolicyPtr in_force(const PolicyPtr& written) const;
+  void forget_if_empty(const std::string& namespace_);
   void touch_subjects(const PolicyRecord& policy, bool with_pods);
   bool touch_selected(const Policy* before, const Policy* now);
   bool selects(const Policy& policy, const PodFacts& pod) const;

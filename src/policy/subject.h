@@ -33,8 +33,8 @@ struct VerdictEntry {
 
 /// A policy, as long as it selects the same pods.
 struct Selection {
-  std::string policy;  ///< Policy::key
-  uint32_t revision = 0;
+  std::string policy;      ///< Policy::key
+  uint64_t selection = 0;  ///< of its selectors
   auto operator<=>(const Selection&) const = default;
 };
 
