@@ -34,6 +34,7 @@ struct NodeLifecycle::State : std::enable_shared_from_this<State> {
   void on_pod(const PodPtr& before, const PodPtr& after);
   void on_lease(const std::shared_ptr<const kube::Lease>& lease);
   asio::awaitable<void> count_silence();
+  asio::awaitable<Expected<bool>> is_silent(const kube::Node& node);
   asio::awaitable<bool> sync(std::string name);
   asio::awaitable<bool> write_node(const kube::Node& node, const NodeLifecyclePlan& plan);
   asio::awaitable<bool> write_condition(const kube::Pod& pod, kube::PodCondition condition);
@@ -112,10 +113,29 @@ asio::awaitable<void> NodeLifecycle::State::count_silence() {
   }
 }
 
+/// A watch may be late when there is much to tell: so much hangs on a node's loss that the Lease itself is
+/// asked.
+asio::awaitable<Expected<bool>> NodeLifecycle::State::is_silent(const kube::Node& node) {
+  const auto& name = node.metadata.name;
+  auto known = engine.leases.get(kube::object_key(kLeaseNamespace, name));
+  auto object = co_await engine.client.get(kube::resource_of<kube::Lease>(), kLeaseNamespace, name);
+  if (!object && object.error().code == ErrorCode::not_found) co_return true;
+  if (!object) co_return std::unexpected(object.error());
+  WEFT_CO_TRY(auto lease, kube::decode<kube::Lease>(*object));
+  if (known && known->spec.renewTime == lease.spec.renewTime) co_return true;
+  silence[name] = Clock::duration(0);
+  co_return false;
+}
+
 asio::awaitable<bool> NodeLifecycle::State::sync(std::string name) {
   auto node = engine.nodes.get(name);
   if (!node) co_return true;
-  const bool heard = silence[name] < kNodeGrace;
+  bool heard = silence[name] < kNodeGrace;
+  if (!heard && node->spec.taints.empty()) {
+    auto silent = co_await is_silent(*node);
+    if (!silent) co_return false;
+    heard = !*silent;
+  }
   auto now = engine.context().now;
   auto plan = plan_node_lifecycle(*node, heard, engine.pods.by_index(kByNode, name), now);
   if (plan.look_again)
