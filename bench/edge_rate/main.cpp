@@ -7,7 +7,7 @@
 #include "flood.h"
 #include "nftables.h"
 #include "site.h"
-#include "stream.h"
+#include "../stream.h"
 
 namespace {
 

@@ -6,6 +6,7 @@
 cd "$(dirname "$0")" || exit 1
 load=${LOAD:-$(dirname "$(realpath "$weft")")/weft_load}
 rate=${RATE:-300}
+away=${AWAY:-20} # seconds without the API server
 out=$(mktemp -d)
 [ -x "$load" ] || { echo "not ok $load: not built"; exit 1; }
 cluster_up --nodes 3
@@ -70,14 +71,14 @@ api_away() {
   mapfile -d '' -t args <"/proc/$agent/cmdline"
   kill -9 "$agent"
   nsenter --net="/run/netns/weft-$cluster-node-1" "$weft" "${args[@]:1}" >"$out/agent" 2>&1 & by_hand=$!
-  sleep 15
+  sleep $((away - 5))
   kill -0 "$by_hand" || { cat "$out/agent"; status=1; }
   kill -9 "$by_hand"
   wait "$by_hand" 2>/dev/null
   kill -CONT "$up"
   return $status
 }
-check "20 s without the API server, and an agent killed meanwhile, lose no connection" under_load 22 api_away
+check "$away s without the API server, and an agent killed meanwhile, lose no connection" under_load $((away + 2)) api_away
 nodes_are_ready() { [ "$(kubectl get nodes -o jsonpath='{.items[*].status.conditions[?(@.type=="Ready")].status}')" = "True True True" ]; }
 check "no node was given up for that" nodes_are_ready
 check "changes arrive again" kubectl create service clusterip late --tcp=80:8080

@@ -2,7 +2,7 @@
 
 /// One TCP connection that carries as much as it can.
 
-#include "../service_load.h"
+#include "service_load.h"
 
 namespace weft::bench {
 
