@@ -21,6 +21,20 @@
 #define NEIGHBOUR_LAST 137
 #define LISTENER_REPORT 143  // RFC 3810
 
+// TCP connections that went on a moment ago: an array is quicker to look into than the table of all.
+struct policy_going {
+  struct weft_policy_flow_key key;
+  __u32 revision;
+  __u32 reserved;
+};
+#define POLICY_GOING_SIZE 4096U
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, POLICY_GOING_SIZE);
+  __type(key, __u32);
+  __type(value, struct policy_going);
+} policy_going SEC(".maps");
+
 struct question {
   struct weft_policy_flow_key key;
   __u8 peer[16];  // whom policies mean
@@ -249,6 +263,33 @@ static __always_inline int is_silent(struct weft_policy_flow* flow, __u8 protoco
   return 0;
 }
 
+// Where a connection is among those that went on a moment ago, if it is.
+static __always_inline struct policy_going* going_at(const struct weft_policy_flow_key* key) {
+  const __u32* words = (const __u32*)key;
+  __u32 hash = words[2] * 0x9e3779b1U ^ words[3] * 0x85ebca6bU ^ words[6] * 0xc2b2ae35U ^
+               words[7] * 0x27d4eb2fU ^ words[8] * 0x165667b1U ^ words[10] * 0xd3a2646cU;
+  hash = hash * 0x9e3779b1U >> 20;
+  return bpf_map_lookup_elem(&policy_going, &hash);
+}
+
+static __always_inline int is_going(const struct policy_going* going, const struct question* q) {
+  const __u64 *a = (const __u64*)&going->key, *b = (const __u64*)&q->key;
+  return going->revision == q->revision &&
+         !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5]));
+}
+
+// A packet of a connection that was decided and whose policies have not changed since.
+static __always_inline int go_on(const struct question* q, __u32 flow_flags, int resets) {
+  if (flow_flags & WEFT_POLICY_FLOW_DENIED && !resets)
+    return count_policy(WEFT_POLICY_DENIED_INGRESS + q->direction, DROP);
+  struct policy_going* going = resets || !is_tcp(q->key.protocol) ? 0 : going_at(&q->key);
+  if (going) {
+    going->key = q->key;
+    going->revision = q->revision;
+  }
+  return PASS;
+}
+
 // PASS or DROP for a packet of a pod. `to`: what it is about to be translated to. `how`: WEFT_INGRESS
 // or TO_PEER, and FROM_NODE, BEGINS.
 __noinline int police(context* ctx, const struct packet* p, const struct weft_tuple* to,
@@ -265,18 +306,19 @@ __noinline int police(context* ctx, const struct packet* p, const struct weft_tu
   }
   flow_key(&q.key, p, how & TO_PEER, ctx->ifindex);
   int begins = how & BEGINS || starts(p);
+  int resets = p->tcp_flags & TCP_RST;
+  if (is_tcp(q.key.protocol) && !begins && !resets && !(how & FROM_NODE)) {
+    const struct policy_going* going = going_at(&q.key);
+    if (going && is_going(going, &q)) return PASS;
+  }
   struct weft_policy_flow* flow = begins ? 0 : bpf_map_lookup_elem(&policy_flows, &q.key);
   if (flow && is_silent(flow, q.key.protocol)) flow = 0;
   if (how & FROM_NODE) {
     if (!flow) keep(&q, WEFT_INGRESS, WEFT_POLICY_FLOW_NODE);
     return PASS;
   }
-  int resets = p->tcp_flags & TCP_RST;
   if (flow && (flow->flags & WEFT_POLICY_FLOW_NODE || !(q.flags & ISOLATED))) return PASS;
-  if (flow && flow->revision == q.revision) {
-    if (!(flow->flags & WEFT_POLICY_FLOW_DENIED) || resets) return PASS;
-    return count_policy(WEFT_POLICY_DENIED_INGRESS + q.direction, DROP);
-  }
+  if (flow && flow->revision == q.revision) return go_on(&q, flow->flags, resets);
   find_peer(&q, to);
   if (flow) {
     int verdict = decide_anew(&q, flow, resets);
