@@ -21,9 +21,11 @@ struct Destroy {
 };
 using Object = std::unique_ptr<policy_maps_bpf, Destroy>;
 
+std::string layout_name() { return fmt::format("v{}", WEFT_POLICY_LAYOUT); }
+
 /// The folder of the maps of this layout. Programs that use others hold them themselves.
 Expected<std::string> make_folder(const std::string& bpf_dir) {
-  auto root = bpf_dir + "/policy", layout = fmt::format("v{}", WEFT_POLICY_LAYOUT);
+  auto root = bpf_dir + "/policy", layout = layout_name();
   std::error_code error;
   fs::create_directories(root + "/" + layout, error);
   if (error) return fail_errno("make folder " + root, error.value());
@@ -52,6 +54,12 @@ Expected<Map> typed(const bpf_map* map) {
   return Map::of(std::move(raw));
 }
 
+template <class Map>
+Expected<Map> pinned(const std::string& path) {
+  WEFT_TRY(auto raw, RawMap::open(path));
+  return Map::of(std::move(raw));
+}
+
 }  // namespace
 
 const PodPolicy::Sizes PodPolicy::kSizes{};
@@ -68,6 +76,19 @@ Expected<PodPolicy> PodPolicy::open(const std::string& bpf_dir, const Sizes& siz
   WEFT_TRY(out.flows_, typed<Flows>(maps.policy_flows));
   WEFT_TRY(out.settings_, typed<ArrayMap<weft_policy>>(maps.policy_settings));
   WEFT_TRY(out.counters_, RawMap::duplicate(bpf_map__fd(maps.policy_counters)));
+  return out;
+}
+
+Expected<PodPolicy> PodPolicy::find(const std::string& bpf_dir) {
+  PodPolicy out;
+  out.folder_ = bpf_dir + "/policy/" + layout_name();
+  WEFT_TRY(out.identities_, pinned<Identities>(out.folder_ + "/identities"));
+  WEFT_TRY(out.verdicts_, pinned<Verdicts>(out.folder_ + "/verdicts"));
+  WEFT_TRY(out.pods_, pinned<Pods>(out.folder_ + "/policy_pods"));
+  WEFT_TRY(out.open_, (pinned<HashMap<uint32_t, uint32_t>>(out.folder_ + "/policy_open")));
+  WEFT_TRY(out.flows_, pinned<Flows>(out.folder_ + "/policy_flows"));
+  WEFT_TRY(out.settings_, pinned<ArrayMap<weft_policy>>(out.folder_ + "/policy_settings"));
+  WEFT_TRY(out.counters_, RawMap::open(out.folder_ + "/policy_counters"));
   return out;
 }
 

@@ -35,6 +35,9 @@ class PodPolicy {
   /// were made.
   static Expected<PodPolicy> open(const std::string& bpf_dir, const Sizes& sizes = kSizes);
   static const Sizes kSizes;
+  /// Opens the pinned maps, of whatever sizes, to look at them; not_found if those of this layout are not
+  /// there.
+  static Expected<PodPolicy> find(const std::string& bpf_dir);
 
   const Identities& identities() const { return identities_; }
   const Verdicts& verdicts() const { return verdicts_; }

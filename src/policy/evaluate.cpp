@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "policy/direction_rules.h"
 #include "policy/plan.h"
 
 /// The part of PolicyPlan that answers questions.
@@ -56,6 +57,39 @@ std::vector<std::string> PolicyPlan::warnings(std::string_view key) const {
     }
   }
   return out;
+}
+
+std::vector<PolicyPtr> PolicyPlan::policies() const {
+  std::vector<PolicyPtr> out;
+  for (const auto& record : policies_ | std::views::values) out.push_back(record.in_force);
+  std::ranges::sort(out, asked_before);
+  return out;
+}
+
+std::vector<PolicyPtr> PolicyPlan::policies_of(std::string_view pod) const {
+  std::vector<PolicyPtr> out;
+  auto at = pods_.find(pod);
+  if (at == pods_.end() || at->second.subject == 0) return out;
+  for (const auto& [key, selection] : subjects_.at(at->second.subject).subject.key().policies)
+    out.push_back(policies_.find(key)->second.in_force);
+  std::ranges::sort(out, asked_before);
+  return out;
+}
+
+std::set<std::string> PolicyPlan::selected_by(std::string_view key) const {
+  std::set<std::string> out;
+  auto at = policies_.find(key);
+  if (at == policies_.end()) return out;
+  for (uint32_t subject : at->second.subjects) {
+    const auto& pods = subjects_.at(subject).pods;
+    out.insert(pods.begin(), pods.end());
+  }
+  return out;
+}
+
+std::optional<PodEntry> PolicyPlan::entry_of(std::string_view pod) const {
+  auto at = pods_.find(pod);
+  return at == pods_.end() ? std::nullopt : at->second.entry;
 }
 
 Expected<PolicyPlan::End> PolicyPlan::resolve(const Party& party, const char* which) const {

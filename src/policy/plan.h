@@ -126,6 +126,14 @@ class PolicyPlan {
   /// What of a policy cannot be enforced as written. `key`: "NAMESPACE/NAME" of a NetworkPolicy, "NAME" of a
   /// ClusterNetworkPolicy.
   std::vector<std::string> warnings(std::string_view key) const;
+  /// Those in force, in the order in which they are asked.
+  std::vector<PolicyPtr> policies() const;
+  /// Those that select a pod, in the same order. None do a pod of another node.
+  std::vector<PolicyPtr> policies_of(std::string_view pod) const;
+  /// Pods of this node that a policy selects; `key` as above.
+  std::set<std::string> selected_by(std::string_view key) const;
+  /// Nothing: the pod is none of this node's subjects.
+  std::optional<PodEntry> entry_of(std::string_view pod) const;
 
   /// Whether a connection may be made, as of the last take_changes() and by the very tables that the kernel
   /// has. `protocol`: IPPROTO_…; `port`: of the destination, in host order. Fails when a party is not known,
