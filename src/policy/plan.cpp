@@ -337,7 +337,8 @@ void PolicyPlan::add_entry(const std::string& key, PlanChanges& changes) {
     pod.entry.reset();
     return;
   }
-  PodEntry entry{key, pod.facts->uid, pod.subject, subjects_.at(pod.subject).subject.key().flags};
+  uint32_t report = pod.facts->report_allowed ? WEFT_POLICY_REPORT_ALLOWED : 0;
+  PodEntry entry{key, pod.facts->uid, pod.subject, subjects_.at(pod.subject).subject.key().flags | report};
   if (pod.entry == entry) return;
   pod.entry = entry;
   changes.pods.push_back(std::move(entry));

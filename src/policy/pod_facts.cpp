@@ -40,6 +40,7 @@ std::vector<IpAddr> addresses_of(const List& list, const std::string& first) {
 }  // namespace
 
 PodFacts facts_of(const kube::Pod& pod) {
+  auto report = pod.metadata.annotations.find(kReportAllowedAnnotation);
   PodFacts out{.key = pod.metadata.namespace_ + "/" + pod.metadata.name,
                .namespace_ = pod.metadata.namespace_,
                .uid = pod.metadata.uid,
@@ -51,6 +52,7 @@ PodFacts facts_of(const kube::Pod& pod) {
                .host_network = pod.spec.hostNetwork,
                .over = pod.status.phase == "Succeeded" || pod.status.phase == "Failed",
                .terminating = pod.metadata.deletionTimestamp.has_value(),
+               .report_allowed = report != pod.metadata.annotations.end() && report->second == "true",
                .created = pod.metadata.creationTimestamp};
   if (out.counts()) out.addresses = addresses_of(pod.status.podIPs, pod.status.podIP);
   return out;

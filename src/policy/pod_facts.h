@@ -23,6 +23,7 @@ struct PodFacts {
   bool host_network = false;           ///< it is its node, for policies
   bool over = false;                   ///< Succeeded or Failed: its addresses may be others' by now
   bool terminating = false;
+  bool report_allowed = false;  ///< kReportAllowedAnnotation
   kube::Time created;
   auto operator<=>(const PodFacts&) const = default;
 

@@ -23,6 +23,9 @@ namespace weft::policy {
 /// out of the verdicts (a NetworkPolicy does not isolate, a Deny rule is skipped).
 inline constexpr const char* kAuditAnnotation = "weft.dev/audit";
 
+/// On a Pod, with the value "true": what it is allowed is reported too, as kAuditAnnotation's denials are.
+inline constexpr const char* kReportAllowedAnnotation = "weft.dev/report-allowed";
+
 enum class Direction : uint8_t { ingress = WEFT_INGRESS, egress = WEFT_EGRESS };
 inline constexpr std::array kDirections = {Direction::ingress, Direction::egress};
 std::string_view name_of(Direction direction);
