@@ -203,6 +203,12 @@ class Agent {
                                              {.node = flags_.node_name,
                                               .netns_of = [this](int link) { return netns_of(link); },
                                               .on_synced = [this] { policies_synced(); }}));
+    http_->add_families([this] { return policy::metric_families(policies_->readings()); });
+    http_->add_page(std::string(policy::kDecisionsPage), [this] {
+      return http::Answer{.content_type = "application/json",
+                          .headers = {},
+                          .body = json::serialize(policies_->recent().to_json())};
+    });
     return take_over_pods();
   }
 
@@ -466,7 +472,9 @@ void add_agent_command(CLI::App& app, int& exit_code) {
       ->add_option("--healthz-bind-address", flags->healthz_address,
                    "serves /healthz and /livez; \"\": nowhere")
       ->capture_default_str();
-  agent->add_option("--metrics-bind-address", flags->metrics_address, "serves /metrics; \"\": nowhere")
+  agent
+      ->add_option("--metrics-bind-address", flags->metrics_address,
+                   "serves /metrics and /policy/decisions; \"\": nowhere")
       ->capture_default_str();
   agent->add_option("--node-ip", flags->node_ips, "the node's addresses; default: the Node's InternalIPs");
   agent->callback([flags, &exit_code] {

@@ -29,6 +29,12 @@ constexpr auto kCutAfter = 100ms;
 /// Log lines about denials, at most; metrics count all that is reported.
 constexpr int kLinesASecond = 10;
 
+/// The clock of the programs' reports; std::chrono::steady_clock is it.
+uint64_t monotonic_ns() {
+  return static_cast<uint64_t>(
+      std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count());
+}
+
 }  // namespace
 
 struct PolicyController::Impl {
@@ -80,6 +86,7 @@ struct PolicyController::Impl {
   asio::posix::stream_descriptor reported;
   std::optional<datapath::PolicyEvents> programs;
   DecisionCounts counts;
+  RecentDecisions recent;
   std::chrono::steady_clock::time_point second;
   int lines = 0;  ///< in that second
   int unsynced = 5;
@@ -200,6 +207,7 @@ void PolicyController::Impl::take(const weft_policy_event& event) {
     lines = 0;
   }
   if (lines++ < kLinesASecond) spdlog::info("{}", decision.str());
+  recent.add(std::move(decision), kube::now_point(), monotonic_ns());
 }
 
 PolicyController::PolicyController(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -224,5 +232,17 @@ Expected<void> PolicyController::connect(int link, PolicyLink pod) {
 Expected<void> PolicyController::forget_gone() { return impl_->engine.forget_gone(); }
 const PolicyEngine& PolicyController::engine() const { return impl_->engine; }
 const DecisionCounts& PolicyController::decisions() const { return impl_->counts; }
+const RecentDecisions& PolicyController::recent() const { return impl_->recent; }
+
+PolicyReadings PolicyController::readings() const {
+  const auto& engine = impl_->engine;
+  PolicyReadings out{.counters = std::nullopt,
+                     .decisions = impl_->counts,
+                     .write_failures = engine.failures(),
+                     .subjects = engine.plan().subjects(),
+                     .identities = engine.plan().identities()};
+  if (auto counters = engine.maps().counters()) out.counters = *counters;
+  return out;
+}
 
 }  // namespace weft::policy

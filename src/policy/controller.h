@@ -9,6 +9,8 @@
 #include "kube/client/informer.h"
 #include "kube/node.h"
 #include "policy/engine.h"
+#include "policy/metrics.h"
+#include "policy/recent.h"
 #include "policy/report.h"
 
 namespace weft::policy {
@@ -38,6 +40,8 @@ class PolicyController {
 
   const PolicyEngine& engine() const;
   const DecisionCounts& decisions() const;
+  const RecentDecisions& recent() const;
+  PolicyReadings readings() const;
 
  private:
   struct Impl;

@@ -134,6 +134,9 @@ class PolicyPlan {
   std::set<std::string> selected_by(std::string_view key) const;
   /// Nothing: the pod is none of this node's subjects.
   std::optional<PodEntry> entry_of(std::string_view pod) const;
+  /// How many there are.
+  size_t subjects() const { return subjects_.size(); }
+  size_t identities() const { return identities_.all().size(); }
 
   /// Whether a connection may be made, as of the last take_changes() and by the very tables that the kernel
   /// has. `protocol`: IPPROTO_…; `port`: of the destination, in host order. Fails when a party is not known,

@@ -23,11 +23,6 @@ DecisionEnd end_of(const uint8_t (&address)[16], uint16_t port, const PolicyEngi
   return {.pod = engine.plan().pod_at(ip), .address = ip, .port = ntohs(port)};
 }
 
-const char* verdict_of(const Decision& decision) {
-  if (decision.audit) return "audited";
-  return decision.allowed ? "allowed" : "denied";
-}
-
 std::vector<std::string> policies_of(const Reason& reason) {
   auto out = reason.policies;
   for (const auto& rule : reason.rules) {
@@ -44,8 +39,27 @@ std::string DecisionEnd::str(uint8_t protocol) const {
   return has_ports(protocol) ? fmt::format("{}:{}", name, port) : name;
 }
 
+json::object DecisionEnd::to_json() const {
+  return {{"pod", pod}, {"address", address.str()}, {"port", port}};
+}
+
+const char* Decision::verdict() const {
+  if (audit) return "audited";
+  return allowed ? "allowed" : "denied";
+}
+
+json::object Decision::to_json() const {
+  return {{"verdict", verdict()},
+          {"direction", name_of(direction)},
+          {"protocol", protocol_name(protocol)},
+          {"from", from.to_json()},
+          {"to", to.to_json()},
+          {"policies", json::value_from(policies)},
+          {"why", why}};
+}
+
 std::string Decision::str() const {
-  return fmt::format("{}: {} to {}/{}: {}", verdict_of(*this), from.str(protocol), to.str(protocol),
+  return fmt::format("{}: {} to {}/{}: {}", verdict(), from.str(protocol), to.str(protocol),
                      protocol_name(protocol), why);
 }
 
@@ -62,7 +76,9 @@ Decision decision_of(const weft_policy_event& event, const PolicyEngine& engine)
   if (auto known = engine.pod_of(static_cast<int>(event.link)); !known.empty()) pod.pod = known;
   auto reason =
       event.reason ? engine.plan().reason(event.reason) : engine.plan().isolation(pod.pod, out.direction);
-  if (reason) {
+  if (!event.reason && out.allowed && !out.audit) {
+    out.why = Reason{.kind = Reason::Kind::no_policy, .direction = out.direction}.str();
+  } else if (reason) {
     out.policies = policies_of(reason->reason);
     out.why = reason->reason.str();
   } else {
@@ -75,7 +91,7 @@ Decision decision_of(const weft_policy_event& event, const PolicyEngine& engine)
 }
 
 void count(DecisionCounts& counts, const Decision& decision) {
-  for (const auto& policy : decision.policies) ++counts[{policy, decision.direction, verdict_of(decision)}];
+  for (const auto& policy : decision.policies) ++counts[{policy, decision.direction, decision.verdict()}];
 }
 
 }  // namespace weft::policy

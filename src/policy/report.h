@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "datapath/policy_layout.h"
+#include "kube/json.h"
 #include "policy/engine.h"
 
 /// What the programs at pods' links decided, in names instead of numbers.
@@ -18,6 +19,7 @@ struct DecisionEnd {
   uint16_t port = 0;  ///< host order
   /// "shop/web:8080", "192.0.2.1:8080"; without the port where the protocol has none.
   std::string str(uint8_t protocol) const;
+  json::object to_json() const;
 };
 
 struct Decision {
@@ -29,13 +31,17 @@ struct Decision {
   DecisionEnd from, to;
   std::vector<std::string> policies;  ///< that decided: keys, as Policy::key
   std::string why;
+  /// "denied", "audited" or "allowed".
+  const char* verdict() const;
+  /// {"verdict", "direction", "protocol", "from": {"pod", "address", "port"}, "to", "policies", "why"}.
+  json::object to_json() const;
   /// "denied: shop/client → shop/web:8080/TCP: ingress …".
   std::string str() const;
 };
 
 Decision decision_of(const weft_policy_event& event, const PolicyEngine& engine);
 
-/// Connections by policy, direction and "denied", "audited" or "allowed". The programs report what is denied
+/// Connections by policy, direction and Decision::verdict. The programs report what is denied
 /// again and again once in five seconds, and what is allowed only on request.
 using DecisionCounts = std::map<std::tuple<std::string, Direction, std::string>, uint64_t>;
 void count(DecisionCounts& counts, const Decision& decision);

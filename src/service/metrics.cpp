@@ -172,6 +172,7 @@ std::string Metrics::text(const Readings& readings) const {
   add_services(readings.services, families);
   add_maps(readings.maps, families);
   if (readings.edge) add_edge(*readings.edge, families);
+  families.insert(families.end(), readings.others.begin(), readings.others.end());
   return prometheus::TextSerializer().Serialize(families);
 }
 

@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "datapath/map_fill.h"
 #include "kube/time.h"
@@ -29,6 +30,7 @@ class Metrics {
     ServiceEngine::Stats services;
     std::vector<datapath::MapFill> maps;
     std::optional<std::span<const uint64_t>> edge;  ///< by weft_edge_counter
+    std::vector<prometheus::MetricFamily> others;   ///< what other parts of the agent tell
   };
 
   /// `start`: endpoints that changed before are no measure of this process.

@@ -1,9 +1,12 @@
 #include "service/proxy_http.h"
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <iterator>
+#include <map>
 #include <utility>
 
 #include "base/log.h"
@@ -91,6 +94,8 @@ struct ProxyHttp::Impl : std::enable_shared_from_this<ProxyHttp::Impl> {
   MapCounter maps;
   HealthPorts ports;
   const NodeEdgeEngine* edge = nullptr;
+  std::vector<std::function<std::vector<prometheus::MetricFamily>()>> families;
+  std::map<std::string, std::function<http::Answer()>> pages;
   std::unique_ptr<http::Server::Listener> healthz_listener, metrics_listener;
   asio::steady_timer retry;
 };
@@ -155,9 +160,12 @@ http::Answer ProxyHttp::Impl::answer_health(const http::Request& request) {
 }
 
 awaitable<http::Answer> ProxyHttp::Impl::scrape(std::shared_ptr<Impl> self, http::Request request) {
+  if (auto page = self->pages.find(request.path); page != self->pages.end()) co_return page->second();
   if (request.path != "/metrics") co_return not_found();
   Metrics::Readings readings{
-      .services = self->engine.stats(), .maps = co_await self->maps.count(), .edge = {}};
+      .services = self->engine.stats(), .maps = co_await self->maps.count(), .edge = {}, .others = {}};
+  for (const auto& families : self->families)
+    std::ranges::move(families(), std::back_inserter(readings.others));
   std::vector<uint64_t> counters;
   if (auto read = self->edge ? self->edge->edge().counters() : fail(ErrorCode::not_found, "no edge yet")) {
     counters.assign(read->begin(), read->end());
@@ -186,6 +194,12 @@ void ProxyHttp::set_addresses(std::vector<IpAddr> addresses) {
   impl_->ports.set_addresses(std::move(addresses));
 }
 void ProxyHttp::set_edge(const NodeEdgeEngine& edge) { impl_->edge = &edge; }
+void ProxyHttp::add_families(std::function<std::vector<prometheus::MetricFamily>()> families) {
+  impl_->families.push_back(std::move(families));
+}
+void ProxyHttp::add_page(std::string path, std::function<http::Answer()> page) {
+  impl_->pages[std::move(path)] = std::move(page);
+}
 void ProxyHttp::service_changed() { impl_->metrics.service_changed(); }
 
 void ProxyHttp::slice_changed(const SlicePtr& before, const SlicePtr& after) {

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <prometheus/metric_family.h>
+
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +36,10 @@ class ProxyHttp {
   void set_addresses(std::vector<IpAddr> addresses);
   /// Its counters are told from now on; must outlive this.
   void set_edge(const NodeEdgeEngine& edge);
+  /// What other parts of the node's agent have to tell in /metrics; asked at each scrape.
+  void add_families(std::function<std::vector<prometheus::MetricFamily>()> families);
+  /// A page of theirs beside /metrics, by its path; the answer to each request for it.
+  void add_page(std::string path, std::function<http::Answer()> page);
 
   /// As kube::Informer reports changes, after the engine has them.
   void service_changed();
