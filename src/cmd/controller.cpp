@@ -18,6 +18,7 @@
 #include "endpoints/mirror_controller.h"
 #include "kube/client/client.h"
 #include "kube/client/lease.h"
+#include "policy/warning_controller.h"
 #include "service/pool_controller.h"
 
 namespace weft::cmd {
@@ -45,22 +46,26 @@ std::string identity() {
 
 /// All that the leader keeps.
 struct Controllers {
-  explicit Controllers(kube::Client& client) : slices(client), mirrored(client), pools(client) {}
+  explicit Controllers(kube::Client& client)
+      : slices(client), mirrored(client), pools(client), policies(client) {}
   void start() {
     slices.start();
     mirrored.start();
     pools.start();
+    policies.start();
   }
   void stop() {
     slices.stop();
     mirrored.stop();
     pools.stop();
+    policies.stop();
   }
   bool idle() const { return slices.idle() && mirrored.idle() && pools.idle(); }
 
   endpoints::Controller slices;
   endpoints::MirrorController mirrored;
   service::PoolController pools;
+  policy::WarningController policies;
 };
 
 /// Waits for the lease, works, and returns when the lease is lost.
@@ -121,8 +126,10 @@ Expected<void> run(const Flags& flags, int& exit_code) {
 
 void add_controller_command(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* controller = app.add_subcommand(
-      "controller", "Keep Services' EndpointSlices and load balancer addresses; one leads");
+  CLI::App* controller = app.add_subcommand("controller",
+                                            "Keep Services' EndpointSlices and load balancer addresses, and "
+                                            "tell of policies that cannot be enforced; "
+                                            "one leads");
   controller->add_option("--kubeconfig", flags->kubeconfig,
                          "default: $KUBECONFIG, else the service account of the pod");
   controller->add_flag("--no-leader-election", flags->no_leader_election,

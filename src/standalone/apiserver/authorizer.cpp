@@ -32,6 +32,8 @@ constexpr auto kRules = std::to_array<Rule>({
     {kControllerGroup, "", "nodes", true, false},
     {kControllerGroup, "", "namespaces", true, false},
     {kControllerGroup, "", "endpoints", true, false},
+    {kControllerGroup, "networking.k8s.io", "networkpolicies", true, false},
+    {kControllerGroup, "policy.networking.k8s.io", "clusternetworkpolicies", true, false},
     {kControllerGroup, "", "services/status", false, true},
     {kControllerGroup, "weft.dev", "addresspools", true, false},
     {kControllerGroup, "weft.dev", "addresspools/status", false, true},
