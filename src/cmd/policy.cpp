@@ -17,7 +17,8 @@ void add_policy_command(CLI::App& app, int& exit_code) {
   CLI::App* command =
       app.add_subcommand("policy", "NetworkPolicies and ClusterNetworkPolicies: what is in force and why");
   command->require_subcommand(1);
-  for (auto* add : {add_policy_list_command, add_policy_show_command, add_policy_matrix_command})
+  for (auto* add :
+       {add_policy_list_command, add_policy_show_command, add_policy_matrix_command, add_policy_log_command})
     add(*command, exit_code);
 }
 

@@ -15,5 +15,6 @@ void add_source_options(CLI::App& command, PolicySource& source);
 void add_policy_list_command(CLI::App& policy, int& exit_code);
 void add_policy_show_command(CLI::App& policy, int& exit_code);
 void add_policy_matrix_command(CLI::App& policy, int& exit_code);
+void add_policy_log_command(CLI::App& policy, int& exit_code);
 
 }  // namespace weft::cmd
