@@ -53,6 +53,9 @@ void print_node(const NodeStatus& node, int width) {
   } else {
     print_cell(node.kernel.empty() ? "not seen from here" : "NONE", node.kernel.empty(), 20);
   }
+  bool policed = !node.policy || node.policy->differences.empty();
+  auto policy = node.policy ? fmt::format("{} pods", node.policy->pods) : std::string("-");
+  print_cell(policed ? policy : policy + " DIFFER", policed, 18);
   print_cell(fmt::format("{} of {}", node.ready_pods, node.pods), true, 12);
   bool roomy = node.full_maps.empty();
   print_cell(!node.services ? "-"
@@ -66,8 +69,8 @@ void print_text(const StatusReport& report) {
   auto problems = report.problems();
   int width = 12;
   for (const auto& node : report.nodes) width = std::max(width, static_cast<int>(node.name.size()) + 2);
-  fmt::print("{:<{}}{:<12}{:<10}{:<20}{:<12}{}\n", "NODE", width, "READY", "AGENT", "SERVICES", "PODS READY",
-             "BPF MAPS");
+  fmt::print("{:<{}}{:<12}{:<10}{:<20}{:<18}{:<12}{}\n", "NODE", width, "READY", "AGENT", "SERVICES",
+             "POLICIES OF", "PODS READY", "BPF MAPS");
   for (const auto& node : report.nodes) print_node(node, width);
   const auto& controller = report.controller;
   fmt::print("\n{:<12}", "controller");
@@ -101,12 +104,17 @@ json::object to_json(const NodeStatus& node) {
   json::value services;
   if (node.services)
     services = json::object{{"wanted", node.services->wanted}, {"programmed", node.services->programmed}};
+  json::value policy;
+  if (node.policy)
+    policy = json::object{{"pods", node.policy->pods},
+                          {"differences", json::value_from(node.policy->differences)}};
   return {{"name", node.name},
           {"ready", node.ready},
           {"since", node.since},
           {"agent", json::object{{"alive", node.agent.empty()}, {"problem", node.agent}}},
           {"services", std::move(services)},
           {"differences", std::move(differences)},
+          {"policy", std::move(policy)},
           {"pods", json::object{{"total", node.pods}, {"ready", node.ready_pods}}},
           {"fullMaps", std::move(maps)}};
 }
@@ -168,7 +176,7 @@ void add_status_command(CLI::App& app, int& exit_code) {
       ->add_option(
           "-o", flags->format,
           "json: {well, problems, nodes: [{name, ready, since, agent, services: {wanted, programmed}, "
-          "differences, pods, fullMaps}], controller, dns}")
+          "differences, policy: {pods, differences}, pods, fullMaps}], controller, dns}")
       ->check(CLI::IsMember({"json"}));
   command->callback([flags, &exit_code] {
     auto result = run(*flags);

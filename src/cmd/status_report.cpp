@@ -13,6 +13,7 @@
 
 #include "base/http/client.h"
 #include "cmd/declared.h"
+#include "cmd/policy_source.h"
 #include "dns/probe.h"
 #include "kube/config.h"
 #include "kube/pod.h"
@@ -101,6 +102,28 @@ Expected<void> read_kernel(const Declared& declared, const kube::Node& node, con
   return {};
 }
 
+/// Pods that come or go just now have no link or no address, and are passed over.
+void read_policy(const policy::PolicyPlan& plan, const std::vector<kube::Pod>& pods,
+                 const std::string& cluster, NodeStatus& out) {
+  auto& status = out.policy.emplace();
+  auto node = read_node_policy(cluster, out.name);
+  if (!node) {
+    status.differences.push_back(node.error().message);
+    return;
+  }
+  policy::Comparison comparison(plan, node->kernel);
+  status.differences = comparison.identities();
+  for (const auto& pod : pods) {
+    auto key = pod.metadata.namespace_ + "/" + pod.metadata.name;
+    if (pod.spec.nodeName != out.name || pod.metadata.deletionTimestamp || !plan.entry_of(key) ||
+        plan.addresses_of(key).empty())
+      continue;
+    ++status.pods;
+    for (const auto& line : compare_pod(plan, comparison, *node, key))
+      status.differences.push_back(fmt::format("{} (pod {})", line, key));
+  }
+}
+
 awaitable<void> ask_agent(asio::io_context& io, std::optional<IpAddr> address,
                           std::chrono::milliseconds patience, NodeStatus& out) {
   if (!address) {
@@ -185,6 +208,16 @@ void add_differences(const NodeStatus& node, std::vector<std::string>& out) {
                               node.differences.size() - shown, node.name));
 }
 
+void add_policy(const NodeStatus& node, std::vector<std::string>& out) {
+  if (!node.policy) return;
+  const auto& differences = node.policy->differences;
+  size_t shown = std::min(differences.size(), kMaxDifferences);
+  for (size_t i = 0; i < shown; ++i) out.push_back(fmt::format("{}: policy: {}", node.name, differences[i]));
+  if (differences.size() > shown)
+    out.push_back(fmt::format("{}: policy: and {} more differences: see weft policy show POD", node.name,
+                              differences.size() - shown));
+}
+
 }  // namespace
 
 std::vector<std::string> StatusReport::problems() const {
@@ -196,6 +229,7 @@ std::vector<std::string> StatusReport::problems() const {
     if (!node.kernel.empty())
       out.push_back(fmt::format("{}: nothing is programmed: {}", node.name, node.kernel));
     add_differences(node, out);
+    add_policy(node, out);
     for (const auto& map : node.full_maps)
       out.push_back(fmt::format("{}: BPF map {}: {} of {} entries in use", node.name, map.name, map.entries,
                                 map.capacity));
@@ -210,7 +244,9 @@ std::vector<std::string> StatusReport::problems() const {
 
 awaitable<Expected<StatusReport>> read_status(kube::Client& client, StatusOptions options) {
   WEFT_CO_TRY(auto declared, co_await read_declared(client));
-  WEFT_CO_TRY(auto pods, co_await list_all<kube::Pod>(client));
+  WEFT_CO_TRY(auto objects, co_await read_policy_objects(client));
+  policy::PolicyPlan plan({.node = {}});
+  fill(plan, objects);
   StatusReport out;
   std::ranges::sort(declared.nodes, {}, [](const auto& node) { return node.metadata.name; });
   auto servers = dns_servers(declared);
@@ -230,9 +266,11 @@ awaitable<Expected<StatusReport>> read_status(kube::Client& client, StatusOption
   for (size_t i = 0; i < declared.nodes.size(); ++i) {
     auto& node = out.nodes[i];
     read_condition(declared.nodes[i], node);
-    count_pods(pods, node);
-    if (!options.cluster.empty())
-      WEFT_CO_CHECK(read_kernel(declared, declared.nodes[i], bpf_dir_of(options.cluster, node.name), node));
+    count_pods(objects.pods, node);
+    if (options.cluster.empty()) continue;
+    WEFT_CO_CHECK(read_kernel(declared, declared.nodes[i], bpf_dir_of(options.cluster, node.name), node));
+    // Of one that nothing was programmed into enough is said.
+    if (node.kernel.empty()) read_policy(plan, objects.pods, options.cluster, node);
   }
   if (options.cluster.empty()) {
     out.controller = co_await controller_by_lease(client);

@@ -18,6 +18,12 @@ struct ServiceCount {
   size_t programmed = 0;  ///< of these, those without a difference
 };
 
+/// What a kernel has of policies.
+struct PolicyStatus {
+  size_t pods = 0;  ///< that were compared
+  std::vector<std::string> differences;
+};
+
 struct NodeStatus {
   std::string name;
   bool ready = false;
@@ -26,7 +32,8 @@ struct NodeStatus {
   std::string agent;                     ///< "": its /healthz is well; else what is wrong
   std::optional<ServiceCount> services;  ///< nothing: its kernel cannot be seen from here
   std::vector<service::Way> differences;
-  std::string kernel;  ///< why its kernel could not be read; "": it was, or need not be
+  std::optional<PolicyStatus> policy;  ///< nothing: its kernel cannot be seen from here
+  std::string kernel;                  ///< why its kernel could not be read; "": it was, or need not be
   size_t pods = 0, ready_pods = 0;
   std::vector<datapath::MapFill> full_maps;  ///< above kFull
 };
