@@ -41,6 +41,11 @@ TcpConnection connection_of(const inet_diag_msg& socket, const std::set<uint16_t
           .accepted = listened.contains(port)};
 }
 
+/// One that is still asking (SYN_SENT) has nothing to end: it is to find out as one does that asks later.
+bool is_connected(uint8_t state) {
+  return state != TCP_SYN_SENT && state != TCP_TIME_WAIT && state != TCP_CLOSE;
+}
+
 /// In the thread's namespace.
 Expected<size_t> destroy_here(const std::function<bool(const TcpConnection&)>& is_denied) {
   WEFT_TRY(auto diag, SockDiag::open(IPPROTO_TCP));
@@ -50,7 +55,7 @@ Expected<size_t> destroy_here(const std::function<bool(const TcpConnection&)>& i
     WEFT_CHECK(diag.dump(family, [&](const inet_diag_msg& socket) {
       if (socket.idiag_state == TCP_LISTEN)
         listened.insert(ntohs(socket.id.idiag_sport));
-      else if (socket.idiag_state != TCP_TIME_WAIT && socket.idiag_state != TCP_CLOSE)
+      else if (is_connected(socket.idiag_state))
         sockets.push_back(socket);
     }));
   }

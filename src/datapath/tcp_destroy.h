@@ -19,6 +19,7 @@ struct TcpConnection {
 
 /// Ends the sockets of those connections of a network namespace that `is_denied` tells (sock_diag(7),
 /// SOCK_DESTROY): the owner's next call fails with ECONNABORTED, and the other end is sent a reset.
+/// One that the other end has not answered yet is left alone, and ends by its own patience.
 /// Connections within the namespace, from loopback or between its own addresses, are asked about too.
 /// `netns`: a descriptor of the namespace. Returns how many were ended; those that went by themselves
 /// meanwhile do not count. unavailable if the kernel cannot.

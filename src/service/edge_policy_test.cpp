@@ -294,6 +294,12 @@ TEST_F(PolicyTest, OfACutConnectionResetsPass) {
   EXPECT_EQ(std::tuple(seen[0].local, seen[0].remote, seen[0].remote_port, seen[0].accepted),
             std::tuple(ip("fd00:244::2"), ip("fd00:244::3"), kPort, false));
   EXPECT_FALSE(out.works());
+  // One that is not answered yet has nothing to end.
+  retract(kC, WEFT_EGRESS);
+  Talk asks(pod_a, SOCK_STREAM, at_c[1]);
+  seen.clear();
+  EXPECT_EQ(destroy(true), 0u);
+  EXPECT_TRUE(seen.empty());
 }
 
 TEST_F(PolicyTest, ASegmentOfAnUnknownConnectionPassesIfItMightBeAllowed) {
