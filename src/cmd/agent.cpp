@@ -1,4 +1,5 @@
 #include <fmt/core.h>
+#include <net/if.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -138,7 +139,8 @@ class Agent {
                                  .node_addresses = network.addresses,
                                  .overhead = mode() == podnet::PeerMode::vxlan
                                                  ? podnet::vxlan_overhead(network.addresses[0].is_v6())
-                                                 : 0}));
+                                                 : 0,
+                                 .before_up = [this](int link) { return edge_->attach_pod(link); }}));
     node_.emplace(std::move(node));
     auto handler = [this](const podnet::CniRequest& request) { return handle(request); };
     WEFT_TRY(cni_, podnet::CniServer::listen(io_, flags_.cni_socket, handler));
@@ -146,20 +148,22 @@ class Agent {
     return {};
   }
 
-  /// A pod's edge is there before its first process is, and passes nothing until it knows the pod.
+  /// The programs at a pod's link pass nothing until they know the pod.
   podnet::CniResult<json::object> handle(const podnet::CniRequest& request) {
     auto result = node_->handle(request);
     if (!result) return result;
     if (request.command == "DEL" || request.command == "GC") forget_gone();
     if (request.command != "ADD") return result;
-    auto connected = connect_edge(request);
+    auto connected = connect_policies(request);
     if (connected) return result;
     return std::unexpected(
-        podnet::CniError{podnet::CniError::kTryAgain, "the pod's edge", connected.error().message});
+        podnet::CniError{podnet::CniError::kTryAgain, "the pod's policies", connected.error().message});
   }
 
-  Expected<void> connect_edge(const podnet::CniRequest& request) {
-    WEFT_TRY(int link, edge_->attach_pod(podnet::host_link_name(request.container_id)));
+  Expected<void> connect_policies(const podnet::CniRequest& request) {
+    auto link_name = podnet::host_link_name(request.container_id);
+    int link = static_cast<int>(if_nametoindex(link_name.c_str()));
+    if (link == 0) return fail_errno("link " + link_name, errno);
     pod_links_[link] = {request.container_id, request.netns};
     auto arg = [&](const char* name) {
       auto at = request.args.find(name);

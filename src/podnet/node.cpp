@@ -126,7 +126,7 @@ CniResult<CniAttachment> Node::add(const CniRequest& request) {
       break;
     }
   }
-  if (auto connected = connect_pod(*netlink, link); !connected) {
+  if (auto connected = connect_pod(*netlink, link, options_.before_up); !connected) {
     // What was there before is not this call's to undo.
     if (!had) (void)remove(request.container_id);
     return failed(connected.error());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,9 @@ class Node {
         node_addresses;  ///< the node's own; the MTU of the link that has one becomes the pods'
     int overhead =
         0;  ///< bytes that the way to other nodes adds to a packet: the pods' MTU is smaller by them
+    /// Given the node's end of each new pod's link before anything passes there; what it fails with, ADD
+    /// does.
+    std::function<Expected<void>(int link)> before_up = {};
   };
   /// Makes this namespace forward, gives back the addresses of pods that the kernel no longer has, and takes
   /// those it has into the record if that was lost. `conflict` while another process has the state.

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
 #include <thread>
@@ -83,7 +84,8 @@ class NodeTest : public testing::Test {
     auto opened =
         Node::open({.state_dir = dir,
                     .pod_cidrs = {*IpPrefix::parse("10.244.0.0/24"), *IpPrefix::parse("fd00:244::/64")},
-                    .node_addresses = {*IpAddr::parse("172.30.0.2"), *IpAddr::parse("fd00:172::2")}});
+                    .node_addresses = {*IpAddr::parse("172.30.0.2"), *IpAddr::parse("fd00:172::2")},
+                    .before_up = before_up});
     ASSERT_TRUE(opened) << opened.error().message;
     node.emplace(std::move(*opened));
   }
@@ -118,6 +120,7 @@ class NodeTest : public testing::Test {
   }
 
   std::string name, dir;
+  std::function<Expected<void>(int link)> before_up;
   std::optional<InNetns> inside;
   std::optional<Node> node;
 };
@@ -161,6 +164,34 @@ TEST_F(NodeTest, ARestartKeepsWhatTheKernelHasAndFreesTheRest) {
   Ipam ipam =
       *Ipam::open(dir + "/ipam.json", {*IpPrefix::parse("10.244.0.0/24"), *IpPrefix::parse("fd00:244::/64")});
   EXPECT_EQ(ipam.ids(), std::vector<std::string>{"a"});
+}
+
+TEST_F(NodeTest, NothingPassesALinkThatIsNotGuardedYet) {
+  bool fails = true;
+  std::vector<Link> guarded;
+  before_up = [&](int link) -> Expected<void> {
+    auto netlink = Netlink::open();
+    auto links = *netlink->links();
+    guarded.push_back(*std::ranges::find(links, link, &Link::index));
+    EXPECT_TRUE(netlink->destinations(link)->empty());
+    if (fails) return fail(ErrorCode::unavailable, "no guard");
+    return {};
+  };
+  node.reset();
+  open();
+  ASSERT_TRUE(create_netns(name + "-a", {}));
+  auto failed = node->add(request("ADD", "a"));
+  ASSERT_FALSE(failed);
+  EXPECT_THAT(failed.error().message, HasSubstr("no guard"));
+  EXPECT_FALSE(*Netlink::open()->find_link(host_link_name("a"))) << "nothing is left of it";
+  fails = false;
+  auto a = add("a");
+  EXPECT_TRUE(reaches("", "a", a[0].str()));
+  ASSERT_EQ(guarded.size(), 2u);
+  for (const auto& link : guarded) {
+    EXPECT_EQ(link.name, host_link_name("a"));
+    EXPECT_FALSE(link.up);
+  }
 }
 
 TEST_F(NodeTest, WhatFailsLeavesNothing) {

@@ -181,7 +181,8 @@ std::string find_netns(const std::string& id) {
   return {};
 }
 
-Expected<void> connect_pod(Netlink& node, const PodLink& pod) {
+Expected<void> connect_pod(Netlink& node, const PodLink& pod,
+                           const std::function<Expected<void>(int link)>& before_up) {
   WEFT_TRY(auto link, node.find_link(host_link_name(pod.id)));
   if (link) {
     auto interface = pod_interface(pod.netns, pod.id);
@@ -197,6 +198,7 @@ Expected<void> connect_pod(Netlink& node, const PodLink& pod) {
   if (!link) {
     WEFT_TRY(link, make_pair(node, pod));
   }
+  if (before_up) WEFT_CHECK(before_up(link->index));
   // The end that comes up second sends at once; the first one only when the kernel has noticed.
   WEFT_CHECK(node.set_up(link->index));
   WEFT_CHECK(furnish_pod_end(pod));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,7 +34,10 @@ MacAddr pod_mac(const std::string& id);
 
 /// Connects, in the calling thread's namespace; `node` is a Netlink of it. Doing it again repairs what is not
 /// right. A pod has one such link: `already_exists` when it has one under another name.
-Expected<void> connect_pod(Netlink& node, const PodLink& pod);
+/// `before_up`: given the index of the node's end before anything passes there; what it fails with, this
+/// does.
+Expected<void> connect_pod(Netlink& node, const PodLink& pod,
+                           const std::function<Expected<void>(int link)>& before_up = {});
 /// A pod that is not connected is good.
 Expected<void> disconnect_pod(Netlink& node, const std::string& id);
 /// What is wrong with a connected pod's link, for CNI CHECK: links, addresses and routes at both ends.

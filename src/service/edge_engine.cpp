@@ -53,14 +53,6 @@ void NodeEdgeEngine::attach_xdp(const Link& link) {
   }
 }
 
-Expected<int> NodeEdgeEngine::attach_pod(const std::string& link) {
-  WEFT_TRY(auto netlink, Netlink::open());
-  WEFT_TRY(auto found, netlink.find_link(link));
-  if (!found) return fail(ErrorCode::not_found, fmt::format("link {} is not there", link));
-  WEFT_CHECK(edge_.attach_pod(found->index));
-  return found->index;
-}
-
 Expected<std::vector<int>> NodeEdgeEngine::attach_pods() {
   WEFT_TRY(auto netlink, Netlink::open());
   WEFT_TRY(auto links, netlink.links());

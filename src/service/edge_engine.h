@@ -23,9 +23,8 @@ class NodeEdgeEngine {
   /// Puts the programs on every link that has one of `addresses`, and on the overlay's, if they are not there
   /// yet; at XDP too where the link's driver has it.
   Expected<void> apply(const EdgePlan& plan, std::span<const IpAddr> addresses);
-  /// Puts the programs on a pod's link, whose index it gives. They pass nothing for a pod that policy() has
-  /// no entry of.
-  Expected<int> attach_pod(const std::string& link);
+  /// Puts the programs on a pod's link. They pass nothing for a pod that policy() has no entry of.
+  Expected<void> attach_pod(int link) { return edge_.attach_pod(link); }
   /// On those of all pods that are connected: they may have an earlier agent's.
   Expected<std::vector<int>> attach_pods();
 
