@@ -4,7 +4,6 @@ go 1.26.0
 
 require (
 	github.com/spf13/cobra v1.10.2
-	golang.org/x/sys v0.40.0
 	k8s.io/kubernetes v1.36.3
 )
 
