@@ -5,7 +5,7 @@ export CCACHE_NOHASHDIR := 1
 export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_SLOPPINESS := time_macros
 
-.PHONY: build run test bench lint fuzz deps clean
+.PHONY: build run test conformance bench lint fuzz deps clean
 
 build: deps
 	@[ -f build/build.ninja ] || cmake --preset release
@@ -16,6 +16,9 @@ run: build
 
 test: deps
 	@scripts/test.sh
+
+conformance: build
+	@scripts/conformance.sh
 
 bench: build
 	@scripts/bench.sh

@@ -87,7 +87,7 @@ if wanted fuzz; then
   tap fuzz scripts/fuzz.sh 3
 fi
 
-if wanted scenario || wanted kubectl || wanted clientgo; then
+if wanted scenario || wanted kubectl || wanted clientgo || wanted conformance; then
   say "weft itself and the load of its tests, with the same sanitizers"
   cmake --preset asan >"$out/weft-configure.log" && ninja -C build/asan weft weft_load >"$out/weft-build.log" 2>&1 || broken "build of weft"
   export WEFT=$PWD/build/asan/weft
@@ -112,6 +112,13 @@ fi
 if wanted scenario; then
   say "scenarios on real packets"
   for script in test/scenario/*/run.sh; do tap "scenario-$(basename "$(dirname "$script")")" "$script"; done
+fi
+
+if wanted conformance; then
+  say "the upstream suites of network policy, in part; make conformance runs all of them"
+  tap conformance-network-policy-api test/conformance/network-policy-api/run.sh CNPAdminTierIntegration CNPAdminTierPriorityField \
+    CNPAdminTierIngressNamedPort CNPBaselineTierEgressNamedPort
+  tap conformance-netpol test/conformance/netpol/run.sh 'default-deny-all|PodSelector and NamespaceSelector \[|overlapping both IPBlock|except clause|egress access on one named port'
 fi
 
 say done
