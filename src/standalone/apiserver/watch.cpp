@@ -69,7 +69,7 @@ class Watch {
 
   awaitable<void> run() {
     auto end = Clock::now() + request_.timeout;
-    auto next_bookmark = Clock::now() + kBookmarkEvery;
+    auto next_bookmark = request_.bookmarks ? Clock::now() + kBookmarkEvery : end;
     if (!co_await body_.start(request_.representation.content_type())) co_return;
     if (request_.send_current && !co_await send_current()) co_return;
     while (Clock::now() < end) {
