@@ -120,6 +120,11 @@ Expected<void> PodPolicy::erase_pod(uint32_t link) const {
   return {};
 }
 
+Expected<bool> PodPolicy::is_open(uint32_t link) const {
+  WEFT_TRY(auto now, open_.lookup(link % WEFT_POLICY_OPEN_SIZE));
+  return now == link;
+}
+
 Expected<void> PodPolicy::introduce(std::span<const int> links) const {
   for (int link : links) {
     WEFT_TRY(auto known, pods_.lookup(static_cast<uint32_t>(link)));

@@ -51,6 +51,8 @@ class PodPolicy {
   Expected<void> set_pod(uint32_t link, const weft_policy_pod& pod) const;
   /// What is of a link without a pod is dropped.
   Expected<void> erase_pod(uint32_t link) const;
+  /// All that is of the link passes, and nobody asks for its entry.
+  Expected<bool> is_open(uint32_t link) const;
   /// Pods of these links without an entry get one by which all may pass, as no policy selects them.
   Expected<void> introduce(std::span<const int> links) const;
   /// Removes the pods of links that this namespace does not have any more.
