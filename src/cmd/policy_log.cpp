@@ -81,7 +81,8 @@ std::string end_text(const json::value& decision, const char* side) {
   const auto* end = kube::member(decision, side);
   if (!end) return "?";
   const auto* port = kube::member(*end, "port");
-  auto number = port ? port->to_number<int64_t>() : 0;
+  boost::system::error_code error;
+  auto number = port ? port->to_number<int64_t>(error) : 0;
   return number == 0 ? name_of(*end) : fmt::format("{} port {}", name_of(*end), number);
 }
 
