@@ -37,8 +37,9 @@ check "show: warnings of its policies" expect '! shop/broken: .*no-such-port' po
 check "show: JSON" expect '"kernel":\{"state":"same","lines":\[\]\}' policy show "$web" -n shop -o json
 check "show: a pod that is not there" ends 2 'there is no pod shop/nobody' policy show nobody -n shop
 check "show: a kernel elsewhere is never a yes" ends 3 'NOT SEEN' "$weft" policy show "$web" -n shop --kubeconfig "$KUBECONFIG"
+# The verdict that lets the client in at TCP 8080.
 verdicts=$(echo /run/weft/"$cluster"/bpf/"$node"/policy/v*/verdicts)
-entry=$(bpftool map dump pinned "$verdicts" -j | grep -oE '"key":\[[^]]*\],"value":\["0x01"[^]]*\]' | head -n 1 | tr -d '",[]')
+entry=$(bpftool map dump pinned "$verdicts" -j | grep -oE '"key":\[[^]]*"0x06","0x1f","0x90"\],"value":\["0x01"[^]]*\]' | tr -d '",[]')
 key=${entry#key:} key=${key%%value:*} value=${entry##*value:}
 bytes() { grep -oE '0x..' <<<"$1"; }
 mapfile -t key < <(bytes "$key")
@@ -58,7 +59,7 @@ check "matrix: the Deployment is one row" expect '^[0-9]+ shop/web \(2 pods\)' p
 check "matrix: one port" expect '^2 shop/near +denied +- +denied$' policy matrix -n shop --port 8080
 check "matrix: the reason at each end" expect \
   '"from":"shop/near","to":"shop/web","verdict":"denied".*NetworkPolicy shop/web isolates the pod' policy matrix -n shop --port 8080 -o json
-check "matrix: audit is seen" expect 'audit' policy matrix -n trial --port 8080 -o json
+check "matrix: audit is seen" expect '"to":"trial/server","verdict":"audit"' policy matrix --port 8080 -o json
 cat manifests.yaml <(echo ---) policies.yaml >"/run/weft/$cluster/all.yaml"
 same_offline() { diff <(policy matrix --port 8080) <("$weft" policy matrix --port 8080 -f "/run/weft/$cluster/all.yaml"); }
 check "matrix: the same from the manifests alone" same_offline
