@@ -118,7 +118,7 @@ if wanted conformance; then
   say "the upstream suites of network policy, in part; make conformance runs all of them"
   tap conformance-network-policy-api test/conformance/network-policy-api/run.sh CNPAdminTierIntegration CNPAdminTierPriorityField \
     CNPAdminTierIngressNamedPort CNPBaselineTierEgressNamedPort
-  tap conformance-netpol test/conformance/netpol/run.sh 'default-deny-all|PodSelector and NamespaceSelector \[|overlapping both IPBlock|except clause|egress access on one named port'
+  tap conformance-netpol test/conformance/netpol/run.sh 'default-deny-all|enforce policy based on PodSelector and NamespaceSelector|overlapping both IPBlock|except clause|egress access on one named port|using SCTP.*based on Ports'
 fi
 
 say done
