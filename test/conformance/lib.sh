@@ -16,7 +16,7 @@ conformance_up() {
   (build_agnhost) || { echo "not ok build of agnhost"; exit 1; }
   cluster_up --nodes 2 --image "registry.k8s.io/e2e-test-images/agnhost=$tools/agnhost"
   trap conformance_down EXIT
-  [ -e /agnhost ] || { ln -s "$tools/agnhost" /agnhost && made_link=1; }
+  [ -e /agnhost ] || { ln -sfn "$tools/agnhost" /agnhost && made_link=1; }
 }
 
 conformance_down() {
