@@ -66,6 +66,8 @@ struct Controller::Impl : std::enable_shared_from_this<Impl> {
   void on_pod(const PodPtr& before, const PodPtr& after);
   void on_node(const NodePtr& before, const NodePtr& after);
   void add_services_of(const kube::Pod& pod);
+  void share_zones();
+  void tell_of_hints(const kube::Service& service, const Plan& plan);
 
   std::vector<PodPtr> pods_of(const kube::Service& service) const;
   awaitable<bool> look_at(std::string service_key);
@@ -79,6 +81,9 @@ struct Controller::Impl : std::enable_shared_from_this<Impl> {
   SliceWriter writer;
   kube::EventRecorder events;
   TriggerTimes trigger_times;
+  ZoneShares zone_shares;
+  /// By Service and family: why it has no zone hints, "" if it has them.
+  std::map<std::string, std::map<std::string, std::string>> hints_told;
   std::unique_ptr<kube::WorkQueue> queue;
   uint64_t looks = 0;
   uint64_t failed = 0;
@@ -120,11 +125,46 @@ void Controller::Impl::add_services_of(const kube::Pod& pod) {
   }
 }
 
-/// A node matters by being there and by its zone; its heartbeats do not.
+/// A node matters by being there, by its zone, and by what it adds to that; its heartbeats do not.
 void Controller::Impl::on_node(const NodePtr& before, const NodePtr& after) {
+  share_zones();
   if (before && after && zone_of(*before) == zone_of(*after)) return;
   for (const auto& pod : pods.by_index(kByNode, (after ? after : before)->metadata.name))
     add_services_of(*pod);
+}
+
+/// Services that share their endpoints out among zones do so anew when zones' shares have changed.
+void Controller::Impl::share_zones() {
+  std::vector<NodePtr> all;
+  for (const auto& [name, node] : nodes.items()) all.push_back(node);
+  auto now = endpoints::zone_shares(all);
+  if (now == std::exchange(zone_shares, now)) return;
+  for (const auto& [key, service] : services.items()) {
+    if (wants_zone_hints(*service)) queue->add(key);
+  }
+}
+
+/// Tells once how it is, and when that changes.
+void Controller::Impl::tell_of_hints(const kube::Service& service, const Plan& plan) {
+  auto key = object_key(service.metadata);
+  if (!wants_zone_hints(service)) {
+    hints_told.erase(key);
+    return;
+  }
+  using Type = kube::EventRecorder::Type;
+  auto about = kube::reference_to(kube::resource_of<kube::Service>(), service.metadata);
+  for (const auto& family : families_of(service)) {
+    auto at = plan.without_hints.find(family);
+    auto why = at == plan.without_hints.end() ? std::string() : at->second;
+    auto [told, first] = hints_told[key].try_emplace(family);
+    if (!first && told->second == why) continue;
+    told->second = why;
+    if (why.empty())
+      events.record(about, Type::normal, "TopologyAwareHintsEnabled",
+                    "Topology Aware Hints has been enabled, addressType: " + family);
+    else
+      events.record(about, Type::warning, "TopologyAwareHintsDisabled", why + ", addressType: " + family);
+  }
 }
 
 /// Of the labels that the selector asks for, the rarest leads to the pods.
@@ -149,6 +189,7 @@ awaitable<bool> Controller::Impl::look_at(std::string service_key) {
   if (!service) {
     // Its slices go with it: the garbage collector follows their owner reference.
     trigger_times.forget(service_key);
+    hints_told.erase(service_key);
     co_return true;
   }
   if (!has_slices(*service)) co_return true;
@@ -161,7 +202,9 @@ awaitable<bool> Controller::Impl::look_at(std::string service_key) {
       .node = [this](const std::string& name) { return nodes.get(name).get(); },
       .slices = slices.of_service(service_key),
       .trigger_time = std::move(time),
+      .zone_shares = zone_shares,
   });
+  tell_of_hints(*service, plan);
   for (const auto& left : plan.left_out)
     spdlog::debug("{}: pod {} is left out: {}", service_key, left.pod->metadata.name, left.why);
   if (plan.empty()) co_return true;

@@ -51,22 +51,12 @@ std::vector<std::string> addresses_of(const kube::Pod& pod, bool v6) {
   return out;
 }
 
-/// The old annotation asks for hints by another rule, which wins over the field.
-bool topology_annotation(const kube::Service& service) {
-  for (const char* key :
-       {"service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"}) {
-    auto it = service.metadata.annotations.find(key);
-    if (it != service.metadata.annotations.end()) return it->second == "Auto" || it->second == "auto";
-  }
-  return false;
-}
-
 /// For whom the endpoint is meant (KEP-4444, KEP-3015).
 std::optional<kube::EndpointHints> hints_for(const kube::Service& service, const kube::Endpoint& endpoint) {
   const auto wish = service.spec.trafficDistribution.value_or("");
   const bool same_node = wish == "PreferSameNode";
   if (!same_node && wish != "PreferSameZone" && wish != "PreferClose") return std::nullopt;
-  if (topology_annotation(service) || !endpoint.conditions.ready.value_or(false)) return std::nullopt;
+  if (wants_zone_hints(service) || !endpoint.conditions.ready.value_or(false)) return std::nullopt;
   kube::EndpointHints hints;
   if (endpoint.zone) hints.forZones.emplace_back().name = *endpoint.zone;
   if (same_node && endpoint.nodeName) hints.forNodes.emplace_back().name = *endpoint.nodeName;
@@ -75,6 +65,15 @@ std::optional<kube::EndpointHints> hints_for(const kube::Service& service, const
 }
 
 }  // namespace
+
+bool wants_zone_hints(const kube::Service& service) {
+  for (const char* key :
+       {"service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"}) {
+    auto it = service.metadata.annotations.find(key);
+    if (it != service.metadata.annotations.end()) return it->second == "Auto" || it->second == "auto";
+  }
+  return false;
+}
 
 bool takes_part(const kube::Pod& pod) {
   if (pod.status.phase == "Succeeded" || pod.status.phase == "Failed") return false;

@@ -28,6 +28,9 @@ std::string ports_key(const std::vector<kube::EndpointPort>& ports);
 /// `node` may be null. Hints follow spec.trafficDistribution, ready endpoints only.
 kube::Endpoint to_endpoint(const kube::Service& service, const kube::Pod& pod, const kube::Node* node,
                            std::string_view family);
+/// The Service asks for hints by the old annotation, `topology-mode: Auto` (topology.h). It wins over
+/// spec.trafficDistribution.
+bool wants_zone_hints(const kube::Service& service);
 /// What makes two endpoints the same one: addresses, host name and target.
 std::string endpoint_key(const kube::Endpoint& endpoint);
 /// Two endpoints with the same key do not differ in the rest either.

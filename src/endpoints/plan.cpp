@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <unordered_map>
 
 #include "endpoints/endpoint.h"
 
@@ -47,6 +48,35 @@ std::map<std::string, Group> group_pods(const PlanInput& input, const std::vecto
   return out;
 }
 
+/// Endpoints keep the zone hints that they have, so that these alone are no reason to write.
+void keep_hints(std::map<std::string, Group>& groups, const std::vector<SlicePtr>& slices,
+                const std::string& family) {
+  std::unordered_map<std::string, const kube::Endpoint*> known;
+  for (const auto& slice : slices) {
+    if (slice->addressType != family) continue;
+    for (const auto& endpoint : slice->endpoints) known.emplace(endpoint_key(endpoint), &endpoint);
+  }
+  for (auto& [ports, group] : groups) {
+    for (auto& endpoint : group.endpoints) {
+      auto at = known.find(endpoint_key(endpoint));
+      if (at != known.end()) endpoint.hints = at->second->hints;
+    }
+  }
+}
+
+/// The slices of a family that the changes do not touch.
+std::vector<SlicePtr> untouched(const SliceChanges& changes, const std::vector<SlicePtr>& slices,
+                                const std::string& family) {
+  std::vector<SlicePtr> out;
+  for (const auto& slice : slices) {
+    bool updated = std::ranges::any_of(
+        changes.update, [&](const auto& update) { return update.metadata.name == slice->metadata.name; });
+    bool removed = std::ranges::find(changes.remove, slice) != changes.remove.end();
+    if (slice->addressType == family && !updated && !removed) out.push_back(slice);
+  }
+  return out;
+}
+
 /// The pods that belong in slices, by name; the others are noted with the reason.
 std::vector<PodPtr> choose_pods(const PlanInput& input, Plan& plan) {
   auto sorted = input.pods;
@@ -86,8 +116,17 @@ Plan plan_slices(const PlanInput& input) {
   auto pods = choose_pods(input, plan);
   auto families = families_of(input.service);
   const auto shape = shape_for(input);
-  for (const auto& family : families)
-    plan.append(pack(shape, family, group_pods(input, pods, family), input.slices));
+  const bool zone_hints = wants_zone_hints(input.service);
+  for (const auto& family : families) {
+    auto groups = group_pods(input, pods, family);
+    if (zone_hints) keep_hints(groups, input.slices, family);
+    auto changes = pack(shape, family, std::move(groups), input.slices);
+    if (zone_hints) {
+      auto why = add_zone_hints(changes, untouched(changes, input.slices, family), input.zone_shares);
+      if (!why.empty()) plan.without_hints[family] = std::move(why);
+    }
+    plan.append(std::move(changes));
+  }
   for (const auto& slice : input.slices) {
     if (std::ranges::find(families, slice->addressType) == families.end()) plan.remove.push_back(slice);
   }

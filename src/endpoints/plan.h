@@ -1,11 +1,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "endpoints/packing.h"
+#include "endpoints/topology.h"
 #include "kube/node.h"
 #include "kube/pod.h"
 #include "kube/service.h"
@@ -29,6 +31,7 @@ struct PlanInput {
   std::vector<SlicePtr> slices;
   /// For the annotation kTriggerTime of whatever is written; "" takes it away.
   kube::Time trigger_time;
+  ZoneShares zone_shares;  ///< for Services with `topology-mode: Auto`
   size_t most_per_slice = 100;
 };
 
@@ -41,6 +44,8 @@ struct LeftOut {
 /// The changes to make. Every endpoint names the pod it comes from in its targetRef.
 struct Plan : SliceChanges {
   std::vector<LeftOut> left_out;
+  /// Of a Service with `topology-mode: Auto`: why it gets no hints, by family.
+  std::map<std::string, std::string> without_hints;
 };
 
 /// The Service's slices are ours to keep: it has a selector and is no ExternalName.

@@ -413,6 +413,14 @@ TEST(Plan, TrafficDistributionGivesHints) {
   w.service.metadata.annotations["service.kubernetes.io/topology-mode"] = "Auto";
   EXPECT_EQ(writes(w.apply()), "0 1 0");
   EXPECT_EQ(hints(0) + hints(1), "nonenone");
+  w.add_pod(4);
+  w.add_pod(5).spec.nodeName = "node-2";
+  w.nodes["node-2"] = make_node("node-2", "zone-b");
+  w.zone_shares = {{"zone-a", 0.5}, {"zone-b", 0.5}};
+  EXPECT_EQ(writes(w.apply()), "0 1 0");
+  EXPECT_EQ(hints(0) + "|" + hints(1) + "|" + hints(2), "zone zone-a|zone zone-b|none");
+  EXPECT_EQ(hints(3) + "|" + hints(4), "zone zone-a|zone zone-b");
+  EXPECT_EQ(writes(w.apply()), "0 0 0") << "what fits stays";
 }
 
 TEST(Plan, TriggerTimeIsClearedWhenNothingCarriesOne) {

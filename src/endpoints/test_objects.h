@@ -60,6 +60,7 @@ struct World {
   std::map<std::string, kube::Node> nodes{{"node-1", make_node("node-1", "zone-a")}};
   std::map<std::string, kube::EndpointSlice> slices;
   kube::Time trigger_time;
+  ZoneShares zone_shares;
   size_t most_per_slice = 100;
   int names = 0;
 
@@ -81,6 +82,7 @@ struct World {
                         },
                     .slices = {},
                     .trigger_time = trigger_time,
+                    .zone_shares = zone_shares,
                     .most_per_slice = most_per_slice};
     for (const auto& [name, pod] : pods) input.pods.push_back(std::make_shared<const kube::Pod>(pod));
     for (const auto& [name, slice] : slices)

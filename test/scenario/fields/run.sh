@@ -182,6 +182,18 @@ kubectl label node node-3 topology.kubernetes.io/zone=b --overwrite >/dev/null
 check "a node moves to another zone" eventually 5 expect '^web-2 web-3$' names_from client-3 "$zonal"
 check "and out of the old one" eventually 5 expect '^web-1$' names_from client-1 "$zonal"
 kubectl label node node-3 topology.kubernetes.io/zone=a --overwrite >/dev/null
+# In proportion to the zones' processors: a has two nodes of three.
+kubectl annotate service zonal service.kubernetes.io/topology-mode=Auto >/dev/null
+check "topology-mode Auto: hints of zones" eventually 5 expect '^\[\["web-1",\["a"\],\[\]\],\["web-2",\["b"\],\[\]\],\["web-3",\["a"\],\[\]\]\]$' slices zonal "$hints"
+check "a pod reaches what its zone was given" eventually 5 expect '^web-2$' names_from client-2 "$zonal"
+kubectl label node node-3 topology.kubernetes.io/zone=c --overwrite >/dev/null
+check "zones' shares follow the nodes" eventually 5 expect '"web-3",\["c"\]' slices zonal "$hints"
+kubectl label node node-3 topology.kubernetes.io/zone- >/dev/null
+check "without a zone of each node there are none" eventually 5 expect '^\[\["web-1",\[\],\[\]\]' slices zonal "$hints"
+hint_events() { kubectl get events --field-selector involvedObject.name=zonal -o jsonpath='{.items[*].message}'; }
+check "Events tell" eventually 5 expect 'Hints has been enabled.*Insufficient Node information' hint_events
+kubectl label node node-3 topology.kubernetes.io/zone=a --overwrite >/dev/null
+kubectl annotate service zonal service.kubernetes.io/topology-mode- >/dev/null
 patch zonal '{"spec":{"trafficDistribution":null}}' >/dev/null
 check "without either all are reached" eventually 5 expect '^web-1 web-2 web-3$' names_from client-2 "$zonal"
 
