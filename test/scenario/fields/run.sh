@@ -172,10 +172,10 @@ ready 2
 ready 3
 check "until it has one again" eventually 5 expect '^web-3$' names_from client-3 "$near"
 check "and so does the zone" eventually 5 expect '^web-2$' names_from client-2 "$zonal"
-kubectl annotate service zonal service.kubernetes.io/topology-mode=Auto >/dev/null
-check "topology-mode has the last word" eventually 5 expect '^\[\["web-1",\[\],\[\]\],\["web-2",\[\],\[\]\],\["web-3",\[\],\[\]\]\]$' slices zonal "$hints"
-check "then all zones are reached" eventually 5 expect '^web-1 web-2 web-3$' names_from client-2 "$zonal"
-kubectl annotate service zonal service.kubernetes.io/topology-mode- >/dev/null
+kubectl annotate service near service.kubernetes.io/topology-mode=Auto >/dev/null
+check "topology-mode has the last word" eventually 5 expect '^\[\["web-1",\["a"\],\[\]\],\["web-2",\["b"\],\[\]\],\["web-3",\["a"\],\[\]\]\]$' slices near "$hints"
+check "then nodes do not matter" eventually 5 expect '^web-1 web-3$' names_from client-1 "$near"
+kubectl annotate service near service.kubernetes.io/topology-mode- >/dev/null
 patch zonal '{"spec":{"trafficDistribution":"PreferClose"}}' >/dev/null
 check "PreferClose is the old name" eventually 5 expect '^web-2$' names_from client-2 "$zonal"
 kubectl label node node-3 topology.kubernetes.io/zone=b --overwrite >/dev/null
