@@ -75,14 +75,15 @@ Allocations allocate(const ZoneShares& shares, int endpoints, std::string& why) 
   return out;
 }
 
-/// The hints that a slice has by zone; nothing when they do not fit: one is missing, is for a zone that gets
-/// none, or is one too many for others to get their minimum.
+/// The hints that a slice has by zone; nothing when they do not fit: one is missing, is for a node, is for a
+/// zone that gets none, or is one too many for others to get their minimum.
 std::optional<Counts> fitting_hints(const kube::EndpointSlice& slice, const Counts& given,
                                     const Allocations& allocations) {
   Counts out;
   for (const auto& endpoint : slice.endpoints) {
     if (!is_ready(endpoint)) continue;
-    if (!endpoint.hints || endpoint.hints->forZones.empty()) return std::nullopt;
+    if (!endpoint.hints || endpoint.hints->forZones.empty() || !endpoint.hints->forNodes.empty())
+      return std::nullopt;
     for (const auto& zone : endpoint.hints->forZones) {
       if (!allocations.contains(zone.name)) return std::nullopt;
       ++out[zone.name];
