@@ -3,11 +3,11 @@
 // themselves. Beside it what that makes of connections and of a stream, whose cost is mostly that of their
 // ends.
 #include "../edge_node.h"
+#include "../stream.h"
 #include "base/log.h"
 #include "flood.h"
 #include "nftables.h"
 #include "site.h"
-#include "../stream.h"
 
 namespace {
 

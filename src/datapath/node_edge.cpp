@@ -81,13 +81,11 @@ struct NodeEdge::Programs {
 };
 
 void NodeEdge::Programs::place_maps(bpf_object* maps_of) const {
-  const std::map<std::string_view, uint32_t> sizes = {{"nat", places.flows},
-                                                      {"identities", places.identities},
-                                                      {"verdicts", places.verdicts},
-                                                      {"frontends", places.sizes.frontends},
-                                                      {"slots", places.sizes.slots},
-                                                      {"backends", places.sizes.backends},
-                                                      {"maglev", places.sizes.maglev}};
+  const std::map<std::string_view, uint32_t> sizes = {
+      {"nat", places.flows},          {"identities", places.identities},
+      {"verdicts", places.verdicts},  {"frontends", places.sizes.frontends},
+      {"slots", places.sizes.slots},  {"backends", places.sizes.backends},
+      {"maglev", places.sizes.maglev}};
   bpf_map* map;
   bpf_object__for_each_map(map, maps_of) {
     std::string name = bpf_map__name(map);

@@ -84,9 +84,9 @@ Decision decision_of(const weft_policy_event& event, const PolicyEngine& engine)
   } else {
     out.why = fmt::format("{}: by policies that have changed since", name_of(out.direction));
   }
-  bool comes_in = out.direction == Direction::ingress;
-  out.from = comes_in ? std::move(peer) : pod;
-  out.to = comes_in ? std::move(pod) : std::move(peer);
+  if (out.direction == Direction::ingress) std::swap(pod, peer);
+  out.from = std::move(pod);
+  out.to = std::move(peer);
   return out;
 }
 

@@ -11,8 +11,8 @@
 #define CLOCK_MONOTONIC 1
 
 #define SECOND 1000000000ULL
-// How long what is over is remembered, and how often an original flow looks whether it is: so that for a short
-// connection once is enough.
+// How long what is over is remembered, and how often an original flow looks whether it is: so that for a
+// short connection once is enough.
 #define LINGER (10 * SECOND)
 #define SWEEP (11 * SECOND)
 #define PORT_TRIES 32
