@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "base/ip.h"
 #include "datapath/edge_layout.h"
@@ -17,18 +18,18 @@ inline weft_prefix_key prefix_key(const IpPrefix& prefix) {
   return key;
 }
 
-/// The same the other way round.
+/// Of 16 bytes as the maps have them.
+inline IpAddr addr_of(const uint8_t (&bytes)[16]) {
+  std::array<uint8_t, 16> all{};
+  std::copy(std::begin(bytes), std::end(bytes), all.begin());
+  IpAddr v4 = IpAddr::v4({all[12], all[13], all[14], all[15]});
+  return v4.mapped() == all ? v4 : IpAddr::v6(all);
+}
+
+/// The range of a key of prefix_key().
 inline IpPrefix prefix_of(const weft_prefix_key& key) {
-  static constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  auto length = static_cast<int>(key.length);
-  if (length >= 96 && std::equal(kMapped.begin(), kMapped.end(), key.addr)) {
-    std::array<uint8_t, 4> v4{};
-    std::copy_n(key.addr + kMapped.size(), v4.size(), v4.begin());
-    return {IpAddr::v4(v4), length - 96};
-  }
-  std::array<uint8_t, 16> v6{};
-  std::copy_n(key.addr, v6.size(), v6.begin());
-  return {IpAddr::v6(v6), length};
+  auto addr = addr_of(key.addr);
+  return {addr, static_cast<int>(key.length) - (addr.is_v4() ? 96 : 0)};
 }
 
 }  // namespace weft::datapath

@@ -5,7 +5,6 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -13,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "datapath/prefix_key.h"
 #include "datapath/sock_diag.h"
 
 namespace weft::datapath {
@@ -20,16 +20,13 @@ namespace {
 
 IpAddr address_of(uint8_t family, const void* bytes) {
   std::array<uint8_t, 4> v4{};
+  uint8_t v6[16];
   if (family == AF_INET) {
     std::memcpy(v4.data(), bytes, v4.size());
     return IpAddr::v4(v4);
   }
-  constexpr std::array<uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  std::array<uint8_t, 16> v6{};
-  std::memcpy(v6.data(), bytes, v6.size());
-  if (!std::equal(kMapped.begin(), kMapped.end(), v6.begin())) return IpAddr::v6(v6);
-  std::copy_n(v6.begin() + 12, 4, v4.begin());
-  return IpAddr::v4(v4);
+  std::memcpy(v6, bytes, sizeof(v6));
+  return addr_of(v6);
 }
 
 TcpConnection connection_of(const inet_diag_msg& socket, const std::set<uint16_t>& listened) {

@@ -12,14 +12,8 @@ namespace {
 
 bool has_ports(uint8_t protocol) { return protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6; }
 
-IpAddr address_of(const uint8_t (&bytes)[16]) {
-  weft_prefix_key key{.length = 128};
-  std::copy(std::begin(bytes), std::end(bytes), key.addr);
-  return datapath::prefix_of(key).addr;
-}
-
 DecisionEnd end_of(const uint8_t (&address)[16], uint16_t port, const PolicyEngine& engine) {
-  auto ip = address_of(address);
+  auto ip = datapath::addr_of(address);
   return {.pod = engine.plan().pod_at(ip), .address = ip, .port = ntohs(port)};
 }
 

@@ -61,13 +61,6 @@ weft_frontend_key frontend_key(const IpAddr& addr, uint16_t port, uint8_t protoc
   return key;
 }
 
-IpAddr addr_of(const uint8_t (&bytes)[16]) {
-  std::array<uint8_t, 16> all;
-  std::copy(std::begin(bytes), std::end(bytes), all.begin());
-  IpAddr v4 = IpAddr::v4({all[12], all[13], all[14], all[15]});
-  return v4.mapped() == all ? v4 : IpAddr::v6(all);
-}
-
 Expected<Image> Image::load(datapath::ServiceMaps maps) {
   Image image;
   image.maps_ = std::move(maps);

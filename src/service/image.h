@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/ip.h"
+#include "datapath/prefix_key.h"
 #include "datapath/service_socket.h"
 
 inline bool operator==(const weft_frontend_key& a, const weft_frontend_key& b) {
@@ -31,8 +32,7 @@ namespace weft::service {
 
 /// `port` in host order, 0 with protocol 0 for the whole address.
 weft_frontend_key frontend_key(const IpAddr& addr, uint16_t port, uint8_t protocol);
-/// Sixteen bytes of a map back to an address; v4-mapped becomes IPv4.
-IpAddr addr_of(const uint8_t (&bytes)[16]);
+using datapath::addr_of;
 
 /// What a backend is, apart from its number.
 struct Address {
