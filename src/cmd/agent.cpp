@@ -203,7 +203,7 @@ class Agent {
 
   Expected<void> open_policies() {
     WEFT_TRY(policies_,
-             policy::PolicyController::start(client_, nodes_, events_, edge_->policy(),
+             policy::PolicyController::start(client_, nodes_, edge_->policy(),
                                              {.node = flags_.node_name,
                                               .netns_of = [this](int link) { return netns_of(link); },
                                               .on_synced = [this] { policies_synced(); }}));
@@ -304,7 +304,8 @@ class Agent {
     // Programs that take the place of running ones must find the Services in their maps, which may be new.
     if (synced_ < 3) return {};
     // And those at pods' links what policies say of them.
-    if (policies_synced_ && !std::exchange(pods_attached_, true)) WEFT_CHECK(edge_->attach_pods());
+    if (policies_synced_ && !pods_attached_) WEFT_CHECK(edge_->attach_pods());
+    pods_attached_ = policies_synced_;
     return edge_->apply(service::plan_edge(edge_facts_, nodes), edge_addresses());
   }
 

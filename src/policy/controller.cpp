@@ -38,11 +38,9 @@ uint64_t monotonic_ns() {
 }  // namespace
 
 struct PolicyController::Impl {
-  Impl(kube::Client& c, kube::Informer<kube::Node>& n, kube::EventRecorder& e, datapath::PodPolicy maps,
-       Options o)
+  Impl(kube::Client& c, kube::Informer<kube::Node>& n, datapath::PodPolicy maps, Options o)
       : io(c.io()),
         options(std::move(o)),
-        events(e),
         nodes(n),
         pods(c),
         namespaces(c),
@@ -75,7 +73,6 @@ struct PolicyController::Impl {
 
   asio::io_context& io;
   Options options;
-  kube::EventRecorder& events;
   kube::Informer<kube::Node>& nodes;
   kube::Informer<kube::Pod> pods;
   kube::Informer<kube::Namespace> namespaces;
@@ -215,10 +212,9 @@ PolicyController::~PolicyController() = default;
 
 Expected<std::unique_ptr<PolicyController>> PolicyController::start(kube::Client& client,
                                                                     kube::Informer<kube::Node>& nodes,
-                                                                    kube::EventRecorder& events,
                                                                     datapath::PodPolicy maps,
                                                                     Options options) {
-  auto impl = std::make_shared<Impl>(client, nodes, events, std::move(maps), std::move(options));
+  auto impl = std::make_shared<Impl>(client, nodes, std::move(maps), std::move(options));
   WEFT_CHECK(impl->start());
   return std::unique_ptr<PolicyController>(new PolicyController(std::move(impl)));
 }

@@ -5,7 +5,6 @@
 #include <string>
 
 #include "base/error.h"
-#include "kube/client/events.h"
 #include "kube/client/informer.h"
 #include "kube/node.h"
 #include "policy/engine.h"
@@ -25,10 +24,9 @@ class PolicyController {
     std::function<std::string(int link)> netns_of;
     std::function<void()> on_synced;
   };
-  /// `nodes` is run by its owner and must outlive this, as `events` must. `maps`: of this node.
+  /// `nodes` is run by its owner and must outlive this. `maps`: of this node.
   static Expected<std::unique_ptr<PolicyController>> start(kube::Client& client,
                                                            kube::Informer<kube::Node>& nodes,
-                                                           kube::EventRecorder& events,
                                                            datapath::PodPolicy maps, Options options);
   ~PolicyController();
   PolicyController(const PolicyController&) = delete;

@@ -40,9 +40,9 @@ class PolicyEngine {
   /// All that is known of pods and policies has been told: from now on apply() writes, at first the
   /// differences to what is there.
   Expected<void> synced();
-  bool is_synced() const { return synced_; }
-  /// Writes what has changed since the last call. What fails is tried again with the next call; until then
-  /// the pods that it concerns are closed.
+  /// Writes what has changed since the last call. What fails is tried again with the next call; until then a
+  /// pod whose entry could not be written is closed, and all isolated pods are if a verdict or an identity is
+  /// missing: it could have been a denial.
   Expected<void> apply();
 
   /// A pod's link, by the index of the node's end. It gets what policies say as soon as the pod is known.
