@@ -56,6 +56,9 @@ cluster_up() {
   export KUBECONFIG
 }
 
+# Without the pool that weft up gives: for tests whose own pools are the only ones.
+drop_default_pool() { eventually 10 kubectl delete addresspool weft-up; }
+
 cluster_down() {
   local status=$?
   if [ "$failures" -gt 0 ]; then tail -n 15 "/run/weft/$cluster/logs/"*.log | cut -c1-200 | sed 's/^/  # /'; fi

@@ -10,6 +10,7 @@
 #include "kube/node.h"
 #include "kube/pod.h"
 #include "kube/service.h"
+#include "kube/weft_types.h"
 
 namespace weft::kube {
 namespace {
@@ -58,6 +59,7 @@ const std::vector<KindInfo>& builtin_kinds() {
       kind<NetworkPolicy>(),
       kind<ServiceCIDR>(),
       kind<ClusterNetworkPolicy>(),
+      kind<AddressPool>(),
   };
   return all;
 }

@@ -7,7 +7,8 @@
 
 #include "kube/meta.h"
 
-/// The kinds of weft.dev/v1alpha1. They are custom: a cluster serves them once deploy/crds has been applied.
+/// The kinds of weft.dev/v1alpha1. Our API server has them built in; another cluster
+/// serves them once deploy/crds has been applied.
 namespace weft::kube {
 
 /// Which addresses a pool has and who may get them.

@@ -1,5 +1,8 @@
 #include "standalone/bootstrap.h"
 
+#include "kube/service.h"
+#include "kube/weft_types.h"
+
 namespace weft::standalone {
 
 namespace {
@@ -48,10 +51,22 @@ json::object dns_slice(const ClusterLayout& layout, const char* family, bool v4)
           {"ports", {port("dns", "UDP"), port("dns-tcp", "TCP")}}};
 }
 
+json::object address_pool(const ClusterLayout& layout) {
+  auto range = [](const AddressSpan& span) { return span.first.str() + "-" + span.last.str(); };
+  return {{"apiVersion", "weft.dev/v1alpha1"},
+          {"kind", "AddressPool"},
+          {"metadata", {{"name", "weft-up"}}},
+          {"spec", {{"addresses", {range(layout.balancers4), range(layout.balancers6)}}}}};
+}
+
 }  // namespace
 
-std::vector<json::object> bootstrap_objects(const ClusterLayout& layout) {
-  return {dns_service(layout), dns_slice(layout, "IPv4", true), dns_slice(layout, "IPv6", false)};
+std::vector<BootstrapObject> bootstrap_objects(const ClusterLayout& layout) {
+  const auto& slices = kube::resource_of<kube::EndpointSlice>();
+  return {{kube::resource_of<kube::Service>(), dns_service(layout)},
+          {slices, dns_slice(layout, "IPv4", true)},
+          {slices, dns_slice(layout, "IPv6", false)},
+          {kube::resource_of<kube::AddressPool>(), address_pool(layout)}};
 }
 
 }  // namespace weft::standalone

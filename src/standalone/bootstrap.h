@@ -3,13 +3,20 @@
 #include <vector>
 
 #include "kube/json.h"
+#include "kube/resource.h"
 #include "standalone/cluster_options.h"
 
 namespace weft::standalone {
 
-/// The objects a fresh cluster starts with beyond what the API server makes itself: the DNS Service on its
-/// fixed addresses, and its EndpointSlices, one a family, that point to `weft dns` on each node (it listens
-/// on the node's own addresses).
-std::vector<json::object> bootstrap_objects(const ClusterLayout& layout);
+struct BootstrapObject {
+  const kube::ResourceInfo& resource;
+  json::object object;
+};
+
+/// The objects a cluster starts with beyond what the API server makes itself: the DNS Service on its fixed
+/// addresses; its EndpointSlices, one a family, that point to `weft dns` on each node (it listens on the
+/// node's own addresses); an AddressPool of the nodes' segment, so that load balancers have addresses that
+/// the machine reaches.
+std::vector<BootstrapObject> bootstrap_objects(const ClusterLayout& layout);
 
 }  // namespace weft::standalone

@@ -276,13 +276,11 @@ struct Cluster::Impl {
   }
 
   asio::awaitable<void> create_bootstrap_objects() {
-    for (const auto& object : bootstrap_objects(layout)) {
-      const auto* info = kube::string_at(object, "kind") == "Service"
-                             ? &kube::resource_of<kube::Service>()
-                             : &kube::resource_of<kube::EndpointSlice>();
+    for (const auto& [resource, object] : bootstrap_objects(layout)) {
       auto created = co_await api_client->apply(
-          *info, "kube-system", std::string(kube::string_at(object, "metadata.name")), object, "weft-up");
-      if (!created) spdlog::error("kube-system: {}", created.error().message);
+          resource, std::string(kube::string_at(object, "metadata.namespace")),
+          std::string(kube::string_at(object, "metadata.name")), object, "weft-up");
+      if (!created) spdlog::error("{}: {}", resource.plural, created.error().message);
     }
   }
 

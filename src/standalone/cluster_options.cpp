@@ -67,6 +67,11 @@ Expected<ClusterLayout> make_layout(const ClusterOptions& options, int number) {
   layout.services6 = prefix("fd00:96::/112");
   layout.dns4 = layout.services4.base().plus(10);
   layout.dns6 = layout.services6.base().plus(10);
+  // Nodes have addresses from the lower half.
+  auto segment4 = layout.gateway4.base();
+  auto segment6 = layout.gateway6.base();
+  layout.balancers4 = {segment4.plus(128), segment4.plus(254)};
+  layout.balancers6 = {segment6.plus(0x10000), segment6.plus(0x1ffff)};
   for (int i = 0; i < options.nodes; ++i) {
     layout.nodes.push_back(make_node(layout, number, i));
     if (!options.zones.empty()) layout.nodes.back().zone = options.zones[i % options.zones.size()];

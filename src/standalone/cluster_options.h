@@ -35,6 +35,11 @@ struct NodeLayout {
   IpPrefix pods4, pods6;
 };
 
+/// Both ends belong to it.
+struct AddressSpan {
+  IpAddr first, last;
+};
+
 /// Where everything of one cluster is. Derived from the name and its number alone, so that any process, and
 /// `weft down` after a crash, finds the same places.
 struct ClusterLayout {
@@ -45,6 +50,7 @@ struct ClusterLayout {
   IpPrefix gateway4, gateway6;    ///< the machine's own addresses on the nodes' segment
   IpPrefix services4, services6;  ///< Service address ranges
   IpAddr dns4, dns6;
+  AddressSpan balancers4, balancers6;  ///< of the nodes' segment, for load balancers
   std::vector<NodeLayout> nodes;
 
   std::string kubeconfig(const std::string& component) const {

@@ -37,6 +37,7 @@ std::vector<KindRules> apps_rules();
 std::vector<KindRules> networking_rules();
 std::vector<KindRules> policy_rules();
 std::vector<KindRules> cluster_policy_rules();
+std::vector<KindRules> pool_rules();
 std::vector<KindRules> config_rules();
 std::vector<KindRules> crd_rules();
 

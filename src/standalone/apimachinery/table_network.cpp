@@ -108,6 +108,20 @@ Cells cluster_policy_cells(const json::value& policy, TimePoint now) {
           json::value(std::to_string(number_at(policy, "spec.priority"))), json::value(age_of(policy, now))};
 }
 
+Cells pool_cells(const json::value& pool, TimePoint now) {
+  std::string_view ready;
+  for (const auto& condition : list_in(pool, "status.conditions"))
+    if (string_at(condition, "type") == "Ready") ready = string_at(condition, "status");
+  json::array addresses = list_in(pool, "spec.addresses");
+  return {json::value(name_of(pool)),
+          json::value(ready),
+          json::value(true_at(pool, "spec.autoAssign")),
+          json::value(number_at(pool, "status.assigned")),
+          json::value(number_at(pool, "status.available")),
+          json::value(json::serialize(addresses)),
+          json::value(age_of(pool, now))};
+}
+
 Cells ingress_cells(const json::value& ingress, TimePoint now) {
   std::vector<std::string> hosts;
   for (const auto& rule : list_in(ingress, "spec.rules")) {
@@ -177,6 +191,16 @@ std::vector<Printer> network_printers() {
        "ClusterNetworkPolicy",
        {{"Name"}, {"Tier"}, {"Priority"}, {"Age", "date"}},
        cluster_policy_cells},
+      {"weft.dev",
+       "AddressPool",
+       {{"Name"},
+        {"Ready"},
+        {"Auto", "boolean"},
+        {"Assigned", "integer"},
+        {"Available", "integer"},
+        {"Addresses", "string", true},
+        {"Age", "date"}},
+       pool_cells},
       {kGroup, "Ingress", {{"Name"}, {"Class"}, {"Hosts"}, {"Address"}, {"Ports"}, {"Age"}}, ingress_cells},
       {kGroup, "IngressClass", {{"Name"}, {"Controller"}, {"Parameters"}, {"Age"}}, ingress_class_cells},
       {kGroup, "IPAddress", {{"Name"}, {"ParentRef"}, {"Age"}}, ip_address_cells},

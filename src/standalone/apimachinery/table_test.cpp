@@ -112,6 +112,10 @@ TEST(Table, OtherKinds) {
       {"NetworkPolicy", "{metadata: {name: p}, spec: {podSelector: {}}}", "p|<none>|<unknown>"},
       {"ClusterNetworkPolicy", "{metadata: {name: c}, spec: {tier: Admin, priority: 0}}",
        "c|Admin|0|<unknown>"},
+      {"AddressPool",
+       "{metadata: {name: p}, spec: {addresses: [192.0.2.0/24], autoAssign: true}, status: {assigned: 1, "
+       "available: 255, conditions: [{type: Ready, status: 'True'}]}}",
+       "p|True|true|1|255|[\"192.0.2.0/24\"]|<unknown>"},
       {"Ingress", "{metadata: {name: i}, spec: {ingressClassName: w, rules: [{host: a.b}], tls: [{}]}}",
        "i|w|a.b||80, 443|<unknown>"},
       {"Namespace", "{metadata: {name: nn}, status: {phase: Active}}", "nn|Active|<unknown>"},

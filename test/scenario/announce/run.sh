@@ -49,8 +49,7 @@ owner() {
 owned_by() { expect "^$2\$" owner "$1"; }
 neighbour() { outside ip -j neigh show to "$1" | jq -r '.[0].lladdr'; }
 
-kubectl apply -f ../../../deploy/crds/addresspool.yaml >/dev/null
-kubectl wait --for=condition=Established crd/addresspools.weft.dev --timeout=10s >/dev/null
+drop_default_pool >/dev/null || echo "not ok the default pool is there"
 kubectl apply -f - >/dev/null <<YAML || echo "not ok pool"
 apiVersion: weft.dev/v1alpha1
 kind: AddressPool
@@ -183,8 +182,7 @@ other_cluster() {
   before=$(owner "$web4")
   "$weft" up --name "$second" --nodes 2 --detach || return 1
   config=$("$weft" kubeconfig --name "$second")
-  KUBECONFIG=$config kubectl apply -f ../../../deploy/crds/addresspool.yaml
-  KUBECONFIG=$config kubectl wait --for=condition=Established crd/addresspools.weft.dev --timeout=10s
+  KUBECONFIG=$config drop_default_pool
   kubectl get addresspool segment -o json | jq 'del(.metadata, .status) + {metadata: {name: "segment"}}' | KUBECONFIG=$config kubectl apply -f -
   KUBECONFIG=$config kubectl apply -f manifests.yaml
   KUBECONFIG=$config eventually 20 expect "^$web4 is announced from node-[12] \(eth0\)" messages web AddressAnnounced || return 1

@@ -3,6 +3,8 @@
 . "$(dirname "$0")/../../lib.sh"
 cd "$(dirname "$0")" || exit 1
 cluster_up
+check "weft up comes with a pool of the nodes' segment" eventually 10 expect '^weft-up .*\["172\.30\.[0-9]+\.128-' kubectl get addresspools -o wide
+drop_default_pool >/dev/null
 check "the CustomResourceDefinition" kubectl apply -f ../../../deploy/crds/addresspool.yaml
 check "is served" kubectl wait --for=condition=Established crd/addresspools.weft.dev --timeout=10s
 check "objects" eventually 10 kubectl apply -f manifests.yaml
