@@ -10,7 +10,8 @@ namespace {
 
 struct Rule {
   std::string_view who;
-  std::string_view group, resource;  ///< "pods/status" for a subresource
+  /// "pods/status" for a subresource; "*", "*/status": of every kind of the group.
+  std::string_view group, resource;
   bool read = false, write = false;
 };
 
@@ -27,7 +28,6 @@ constexpr auto kRules = std::to_array<Rule>({
     {kDnsGroup, "discovery.k8s.io", "endpointslices", true, false},
     {kDnsGroup, "", "pods", true, false},
     {kDnsGroup, "", "namespaces", true, false},
-    {kControllerGroup, "", "services", true, false},
     {kControllerGroup, "", "pods", true, false},
     {kControllerGroup, "", "nodes", true, false},
     {kControllerGroup, "", "namespaces", true, false},
@@ -40,19 +40,43 @@ constexpr auto kRules = std::to_array<Rule>({
     {kControllerGroup, "discovery.k8s.io", "endpointslices", true, true},
     {kControllerGroup, "coordination.k8s.io", "leases", true, true},
     {kControllerGroup, "", "events", false, true},
+    // Gateways: their entrances are Services; what certificates are worth is told in statuses.
+    {kControllerGroup, "gateway.networking.k8s.io", "*", true, false},
+    {kControllerGroup, "gateway.networking.k8s.io", "*/status", false, true},
+    {kControllerGroup, "networking.k8s.io", "ingresses", true, false},
+    {kControllerGroup, "networking.k8s.io", "ingresses/status", false, true},
+    {kControllerGroup, "networking.k8s.io", "ingressclasses", true, false},
+    {kControllerGroup, "", "services", true, true},
+    {kControllerGroup, "", "secrets", true, false},
+    {kControllerGroup, "", "configmaps", true, false},
+    {kGatewayGroup, "gateway.networking.k8s.io", "*", true, false},
+    {kGatewayGroup, "networking.k8s.io", "ingresses", true, false},
+    {kGatewayGroup, "networking.k8s.io", "ingressclasses", true, false},
+    {kGatewayGroup, "", "services", true, false},
+    {kGatewayGroup, "", "secrets", true, false},
+    {kGatewayGroup, "", "configmaps", true, false},
+    {kGatewayGroup, "", "namespaces", true, false},
+    {kGatewayGroup, "discovery.k8s.io", "endpointslices", true, false},
 });
 
 bool is_read(std::string_view verb) { return verb == "get" || verb == "list" || verb == "watch"; }
 
+/// Whether a rule is about it: a star stands for any kind, not for a subresource.
+bool is_about(const Rule& rule, const Access& access) {
+  if (rule.group != access.group) return false;
+  auto slash = rule.resource.find('/');
+  auto kind = rule.resource.substr(0, slash);
+  auto subresource = slash == std::string_view::npos ? std::string_view() : rule.resource.substr(slash + 1);
+  return (kind == "*" || kind == access.resource) && subresource == access.subresource;
+}
+
 }  // namespace
 
 bool may(const std::vector<std::string>& groups, const Access& access) {
-  auto resource = access.subresource.empty() ? access.resource : access.resource + "/" + access.subresource;
   return std::ranges::any_of(groups, [&](std::string_view group) {
     if (group == kAdminGroup) return true;
     return std::ranges::any_of(kRules, [&](const Rule& rule) {
-      return rule.who == group && rule.group == access.group && rule.resource == resource &&
-             (is_read(access.verb) ? rule.read : rule.write);
+      return rule.who == group && is_about(rule, access) && (is_read(access.verb) ? rule.read : rule.write);
     });
   });
 }

@@ -16,12 +16,14 @@ struct Access {
 };
 
 /// Groups in client certificates. Administrators may do everything; each of Weft's own processes only what it
-/// is there for, so that one that is taken over cannot start pods, or read Secrets. Anyone else whom the
-/// cluster's authority vouches for may look at what is served, and nothing more.
+/// is there for, so that one that is taken over cannot start pods. Those that serve certificates, and tell
+/// what is wrong with them, read Secrets. Anyone else whom the cluster's authority vouches for may look at
+/// what is served, and nothing more.
 inline constexpr const char* kAdminGroup = "system:masters";
 inline constexpr const char* kAgentGroup = "weft:agents";
 inline constexpr const char* kDnsGroup = "weft:dns";
 inline constexpr const char* kControllerGroup = "weft:controllers";
+inline constexpr const char* kGatewayGroup = "weft:gateways";
 
 bool may(const std::vector<std::string>& groups, const Access& access);
 

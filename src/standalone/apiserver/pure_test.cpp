@@ -61,6 +61,13 @@ TEST(Authorizer, EveryProcessHasOnlyItsOwn) {
   EXPECT_FALSE(may({kControllerGroup}, {"create", "", "pods", "", "a", ""}));
   EXPECT_FALSE(may({kAgentGroup}, {"get", "", "secrets", "", "a", "b"}));
   EXPECT_FALSE(may({kAgentGroup}, {"create", "", "pods", "exec", "a", "b"}));
+  EXPECT_TRUE(
+      may({kControllerGroup}, {"update", "gateway.networking.k8s.io", "gateways", "status", "a", "b"}));
+  EXPECT_FALSE(may({kControllerGroup}, {"update", "gateway.networking.k8s.io", "gateways", "", "a", "b"}));
+  EXPECT_TRUE(may({kGatewayGroup}, {"watch", "gateway.networking.k8s.io", "httproutes", "", "", ""}));
+  EXPECT_FALSE(
+      may({kGatewayGroup}, {"update", "gateway.networking.k8s.io", "httproutes", "status", "a", "b"}));
+  EXPECT_FALSE(may({kGatewayGroup}, {"create", "", "secrets", "", "a", ""}));
   EXPECT_FALSE(may({}, {"get", "", "pods", "", "", ""}));
 }
 
