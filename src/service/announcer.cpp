@@ -538,7 +538,7 @@ void Announcer::follow(kube::Informer<kube::Service>& services, kube::Informer<k
   slices.on_change([impl](const auto& before, const auto& after) {
     auto put = [impl](const kube::EndpointSlice& slice, SlicePtr now) {
       auto service = service_of(slice);
-      if (service.empty()) return;
+      if (service.empty() || is_mesh(slice)) return;
       impl->feed([impl, service = std::move(service), name = slice.metadata.name, now = std::move(now)] {
         return impl->planner.slice_changed(service, name, now);
       });

@@ -12,6 +12,7 @@ namespace weft::service {
 namespace {
 
 constexpr uint32_t kDefaultAffinitySeconds = 10'800;
+constexpr std::string_view kMeshOf = "weft.dev/mesh-of";
 
 /// An endpoint of the right family that has the Service port.
 struct Candidate {
@@ -60,6 +61,7 @@ class Planner {
   std::optional<IpAddr> parse(const std::string& field, const std::string& text);
   uint32_t affinity_seconds() const;
   uint32_t set_for(uint32_t port, Protocol protocol, bool v6, Scope scope);
+  bool has_mesh(const kube::ServicePort& port, Protocol protocol, bool v6) const;
   std::vector<Candidate> candidates(const kube::ServicePort& port, Protocol protocol, bool v6,
                                     BackendSet& set);
   void add_candidates(uint32_t slice, int32_t port, bool v6, std::vector<Candidate>& out);
@@ -130,6 +132,8 @@ void Planner::add_frontend(FrontendKind kind, const IpAddr& addr, uint32_t addre
   frontend.addr = addr;
   frontend.port = static_cast<uint16_t>(number);
   frontend.protocol = *protocol;
+  if (kind == FrontendKind::cluster_ip && has_mesh(spec, *protocol, addr.is_v6()))
+    inside = edge = Scope::mesh;
   frontend.set = set_for(port, *protocol, addr.is_v6(), inside);
   frontend.when_empty = when_empty(frontend.set);
   frontend.edge_set = set_for(port, *protocol, addr.is_v6(), edge);
@@ -197,15 +201,29 @@ uint32_t Planner::set_for(uint32_t port, Protocol protocol, bool v6, Scope scope
   }
   BackendSet set{.port = port, .v6 = v6, .scope = scope};
   auto all = candidates(service_.spec.ports[port], protocol, v6, set);
-  if (scope == Scope::cluster) {
-    choose_cluster(all, set);
-  } else {
+  bool is_here = std::ranges::any_of(all, [](const auto& c) { return c.local && c.ready; });
+  if (scope == Scope::local || (scope == Scope::mesh && is_here)) {
     choose_local(all, set);
+  } else {
+    choose_cluster(all, set);
   }
   set.any_usable =
       std::any_of(all.begin(), all.end(), [](const auto& c) { return c.ready || c.falls_back(); });
   plan_.sets.push_back(std::move(set));
   return static_cast<uint32_t>(plan_.sets.size() - 1);
+}
+
+bool is_offered(const kube::EndpointPort& offered, const kube::ServicePort& port, Protocol protocol) {
+  return offered.name.value_or("") == port.name && offered.port && valid_port(*offered.port) &&
+         protocol_of(offered.protocol.value_or("TCP")) == protocol;
+}
+
+bool Planner::has_mesh(const kube::ServicePort& port, Protocol protocol, bool v6) const {
+  return std::ranges::any_of(slices_, [&](const SlicePtr& slice) {
+    return is_mesh(*slice) && slice->addressType == (v6 ? "IPv6" : "IPv4") && !slice->endpoints.empty() &&
+           std::ranges::any_of(slice->ports,
+                               [&](const auto& offered) { return is_offered(offered, port, protocol); });
+  });
 }
 
 /// Endpoints that have the port, each address once, by address and port.
@@ -214,10 +232,9 @@ std::vector<Candidate> Planner::candidates(const kube::ServicePort& port, Protoc
   std::vector<Candidate> found;
   for (uint32_t i = 0; i < slices_.size(); ++i) {
     if (slices_[i]->addressType != (v6 ? "IPv6" : "IPv4")) continue;
+    if (is_mesh(*slices_[i]) != (set.scope == Scope::mesh)) continue;
     for (const auto& offered : slices_[i]->ports) {
-      if (offered.name.value_or("") != port.name || !offered.port || !valid_port(*offered.port)) continue;
-      if (protocol_of(offered.protocol.value_or("TCP")) != protocol) continue;
-      add_candidates(i, *offered.port, v6, found);
+      if (is_offered(offered, port, protocol)) add_candidates(i, *offered.port, v6, found);
     }
   }
   // An endpoint on its way from one slice to another may be in both for a moment: the better one counts.
@@ -363,8 +380,14 @@ ServicePlan plan_service(const kube::Service& service, std::span<const SlicePtr>
   return Planner(service, slices, node).run();
 }
 
+bool is_mesh(const kube::EndpointSlice& slice) {
+  return slice.metadata.labels.contains(std::string(kMeshOf));
+}
+
 std::string service_of(const kube::EndpointSlice& slice) {
-  auto label = slice.metadata.labels.find("kubernetes.io/service-name");
+  const auto& labels = slice.metadata.labels;
+  auto label = labels.find("kubernetes.io/service-name");
+  if (label == labels.end()) label = labels.find(std::string(kMeshOf));
   if (label == slice.metadata.labels.end() || label->second.empty()) return {};
   return slice.metadata.namespace_ + "/" + label->second;
 }

@@ -53,8 +53,8 @@ struct Excluded {
   Exclusion reason;
 };
 
-/// Which of a Service port's endpoints a frontend may use.
-enum class Scope : uint8_t { cluster, local };
+/// Which of a Service port's endpoints a frontend may use; mesh: the proxies that take its connections.
+enum class Scope : uint8_t { cluster, local, mesh };
 
 /// How a set came by its backends.
 enum class Choice : uint8_t {
@@ -122,6 +122,9 @@ Ignored ignored(const kube::Service& service);
 
 /// The key "namespace/name" of the Service that a slice belongs to; empty if it names none.
 std::string service_of(const kube::EndpointSlice& slice);
+/// Whether the slice has not the Service's endpoints but the proxies that take connections to its cluster
+/// addresses (it has the label weft.dev/mesh-of with the Service's name).
+bool is_mesh(const kube::EndpointSlice& slice);
 
 /// "Service shop/backend spec.clusterIPs[0] spec.ports[0] (http)".
 std::string why(const kube::Service& service, const Frontend& frontend);

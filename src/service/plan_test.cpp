@@ -209,6 +209,35 @@ TEST(PlanTest, IgnoresWhatIsNotItsOwn) {
   EXPECT_EQ(plan_of(headless), Ignored::headless);
 }
 
+TEST(PlanTest, AMeshTakesTheClusterAddressesOfThePortsThatItHas) {
+  auto svc = service("backend", {"10.96.0.7", "fd00:96::7"}, {{"http", "TCP", 80}, {"other", "TCP", 81}});
+  svc->spec.type = "LoadBalancer";
+  svc->status.loadBalancer.ingress.emplace_back().ip = "192.0.2.1";
+  auto own = slice("a", "backend", {{"http", "TCP", 8080}, {"other", "TCP", 8081}}, {endpoint("10.244.0.1")});
+  auto mesh = [](std::vector<kube::Endpoint> proxies) {
+    kube::EndpointSlice out = *slice("mesh", "backend", {{"http", "TCP", 61000}}, std::move(proxies));
+    out.metadata.labels = {{"weft.dev/mesh-of", "backend"}};
+    EXPECT_EQ(service_of(out), out.metadata.namespace_ + "/backend");
+    return std::make_shared<const kube::EndpointSlice>(std::move(out));
+  };
+  auto plan_with = [&](const SlicePtr& proxies) {
+    std::vector<SlicePtr> slices = {own, proxies};
+    std::map<std::string, std::vector<std::string>> out;
+    auto plan = plan_service(*svc, slices, kNode);
+    for (const auto& frontend : plan.frontends)
+      out[frontend.addr.str() + " " + std::to_string(frontend.port)] = backends(plan, frontend.set);
+    return out;
+  };
+  auto here =
+      plan_with(mesh({endpoint("172.30.0.2", "ready", "node-1"), endpoint("172.30.0.3", "ready", "node-2")}));
+  EXPECT_THAT(here["10.96.0.7 80"], ElementsAre("172.30.0.2 61000")) << "this node's own";
+  EXPECT_THAT(here["10.96.0.7 81"], ElementsAre("10.244.0.1 8081"));
+  EXPECT_THAT(here["192.0.2.1 80"], ElementsAre("10.244.0.1 8080"));
+  auto elsewhere = plan_with(mesh({endpoint("172.30.0.3", "ready", "node-2")}));
+  EXPECT_THAT(elsewhere["10.96.0.7 80"], ElementsAre("172.30.0.3 61000"));
+  EXPECT_THAT(plan_with(mesh({}))["10.96.0.7 80"], ElementsAre("10.244.0.1 8080"));
+}
+
 TEST(PlanTest, SessionAffinity) {
   auto svc = service("a", {"10.96.0.7"}, kHttp);
   EXPECT_EQ(plan_service(*svc, {}, kNode).frontends[0].affinity_seconds, 0);
