@@ -42,12 +42,10 @@ Access access_of(const Target& target, const std::string& verb) {
 /// nullptr when the client wants a protocol that we do not speak.
 std::unique_ptr<ExecClient> exec_client(const ApiRequest& request, UpgradeRequest head, TlsStream& stream) {
   if (!is_spdy_upgrade(head)) return websocket_exec_client(std::move(head), stream);
-  bool tty = request.flag("tty");
+  // One is for the status, and a terminal has one for its size instead of standard error.
+  bool more = request.flag("tty") || request.flag("stderr");
   return spdy_exec_client(head, stream,
-                          {.in = request.flag("stdin"),
-                           .out = request.flag("stdout"),
-                           .err = request.flag("stderr") && !tty,
-                           .resize = tty});
+                          1 + size_t{request.flag("stdin")} + size_t{request.flag("stdout")} + size_t{more});
 }
 
 json::object user_info(const ApiRequest& request) {

@@ -52,15 +52,12 @@ using UpgradeRequest = boost::beast::http::request<boost::beast::http::string_bo
 /// outlive it.
 std::unique_ptr<ExecClient> websocket_exec_client(UpgradeRequest head, TlsStream& stream);
 
-/// Which streams the client will make besides the one for the status.
-struct ExecStreams {
-  bool in = false, out = false, err = false, resize = false;
-};
-
 /// v4.channel.k8s.io over SPDY/3.1: a stream a channel, told apart by their header "streamType". nullptr when
-/// the request asks for something else. `stream` must outlive it.
+/// the request asks for something else. The client has opened when it has made so many streams, whichever:
+/// like a kubelet, which takes those who ask for a terminal and then make a stream "stderr" instead of
+/// "resize". `stream` must outlive it.
 std::unique_ptr<ExecClient> spdy_exec_client(const UpgradeRequest& head, TlsStream& stream,
-                                             ExecStreams expected);
+                                             size_t stream_count);
 
 /// Whether a request wants SPDY/3.1.
 bool is_spdy_upgrade(const UpgradeRequest& head);

@@ -35,7 +35,7 @@ constexpr std::pair<std::string_view, ExecChannel> kStreamTypes[] = {{"error", E
 
 class SpdyClient : public ExecClient {
  public:
-  SpdyClient(TlsStream& stream, ExecStreams expected) : stream_(stream), expected_(expected) {}
+  SpdyClient(TlsStream& stream, size_t stream_count) : stream_(stream), stream_count_(stream_count) {}
 
   awaitable<bool> open() override {
     auto head =
@@ -47,7 +47,7 @@ class SpdyClient : public ExecClient {
     auto& lowest = beast::get_lowest_layer(stream_);
     lowest.expires_after(kForStreams);
     if (!co_await write(head)) co_return false;
-    while (!has_all_streams()) {
+    while (streams_.size() < stream_count_) {
       auto input = co_await receive();
       if (!input) co_return false;
       if (input->channel == ExecChannel::reply) {
@@ -167,20 +167,13 @@ class SpdyClient : public ExecClient {
     return found == streams_.end() ? 0 : found->first;
   }
 
-  bool has_all_streams() const {
-    auto has = [&](bool wanted, ExecChannel channel) { return !wanted || stream_of(channel) != 0; };
-    return has(true, ExecChannel::status) && has(expected_.in, ExecChannel::in) &&
-           has(expected_.out, ExecChannel::out) && has(expected_.err, ExecChannel::err) &&
-           has(expected_.resize, ExecChannel::resize);
-  }
-
   awaitable<bool> write(std::string_view bytes) {
     auto [error, size] = co_await asio::async_write(stream_, asio::buffer(bytes), as_tuple(use_awaitable));
     co_return !error;
   }
 
   TlsStream& stream_;
-  ExecStreams expected_;
+  size_t stream_count_;
   spdy::Reader reader_;
   spdy::Writer writer_;
   std::map<uint32_t, ExecChannel> streams_;
@@ -204,9 +197,9 @@ bool is_spdy_upgrade(const UpgradeRequest& head) {
 }
 
 std::unique_ptr<ExecClient> spdy_exec_client(const UpgradeRequest& head, TlsStream& stream,
-                                             ExecStreams expected) {
+                                             size_t stream_count) {
   if (!offers_protocol(head)) return nullptr;
-  return std::make_unique<SpdyClient>(stream, expected);
+  return std::make_unique<SpdyClient>(stream, stream_count);
 }
 
 }  // namespace weft::standalone

@@ -56,14 +56,18 @@ func newShell(t *testing.T) shell {
 
 // spdy runs a command over SPDY/3.1.
 func (s shell) spdy(ctx context.Context, streams remotecommand.StreamOptions, command ...string) error {
+	return s.spdyAsking(ctx, &corev1.PodExecOptions{
+		Command: command,
+		Stdin:   streams.Stdin != nil,
+		Stdout:  streams.Stdout != nil,
+		Stderr:  streams.Stderr != nil,
+		TTY:     streams.Tty,
+	}, streams)
+}
+
+func (s shell) spdyAsking(ctx context.Context, asked *corev1.PodExecOptions, streams remotecommand.StreamOptions) error {
 	request := s.clients.CoreV1().RESTClient().Post().Namespace(s.namespace).Resource("pods").Name("shell").SubResource("exec").
-		VersionedParams(&corev1.PodExecOptions{
-			Command: command,
-			Stdin:   streams.Stdin != nil,
-			Stdout:  streams.Stdout != nil,
-			Stderr:  streams.Stderr != nil,
-			TTY:     streams.Tty,
-		}, scheme.ParameterCodec)
+		VersionedParams(asked, scheme.ParameterCodec)
 	executor, err := remotecommand.NewSPDYExecutor(s.config, "POST", request.URL())
 	if err != nil {
 		return err
@@ -137,6 +141,14 @@ func TestExecSPDY(t *testing.T) {
 		var code exec.CodeExitError
 		if !errors.As(err, &code) || code.Code != 3 || !strings.Contains(out.String(), "17 91") {
 			t.Errorf("%q, %v", out.String(), err)
+		}
+	})
+	t.Run("TerminalAskedForWithoutAStreamForItsSize", func(t *testing.T) {
+		var out, errs bytes.Buffer
+		asked := &corev1.PodExecOptions{Command: []string{"tty"}, Stdout: true, Stderr: true, TTY: true}
+		err := s.spdyAsking(t.Context(), asked, remotecommand.StreamOptions{Stdout: &out, Stderr: &errs})
+		if !strings.Contains(out.String(), "/dev/pts/") || err != nil {
+			t.Errorf("%q, %q, %v", out.String(), errs.String(), err)
 		}
 	})
 	t.Run("Concurrent", func(t *testing.T) {
