@@ -1,7 +1,8 @@
-# Sourced by the conformance suites: a cluster whose pods can run agnhost.
+# Sourced by the conformance suites: a cluster whose pods run what the suites' images have.
 . "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
 tools=$root/build/tools
 mkdir -p "$tools"
+links=()
 
 # In a kernel without SCTP, agnhost brings its own.
 build_agnhost() {
@@ -11,16 +12,26 @@ build_agnhost() {
   go build -modfile "$modules" -o "$tools/agnhost" .
 }
 
-# conformance_up: two nodes. The suites run /agnhost in their pods, whose file system is the machine's.
+# conformance_up IMAGE=PROGRAM…: two nodes.
 conformance_up() {
-  (build_agnhost) || { echo "not ok build of agnhost"; exit 1; }
-  cluster_up --nodes 2 --image "registry.k8s.io/e2e-test-images/agnhost=$tools/agnhost"
+  local image images=()
+  for image; do images+=(--image "$image"); done
+  cluster_up --nodes 2 "${images[@]}"
   trap conformance_down EXIT
-  [ -e /agnhost ] || { ln -sfn "$tools/agnhost" /agnhost && made_link=1; }
 }
 
+# agnhost_up: for the suites that run /agnhost in their pods.
+agnhost_up() {
+  (build_agnhost) || { echo "not ok build of agnhost"; exit 1; }
+  conformance_up "registry.k8s.io/e2e-test-images/agnhost=$tools/agnhost"
+  link "$tools/agnhost" /agnhost
+}
+
+# link FILE PATH: what an image has at PATH. The pods' file system is the machine's, so it is there as long as the suite runs.
+link() { [ -e "$2" ] || { ln -sfn "$1" "$2" && links+=("$2"); }; }
+
 conformance_down() {
-  [ -z "${made_link:-}" ] || rm -f /agnhost
+  rm -f "${links[@]}"
   cluster_down
 }
 

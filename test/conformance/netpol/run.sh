@@ -6,7 +6,7 @@ log=$root/build/netpol.json
 
 (cd "$root/test/conformance/netpol" && go test -c -o "$tools/netpol.test" .) || { echo "not ok build of the suite"; exit 1; }
 
-conformance_up
+agnhost_up
 rm -f "$log"
 "$tools/netpol.test" -kubeconfig="$KUBECONFIG" -ginkgo.focus="${1:-Netpol}" -ginkgo.timeout=60m \
   -ginkgo.no-color -ginkgo.json-report="$log" >&2

@@ -21,7 +21,7 @@ report() {
 
 connects() { kubectl exec -n network-policy-conformance-gryffindor harry-potter-0 -c harry-potter-client -- /agnhost connect --timeout=3s "$1"; }
 
-conformance_up
+agnhost_up
 check "the suite's definitions apply" kubectl apply --server-side -f "$crds/experimental/policy.networking.k8s.io_clusternetworkpolicies.yaml"
 check "and are established" kubectl wait --for=condition=Established --timeout=10s crd/clusternetworkpolicies.policy.networking.k8s.io
 

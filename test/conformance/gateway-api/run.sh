@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# The conformance suite of Gateway API, unmodified, against a cluster of its own: a result line a case.
+# Arguments are names of cases, such as HTTPRouteMatching; without any all are run. Arguments that begin with - are the suite's
+# own: --report-output=FILE, --all-features, --supported-features=…. Without features it asks for what the GatewayClass says.
+. "$(dirname "$0")/../lib.sh"
+here=$root/test/conformance/gateway-api
+suite=$tools/gateway-api.test
+log=$root/build/gateway-api.json
+profiles=GATEWAY-HTTP,GATEWAY-GRPC,GATEWAY-TLS,GATEWAY-TCP,GATEWAY-UDP,MESH-HTTP,MESH-GRPC
+
+cases=() options=()
+for argument; do
+  case $argument in
+    -*) options+=("$argument") ;;
+    *) cases+=("$argument") ;;
+  esac
+done
+wanted=$(IFS='|'; echo "${cases[*]}")
+# What is not run for want of a name would be reported as passed.
+if [ -n "$wanted" ] && [[ " ${options[*]}" == *" -"*report-output* ]]; then echo "a report is of all cases: leave their names out" >&2; exit 2; fi
+
+build() {
+  cd "$here" && go test -c -o "$suite" sigs.k8s.io/gateway-api/conformance &&
+    go build -o "$tools/echo-basic" sigs.k8s.io/gateway-api/conformance/echo-basic &&
+    cd "$here/echo-advanced" && go build -o "$tools/echo-advanced/" tool &&
+    cd "$here/coredns" && go build -o "$tools/coredns" .
+}
+
+folder_of() { (cd "$here/$1" && go list -m -f '{{.Dir}}' "$2"); }
+
+# report: a line a case; below one that failed, what of it.
+report() {
+  jq -rs '
+    map(select(.Test and (.Action | IN("pass", "fail", "skip")))) as $all |
+    $all[] | select(.Test | test("^TestConformance/[^/]+$")) | .Test as $case | ($case | ltrimstr("TestConformance/")) as $name |
+    if .Action == "pass" then "ok \($name)" elif .Action == "skip" then "# skipped \($name)" else "not ok \($name)",
+      ($all[] | select(.Action == "fail" and (.Test | startswith($case + "/"))) | "  | \(.Test | ltrimstr($case + "/"))") end' "$log"
+}
+
+(build) || { echo "not ok build of the suite and its images"; exit 1; }
+crds=$(folder_of . sigs.k8s.io/gateway-api)/config/crd/experimental
+certificates=$(folder_of echo-advanced istio.io/istio)/tests/testdata/certs
+conformance_up "registry.k8s.io/gateway-api/echo-basic=$tools/echo-basic" "registry.k8s.io/coredns/coredns=$tools/coredns" \
+  "registry.k8s.io/gateway-api/echo-advanced=$tools/echo-advanced/server"
+link "$tools/echo-advanced/client" /usr/local/bin/client
+link "$certificates/cert.crt" /cert.crt
+link "$certificates/cert.key" /cert.key
+
+definitions=()
+for file in "$crds"/*_*.yaml; do
+  # An admission policy about upgrades, which are none here.
+  [[ $file == *_vap_* ]] || definitions+=(-f "$file")
+done
+check "the suite's definitions apply" kubectl apply --server-side "${definitions[@]}"
+check "and are established" kubectl wait --for=condition=Established --timeout=10s crd --all
+kubectl apply -f - >/dev/null <<YAML || echo "not ok a GatewayClass"
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: weft}
+spec: {controllerName: weft.dev/gateway}
+YAML
+check "the GatewayClass is accepted" kubectl wait --for=condition=Accepted --timeout=10s gatewayclass/weft
+
+# A load balancer's address is of the pool that weft up comes with; the highest is the last to be given away.
+segment=$(kubectl get addresspool weft-up -o jsonpath='{.spec.addresses[0]}')
+go tool test2json "$suite" -test.v -test.timeout=90m -test.parallel=40 -test.run="^TestConformance$/^(${wanted:-.*})$" \
+  -gateway-class=weft -conformance-profiles="$profiles" -usable-address="${segment#*-}" -unusable-address=192.0.2.1 \
+  -organization=weft -project=weft -url=https://weft.dev -version=0 -contact=weft "${options[@]}" |
+  tee "$log" | jq -j 'select(.Action == "output") | .Output' >&2
+results "$(report)"
+
+check "no route is left" expect '^$' kubectl get httproutes,grpcroutes,tlsroutes,tcproutes,udproutes,listenersets -A -o name
