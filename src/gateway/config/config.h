@@ -145,10 +145,13 @@ struct Rule {
 };
 
 /// The rules for requests to a host. Among matches that take a request the more specific one wins: exact
-/// before longest prefix before regular expression, then one with a method, then more headers, then more
-/// query parameters, then the one that stands first here (the plan has put older routes first).
+/// before longest regular expression before longest prefix (which nearly always includes "/" and would leave
+/// expressions nothing), then one with a method, then more headers, then more query parameters, then the one
+/// that stands first here (the plan has put older routes first). A request that no rule takes goes on to the
+/// next less specific VirtualHost of its listener.
 struct VirtualHost {
-  std::string hostname;  ///< "" any, "*.example.com" (one label or more), or a name in lower case
+  std::string hostname;    ///< "" any, "*.example.com" (one label or more), or a name in lower case
+  bool one_label = false;  ///< of Ingress: the "*" stands for exactly one label
   std::vector<std::shared_ptr<const Rule>> rules;
 };
 
