@@ -77,8 +77,16 @@ struct ResponseHead {
 enum class BodyKind : uint8_t {
   none,
   length,   ///< after a known number of bytes
-  chunked,  ///< when its sender says so
+  chunked,  ///< when its sender says so; of HTTP/2: without a content-length
   close,    ///< with the connection (of HTTP/1 responses)
+};
+
+/// What a message's head says about its body. A response to HEAD and a 304 may name a length and yet have
+/// none.
+struct Body {
+  BodyKind kind = BodyKind::none;
+  uint64_t length = 0;  ///< of BodyKind::length
+  bool operator==(const Body&) const = default;
 };
 
 }  // namespace weft::gateway
