@@ -101,7 +101,21 @@ CompiledRule::CompiledRule(std::shared_ptr<const Rule> of, RegexCache& regexes)
     : rule(std::move(of)), shares(rule->backends) {
   for (const Match& match : rule->matches)
     if (auto compiled = compile(match, regexes)) matches.push_back(*std::move(compiled));
-  for (const Mirror& mirror : rule->filters.mirrors) mirrors.emplace_back(mirror);
+  for (const Mirror& mirror : rule->filters.mirrors) mirrors_.emplace_back(mirror);
+  for (const WeightedBackend& backend : rule->backends)
+    for (const Mirror& mirror : backend.filters.mirrors) mirrors_.emplace_back(mirror);
+}
+
+std::vector<std::string_view> CompiledRule::mirrored_to(size_t backend) const {
+  std::vector<std::string_view> to;
+  auto portion = mirrors_.begin();
+  auto choose = [&](const Filters& filters, bool used) {
+    for (const Mirror& mirror : filters.mirrors)
+      if (const Portion& its = *portion++; used && its.next()) to.emplace_back(mirror.backend);
+  };
+  choose(rule->filters, true);
+  for (size_t i = 0; i < rule->backends.size(); ++i) choose(rule->backends[i].filters, i == backend);
+  return to;
 }
 
 }  // namespace weft::gateway

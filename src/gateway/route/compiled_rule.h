@@ -38,10 +38,15 @@ struct CompiledMatch {
 struct CompiledRule {
   CompiledRule(std::shared_ptr<const Rule> of, RegexCache& regexes);
 
+  /// The backends that get a copy of a request that goes to rule->backends[backend].
+  std::vector<std::string_view> mirrored_to(size_t backend) const;
+
   std::shared_ptr<const Rule> rule;
   std::vector<CompiledMatch> matches;  ///< without those whose expressions are not valid
   Shares shares;                       ///< over rule->backends
-  std::deque<Portion> mirrors;         ///< for each of rule->filters.mirrors
+
+ private:
+  std::deque<Portion> mirrors_;  ///< for each of rule->filters.mirrors, then for each of its backends'
 };
 
 }  // namespace weft::gateway

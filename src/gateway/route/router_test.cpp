@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "gateway/route/test_request.h"
 
 namespace weft::gateway {
 namespace {
 
-using Fields_ = std::vector<std::pair<std::string, std::string>>;
+using Given = std::vector<std::pair<std::string, std::string>>;
 
 Match exact(std::string path) { return {.path_kind = PathKind::exact, .path = std::move(path)}; }
 Match prefix(std::string path) { return {.path_kind = PathKind::prefix, .path = std::move(path)}; }
@@ -53,7 +55,7 @@ struct World {
   explicit World(std::vector<std::shared_ptr<const Rule>> rules) : World({host("", std::move(rules))}) {}
 
   /// The name of the rule that takes the request, or "404".
-  std::string get(std::string_view authority, std::string_view target, const Fields_& fields = {},
+  std::string get(std::string_view authority, std::string_view target, const Given& fields = {},
                   std::string_view method = "GET") const {
     TestRequest request(method, authority, target, fields);
     const CompiledListener* found = compiled->listener(host_of(authority));
@@ -308,6 +310,21 @@ TEST(Router, Explains) {
   ASSERT_EQ(explanation.steps.size(), 3);
   EXPECT_EQ(explanation.steps[0].rule, nullptr);
   EXPECT_EQ(explanation.steps[0].why_not, "no rule has a path that takes it");
+}
+
+TEST(CompiledRule, MirrorsOfTheRuleAndOfTheBackend) {
+  RegexCache regexes;
+  CompiledRule rule(
+      std::make_shared<const Rule>(Rule{
+          .filters = {.mirrors = {{.backend = "all"}, {.backend = "half", .numerator = 1, .denominator = 2}}},
+          .backends = {{.backend = "a"}, {.backend = "b", .filters = {.mirrors = {{.backend = "b's"}}}}}}),
+      regexes);
+  std::map<std::string, int> count;
+  for (int i = 0; i < 100; ++i)
+    for (std::string_view to : rule.mirrored_to(i % 2)) ++count[std::string(to)];
+  EXPECT_EQ(count["all"], 100);
+  EXPECT_NEAR(count["half"], 50, 3);
+  EXPECT_EQ(count["b's"], 50);
 }
 
 TEST(CheckRegex, RefusesWhatRe2Refuses) {
