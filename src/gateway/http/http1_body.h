@@ -30,6 +30,10 @@ class BodyReader {
   Step read(std::string_view input, const Limits& limits);
   /// Of BodyKind::length: how much is to come.
   uint64_t remaining() const { return remaining_; }
+  /// Nothing of the body is to come, not even its end.
+  bool at_end() const { return at_ == At::done; }
+  /// Of BodyKind::close.
+  bool ends_with_connection() const { return at_ == At::close; }
   /// The lines of the trailers, for read_trailers(); empty: none.
   std::string_view trailers() const { return trailers_; }
 

@@ -1,7 +1,7 @@
 #include "gateway/http/http1_writer.h"
 
+#include <algorithm>
 #include <charconv>
-#include <cstring>
 
 #include "gateway/http/http1_body.h"
 
@@ -17,8 +17,7 @@ class Cursor {
   Cursor(const Cursor&) = delete;
   Cursor& operator=(const Cursor&) = delete;
   Cursor& operator<<(std::string_view text) {
-    std::memcpy(at_, text.data(), text.size());
-    at_ += text.size();
+    at_ = std::ranges::copy(text, at_).out;
     return *this;
   }
   Cursor& operator<<(uint64_t number) {

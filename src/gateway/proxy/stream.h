@@ -17,10 +17,11 @@
 /// exceptions:
 ///   pause(false) never brings an event before it returns, and an object told of its stream's end in a call
 ///   is not destroyed before that call has returned (Loop::dispose).
-/// - Life: a stream is over when both sides have said `end`, or with on_reset() (said by the codec), or with
-/// reset()
-///   (said by its user). From then on neither calls the other. A stream belongs to its codec; the events
-///   object belongs to whoever gave it.
+/// - Life: a stream is over with the end of the answer (of a tunnel: with the ends of both sides), with
+/// on_reset()
+///   (said by the codec), or with reset() (said by its user). From then on neither calls the other. What is
+///   left of the request then is nobody's: the codec of the client throws it away, that of the backend takes
+///   no more. A stream belongs to its codec; the events object belongs to whoever gave it.
 /// - Views given to a call live until it returns, except heads (next point).
 /// - Heads: the codec reads a head into the events object's own head and arena, where it stays until the
 /// stream is
@@ -92,13 +93,15 @@ class ServerStreamEvents : public StreamEvents {
 /// Of a request to a backend.
 class ClientStream : public Stream {
  public:
+  /// The connection to the backend stands: what is sent goes out.
+  virtual bool connected() const = 0;
   virtual bool send_head(const RequestHead& head, Body body, bool end) = 0;
 };
 
 class ClientStreamEvents : public StreamEvents {
  public:
   virtual ResponseHead& response() = 0;
-  /// The connection stands: what is sent from now on goes out. Told once, and before all else; until then
+  /// Told once and before all else, unless the stream was connected() from the start. Until then
   /// on_reset(connect_failed or tls_failed) means that nothing has left.
   virtual void on_connected() = 0;
   /// A 1xx but 100 and 101, in response().
