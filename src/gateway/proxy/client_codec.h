@@ -15,6 +15,8 @@ class ClientCodec {
   /// Begins a stream; only while has_room().
   virtual ClientStream& open(ClientStreamEvents& events) = 0;
   virtual bool has_room() const = 0;
+  /// Whether an idle connection has been closed by its peer though we have not been told yet (a system call).
+  virtual bool is_stale() const { return false; }
   /// No new streams: ends when those under way have ended, at once if there are none.
   virtual void drain() = 0;
 

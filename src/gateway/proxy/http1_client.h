@@ -21,8 +21,7 @@ class Http1Client final : public ClientCodec,
   ClientStream& open(ClientStreamEvents& events) override;
   bool has_room() const override { return answer_ == Answer::idle; }
   void drain() override;
-  /// Whether the peer has closed the idle connection and we have not been told yet (a system call).
-  bool is_stale() const;
+  bool is_stale() const override;
 
  private:
   enum class Answer : uint8_t { idle, head, body, tunnel, closed };
