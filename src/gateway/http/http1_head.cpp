@@ -3,6 +3,7 @@
 #include <cstring>
 #include <optional>
 
+#include "gateway/http/authority.h"
 #include "gateway/http/chars.h"
 
 namespace weft::gateway::http1 {
@@ -169,38 +170,6 @@ void remove_listed(std::string_view lines, const Special& special, Fields& field
       if (found) fields.remove(found->name);
     }
   }
-}
-
-/// Host or the authority of a target, in lower case where it stands. An empty one is good.
-bool read_authority(std::string_view text, std::string_view& authority) {
-  char* at = const_cast<char*>(text.data());  // of the arena
-  char* end = at + text.size();
-  if (at != end && *at == '[') {
-    ++at;
-    while (at != end && *at != ']') {
-      if (std::memchr("0123456789abcdefABCDEF:.", *at, 24) == nullptr) return false;
-      if (*at >= 'A' && *at <= 'F') *at = static_cast<char>(*at + 32);
-      ++at;
-    }
-    if (at == end) return false;
-    ++at;
-  } else {
-    while (at != end) {
-      unsigned char lower = chars::kHost[static_cast<unsigned char>(*at)];
-      if (!lower) break;
-      *at++ = static_cast<char>(lower);
-    }
-    if (at == text.data() && at != end) return false;
-  }
-  if (at != end) {
-    if (*at != ':') return false;
-    std::string_view port(at + 1, static_cast<size_t>(end - at - 1));
-    if (port.size() > 5) return false;
-    auto number = digits(port);
-    if (!port.empty() && (!number || *number > 65535)) return false;
-  }
-  authority = text;
-  return true;
 }
 
 /// "HTTP/1.0" or "HTTP/1.1" (and what may come after 1.1): 0, 400 or 505.
