@@ -317,6 +317,7 @@ void Http1Server::send_trailers(const Fields& trailers) {
 
 void Http1Server::reset(Reset why) {
   events_ = nullptr;
+  connection_->flush_now();
   close(why);
 }
 
@@ -391,7 +392,7 @@ void Http1Server::on_timer(Timer& timer) {
   Loop& loop = connection_->loop();
   uint64_t since = connection_->last_moved();
   uint64_t limit = allowed();
-  if (request_ == Request::head && head_since_ != 0) {
+  if (request_ == Request::head && head_since_ != 0 && !(draining_ && in_.empty())) {
     since = head_since_;
     limit = limits_.head_time;
   } else if (request_ == Request::linger && connection_->flushed()) {

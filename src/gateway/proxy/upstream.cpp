@@ -128,8 +128,7 @@ void Upstreams::update(Upstream& upstream) {
         upstream.hosts_.push_back(std::move(kept.mapped()));
         continue;
       }
-      upstream.hosts_.push_back(std::make_unique<UpstreamHost>(loop_, endpoint, upstream.backend_->protocol,
-                                                               upstream.tls_, limits_));
+      upstream.hosts_.push_back(std::make_unique<UpstreamHost>(loop_, endpoint, upstream.tls_, limits_));
     }
   }
   for (auto& [endpoint, host] : old) retire(std::move(host));

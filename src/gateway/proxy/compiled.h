@@ -1,0 +1,57 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "gateway/config/config.h"
+#include "gateway/proxy/tls_client.h"
+#include "gateway/proxy/tls_server.h"
+#include "gateway/route/router.h"
+
+namespace weft::gateway {
+
+/// A snapshot made ready for the workers, who share it.
+struct Compiled {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::unordered_map<uint16_t, std::shared_ptr<const CompiledPort>> ports;  ///< TCP, by bind_port
+  std::unordered_map<const Listener*, std::shared_ptr<const ListenerTls>> listener_tls;
+  std::shared_ptr<const BackendTlsContexts> backend_tls;
+
+  const CompiledPort* port(uint16_t bind_port) const {
+    auto at = ports.find(bind_port);
+    return at == ports.end() ? nullptr : at->second.get();
+  }
+  const ListenerTls* tls(const Listener& listener) const {
+    auto at = listener_tls.find(&listener);
+    return at == listener_tls.end() ? nullptr : at->second.get();
+  }
+};
+
+/// Makes them; what a change did not touch is not made again. Not for several threads.
+class SnapshotCompiler {
+ public:
+  /// `errors` gets what could not be used; everything else works all the same.
+  std::shared_ptr<const Compiled> compile(std::shared_ptr<const Snapshot> snapshot,
+                                          std::vector<Error>& errors);
+
+ private:
+  /// What was made of values that are the same objects as long as they are equal.
+  template <class T>
+  struct Made {
+    std::vector<std::shared_ptr<const void>> from;
+    std::shared_ptr<const T> what;
+  };
+  std::shared_ptr<const ListenerTls> listener_tls(const Port& port, const Listener& listener,
+                                                  const Certificates& certificates,
+                                                  std::vector<Error>& errors);
+  std::shared_ptr<const BackendTlsContexts> backend_tls(const Snapshot& snapshot, std::vector<Error>& errors);
+
+  RouteCompiler routes_;
+  std::map<std::string, Made<ListenerTls>> old_listeners_, listeners_;
+  std::map<std::string, Made<BackendTlsContext>> backends_;
+};
+
+}  // namespace weft::gateway

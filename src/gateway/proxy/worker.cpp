@@ -1,0 +1,179 @@
+#include "gateway/proxy/worker.h"
+
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "base/log.h"
+#include "gateway/proxy/exchange.h"
+#include "gateway/proxy/mirroring.h"
+#include "gateway/proxy/session.h"
+
+namespace weft::gateway {
+
+namespace {
+
+constexpr uint64_t kHousekeeping = 1000;
+constexpr size_t kFreeExchanges = 256;
+constexpr size_t kLogLines = size_t{32} << 10;
+constexpr std::string_view kOverloaded =
+    "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n";
+
+std::string key_of(const Port& port, const Listener& listener) {
+  return port.gateway + "/" + listener.why.section;
+}
+
+/// Lists whose members know where they are, so that each can be taken out at once.
+template <class T>
+T& put_in(std::vector<std::unique_ptr<T>>& list, std::unique_ptr<T> member) {
+  member->slot = list.size();
+  list.push_back(std::move(member));
+  return *list.back();
+}
+template <class T>
+std::unique_ptr<T> take_out(std::vector<std::unique_ptr<T>>& list, T& member) {
+  size_t slot = member.slot;
+  std::unique_ptr<T> taken = std::move(list[slot]);
+  if (slot + 1 != list.size()) {
+    list[slot] = std::move(list.back());
+    list[slot]->slot = slot;
+  }
+  list.pop_back();
+  return taken;
+}
+
+bool is_tls(const CompiledPort& port) {
+  for (const auto& listener : port.config().listeners)
+    if (listener->protocol == Protocol::https || listener->protocol == Protocol::tls) return true;
+  return false;
+}
+
+}  // namespace
+
+Worker::Worker(std::unique_ptr<Loop> loop, const WorkerOptions& options, std::shared_ptr<const TlsServer> tls,
+               AccessLog* log)
+    : loop_(std::move(loop)),
+      options_(options),
+      tls_(std::move(tls)),
+      log_(log),
+      upstreams_(*loop_, options_.client),
+      nobody_(&counters("")) {
+  loop_->set_timer(housekeeping_, kHousekeeping);
+}
+
+Worker::~Worker() { flush_log(); }
+
+void Worker::apply(std::shared_ptr<const Compiled> compiled) {
+  auto view = std::make_shared<View>();
+  for (const auto& [bind_port, port] : compiled->ports)
+    for (const auto& listener : port->config().listeners)
+      view->counters[listener.get()] = &counters(key_of(port->config(), *listener));
+  upstreams_.apply(*compiled->snapshot, compiled->backend_tls);
+  view->compiled = std::move(compiled);
+  view_ = std::move(view);
+  close_unused_sockets();
+}
+
+ListenerCounters& Worker::counters(const std::string& key) {
+  std::lock_guard lock(counters_mutex_);
+  std::unique_ptr<ListenerCounters>& counters = counters_[key];
+  if (!counters) counters = std::make_unique<ListenerCounters>();
+  return *counters;
+}
+
+void Worker::close_unused_sockets() {
+  for (auto at = sockets_.begin(); at != sockets_.end();) {
+    if (view_->compiled->port(at->first)) {
+      ++at;
+      continue;
+    }
+    at->second->accept_all();
+    at = sockets_.erase(at);
+  }
+}
+
+void Worker::listen(uint16_t bind_port, Fd socket) {
+  AcceptHandler& handler = *this;
+  sockets_.emplace(bind_port, std::make_unique<ListenSocket>(*loop_, std::move(socket), bind_port, handler));
+}
+
+void Worker::drain(bool handed_over) {
+  draining_ = true;
+  if (!handed_over)
+    for (auto& [port, socket] : sockets_) socket->accept_all();
+  sockets_.clear();
+  for (size_t i = sessions_.size(); i-- > 0;) sessions_[i]->drain();
+}
+
+void Worker::on_accept(Fd socket, const IpAddr& peer, uint16_t bind_port) {
+  connections_total_.add(1);
+  const CompiledPort* port = view_ ? view_->compiled->port(bind_port) : nullptr;
+  if (!port) return;
+  bool tls = is_tls(*port);
+  if (sessions_.size() >= options_.max_connections) {
+    refused_.add(1);
+    if (!tls) (void)::send(socket.get(), kOverloaded.data(), kOverloaded.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    return;
+  }
+  connections_.add(1);
+  Session& session = put_in(sessions_, std::make_unique<Session>(*this, peer, bind_port));
+  if (draining_) session.drain();
+  session.start(std::move(socket), tls);
+}
+
+void Worker::on_session_done(Session& session) {
+  connections_.sub(1);
+  loop_->dispose(take_out(sessions_, session));
+}
+
+Mirroring& Worker::add_mirroring(UpstreamHost& host) {
+  return put_in(mirrorings_, std::make_unique<Mirroring>(*this, host));
+}
+
+void Worker::on_mirroring_done(Mirroring& mirroring) { loop_->dispose(take_out(mirrorings_, mirroring)); }
+
+Exchange& Worker::take_exchange() {
+  if (free_exchanges_.empty()) free_exchanges_.push_back(std::make_unique<Exchange>());
+  std::unique_ptr<Exchange> exchange = std::move(free_exchanges_.back());
+  free_exchanges_.pop_back();
+  return put_in(exchanges_, std::move(exchange));
+}
+
+void Worker::give_back(Exchange& exchange) {
+  over_.push_back(&exchange);
+  loop_->defer(*this);
+}
+
+void Worker::on_deferred() {
+  for (Exchange* exchange : over_) {
+    std::unique_ptr<Exchange> done = take_out(exchanges_, *exchange);
+    done->clear();
+    if (free_exchanges_.size() < kFreeExchanges) free_exchanges_.push_back(std::move(done));
+  }
+  over_.clear();
+}
+
+void Worker::on_timer(Timer&) {
+  flush_log();
+  upstreams_.sweep();
+  loop_->set_timer(housekeeping_, kHousekeeping);
+}
+
+void Worker::log(const AccessEntry& entry) {
+  append_json(entry, log_lines_);
+  if (log_lines_.size() >= kLogLines) flush_log();
+}
+
+void Worker::flush_log() {
+  if (log_ && !log_lines_.empty()) log_->write(std::exchange(log_lines_, {}));
+}
+
+void Worker::add_stats(Stats& stats) const {
+  stats.connections += connections_.value();
+  stats.connections_total += connections_total_.value();
+  stats.refused += refused_.value();
+  std::lock_guard lock(counters_mutex_);
+  for (const auto& [key, counters] : counters_) stats.listeners[key].add(*counters);
+}
+
+}  // namespace weft::gateway
