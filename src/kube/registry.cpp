@@ -6,6 +6,9 @@
 #include "kube/cluster_network_policy.h"
 #include "kube/codec.h"
 #include "kube/config.h"
+#include "kube/gateway.h"
+#include "kube/gateway_policy.h"
+#include "kube/gateway_routes.h"
 #include "kube/networking.h"
 #include "kube/node.h"
 #include "kube/pod.h"
@@ -60,6 +63,16 @@ const std::vector<KindInfo>& builtin_kinds() {
       kind<ServiceCIDR>(),
       kind<ClusterNetworkPolicy>(),
       kind<AddressPool>(),
+      kind<BackendTLSPolicy>(),
+      kind<Gateway>(),
+      kind<GatewayClass>(),
+      kind<GRPCRoute>(),
+      kind<HTTPRoute>(),
+      kind<ListenerSet>(),
+      kind<ReferenceGrant>(),
+      kind<TCPRoute>(),
+      kind<TLSRoute>(),
+      kind<UDPRoute>(),
   };
   return all;
 }
