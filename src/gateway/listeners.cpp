@@ -216,7 +216,7 @@ void bind_all(const Surroundings& in, GatewayView& view) {
   for (auto& listener : view.listeners) listener.usable = listener.usable && listener.accepted();
 }
 
-Problem check_whole(const kube::Gateway& gateway, Entrance& entrance) {
+Problem check_whole(const kube::Gateway& gateway, std::vector<IpAddr>& wanted) {
   const auto& infrastructure = gateway.spec.infrastructure;
   if (infrastructure && infrastructure->parametersRef)
     return {"InvalidParameters",
@@ -228,7 +228,7 @@ Problem check_whole(const kube::Gateway& gateway, Entrance& entrance) {
     auto parsed = IpAddr::parse(address.value);
     if (!address.value.empty() && !parsed)
       return {"UnsupportedAddress", fmt::format("{} is not an IP address", address.value)};
-    if (parsed) entrance.addresses.push_back(*parsed);
+    if (parsed) wanted.push_back(*parsed);
   }
   return {};
 }
@@ -242,6 +242,11 @@ void describe_entrance(const kube::Gateway& gateway, GatewayView& view) {
   if (gateway.spec.infrastructure) {
     entrance.labels = gateway.spec.infrastructure->labels;
     entrance.annotations = gateway.spec.infrastructure->annotations;
+  }
+  for (const auto& address : view.wanted) {
+    bool first = std::ranges::none_of(entrance.addresses,
+                                      [&](const IpAddr& other) { return other.is_v4() == address.is_v4(); });
+    if (first) entrance.addresses.push_back(address);
   }
   for (const auto& listener : view.listeners) {
     if (listener.accepted()) entrance.ports.insert({listener.port, listener.protocol == Protocol::udp});
@@ -258,7 +263,7 @@ std::optional<GatewayView> view_gateway(Lookup& look, CertificateStore& store, c
   GatewayView view;
   view.key = key;
   view.generation = gateway->metadata.generation;
-  view.unaccepted = check_whole(*gateway, view.entrance);
+  view.unaccepted = check_whole(*gateway, view.wanted);
   const auto& tls = gateway->spec.tls;
   if (tls && tls->backend && tls->backend->clientCertificateRef) {
     view.unresolved = resolve_pair(look, store, {kGroup, "Gateway", gateway->metadata.namespace_},

@@ -57,6 +57,7 @@ struct GatewayView {
   std::vector<BoundListener> listeners;
   std::vector<BoundSet> sets;
   Loaded loaded;
+  std::vector<IpAddr> wanted;  ///< addresses it must have
   Entrance entrance;
   bool operator==(const GatewayView&) const = default;
 };

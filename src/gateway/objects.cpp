@@ -39,6 +39,11 @@ std::vector<std::string> groups_of(const kube::BackendTLSPolicy& policy) {
 
 std::vector<std::string> groups_of(const kube::IngressClass&) { return {""}; }
 
+std::vector<std::string> groups_of(const kube::Ingress& ingress) {
+  if (ingress.spec.tls.empty()) return {};
+  return {"tls"};
+}
+
 void Readers::replace(const PartId& part, std::vector<std::string> reads) {
   std::ranges::sort(reads);
   reads.erase(std::unique(reads.begin(), reads.end()), reads.end());

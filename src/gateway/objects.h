@@ -41,6 +41,7 @@ std::vector<std::string> groups_of(const kube::ListenerSet& set);          ///< 
 std::vector<std::string> groups_of(const kube::EndpointSlice& slice);      ///< its Service
 std::vector<std::string> groups_of(const kube::BackendTLSPolicy& policy);  ///< the Services it targets
 std::vector<std::string> groups_of(const kube::IngressClass& class_);      ///< all are ""
+std::vector<std::string> groups_of(const kube::Ingress& ingress);          ///< "tls" of one with certificates
 template <class T>
 std::vector<std::string> groups_of(const T&) {
   return {};

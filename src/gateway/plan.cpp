@@ -1,0 +1,306 @@
+#include "gateway/plan.h"
+
+#include <algorithm>
+#include <array>
+
+#include "gateway/ingress.h"
+#include "gateway/names.h"
+#include "gateway/policies.h"
+
+namespace weft::gateway {
+namespace {
+
+template <class Map>
+auto* find(Map& map, const std::string& key) {
+  auto at = map.find(key);
+  return at == map.end() ? nullptr : &at->second;
+}
+
+/// Puts or removes a value; true: that has changed something.
+template <class Value>
+bool update(std::map<std::string, Value>& map, const std::string& key, std::optional<Value> now) {
+  auto at = map.find(key);
+  if (!now) return at != map.end() && (map.erase(at), true);
+  if (at != map.end() && at->second == *now) return false;
+  map.insert_or_assign(key, std::move(*now));
+  return true;
+}
+
+template <class T>
+std::optional<RouteBuild> build_if_there(Lookup& look, const Views& views, const std::string& key) {
+  auto route = look.get<T>(key);
+  if (!route || route->metadata.deletionTimestamp) return {};
+  return build_route(look, views, *route);
+}
+
+}  // namespace
+
+/// Parts that begin with an object: they have read nothing yet.
+void GatewayPlan::born(const kube::ObjectMeta& meta, const std::string& kind) {
+  constexpr std::array<std::string_view, 6> kRoutes = {"HTTPRoute", "GRPCRoute", "TLSRoute",
+                                                       "TCPRoute",  "UDPRoute",  "Ingress"};
+  auto key = kube::object_key(meta);
+  if (kind == "GatewayClass") dirty_.insert({Part::class_, key});
+  if (kind == "Gateway") dirty_.insert({Part::gateway, key});
+  if (kind == "IngressClass") dirty_.insert({Part::gateway, std::string(kIngressGateway)});
+  if (kind == "BackendTLSPolicy") dirty_.insert({Part::policy, key});
+  if (std::ranges::find(kRoutes, kind) != kRoutes.end()) dirty_.insert({Part::route, kind + "/" + key});
+}
+
+void GatewayPlan::touch(const std::string& what) {
+  const auto* readers = readers_.of(what);
+  if (readers) dirty_.insert(readers->begin(), readers->end());
+}
+
+void GatewayPlan::put_infrastructure(const std::string& gateway, std::optional<Infrastructure> now) {
+  if (!update(objects_.infrastructure, gateway, std::move(now))) return;
+  if (auto* assembly = find(gateways_, gateway))
+    assembly->set_infrastructure(find(objects_.infrastructure, gateway));
+  touched_gateways_.insert(gateway);
+}
+
+PlanChanges GatewayPlan::take_changes() {
+  PlanChanges changes;
+  // What one part touches stands behind it: see the order of Part.
+  while (!dirty_.empty()) {
+    auto part = dirty_.extract(dirty_.begin()).value();
+    settle(part, changes);
+  }
+  settle_snapshot(changes);
+  return changes;
+}
+
+void GatewayPlan::settle(const PartId& part, PlanChanges& changes) {
+  switch (part.part) {
+    case Part::class_:
+      return settle_class(part.key, changes);
+    case Part::gateway:
+      return settle_gateway(part.key, changes);
+    case Part::route:
+      return settle_route(part.key, changes);
+    case Part::backend:
+      return settle_backend(part.key);
+    case Part::endpoints:
+      return settle_endpoints(part.key);
+    case Part::policy:
+      return settle_policy(part.key, changes);
+  }
+}
+
+void GatewayPlan::settle_class(const std::string& name, PlanChanges& changes) {
+  auto class_ = objects_.find<kube::GatewayClass>(name);
+  std::optional<kube::GatewayClassStatus> status;
+  if (class_ && class_->spec.controllerName == kController) status = gateway::class_status(*class_);
+  if (update(class_statuses_, name, std::move(status))) changes.statuses.emplace("GatewayClass", name);
+}
+
+void GatewayPlan::settle_gateway(const std::string& key, PlanChanges& changes) {
+  Lookup look(objects_);
+  auto now =
+      key == kIngressGateway ? view_ingresses(look, certificates_) : view_gateway(look, certificates_, key);
+  readers_.replace({Part::gateway, key}, look.reads());
+  const GatewayView* before = view(key);
+  if (!before && !now) return;
+  if (before && now && *before == *now) return;
+  bool entrance = !before || !now || !(before->entrance == now->entrance);
+  if (entrance) changes.entrances.insert(key);
+  auto& assembly = gateways_[key];
+  assembly.set_infrastructure(find(objects_.infrastructure, key));
+  assembly.set_view(now ? std::make_shared<const GatewayView>(std::move(*now)) : nullptr);
+  touched_gateways_.insert(key);
+  certificates_changed_ = true;
+  touch(view_name(key));
+}
+
+std::optional<RouteBuild> GatewayPlan::build(Lookup& look, const std::string& kind, const std::string& key) {
+  Views views = [this](const std::string& gateway) { return view(gateway); };
+  if (kind == "HTTPRoute") return build_if_there<kube::HTTPRoute>(look, views, key);
+  if (kind == "GRPCRoute") return build_if_there<kube::GRPCRoute>(look, views, key);
+  if (kind == "TLSRoute") return build_if_there<kube::TLSRoute>(look, views, key);
+  if (kind == "TCPRoute") return build_if_there<kube::TCPRoute>(look, views, key);
+  if (kind == "UDPRoute") return build_if_there<kube::UDPRoute>(look, views, key);
+  auto ingress = look.get<kube::Ingress>(key);
+  if (!ingress) return {};
+  return build_ingress(look, *ingress);
+}
+
+void GatewayPlan::settle_route(const std::string& part, PlanChanges& changes) {
+  auto slash = part.find('/');
+  ObjectName name{part.substr(0, slash), part.substr(slash + 1)};
+  Lookup look(objects_);
+  auto now = build(look, name.first, name.second);
+  readers_.replace({Part::route, part}, now ? look.reads() : std::vector<std::string>());
+  auto at = routes_.find(part);
+  if (at != routes_.end() && now) keep_pointers(at->second, *now);
+  std::vector<kube::RouteParentStatus> told;
+  if (at != routes_.end()) {
+    told = std::move(at->second.parents);
+    detach(at->second);
+  }
+  if (now) attach(*now);
+  if (name.first == "Ingress") {
+    bool ours = now && !now->attachments.empty();
+    if (ours ? ingresses_.insert(name.second).second : ingresses_.erase(name.second) > 0)
+      changes.statuses.insert(name);
+  } else if (told != (now ? now->parents : std::vector<kube::RouteParentStatus>())) {
+    changes.statuses.insert(name);
+  }
+  if (now) {
+    routes_.insert_or_assign(part, std::move(*now));
+  } else if (at != routes_.end()) {
+    routes_.erase(at);
+  }
+}
+
+void GatewayPlan::attach(const RouteBuild& route) {
+  for (const auto& attachment : route.attachments) {
+    gateways_[attachment.gateway].attach(route, attachment);
+    touched_gateways_.insert(attachment.gateway);
+  }
+  for (const auto& [key, id] : route.backends) use(id, 1);
+  count_services(route, 1);
+}
+
+void GatewayPlan::detach(const RouteBuild& route) {
+  for (const auto& attachment : route.attachments) {
+    gateways_[attachment.gateway].detach(route, attachment);
+    touched_gateways_.insert(attachment.gateway);
+  }
+  for (const auto& [key, id] : route.backends) use(id, -1);
+  count_services(route, -1);
+}
+
+void GatewayPlan::use(const BackendId& id, int by) {
+  auto key = id.key();
+  auto& backend = backends_[key];
+  if (backend.users == 0) {
+    backend.id = id;
+    dirty_.insert({Part::backend, key});
+    auto& endpoints = endpoints_[id.endpoints_key()];
+    endpoints.id = id;
+    if (endpoints.users++ == 0) dirty_.insert({Part::endpoints, id.endpoints_key()});
+  }
+  backend.users += by;
+  if (backend.users > 0) return;
+  dirty_.insert({Part::backend, key});
+  if (--endpoints_[id.endpoints_key()].users == 0) dirty_.insert({Part::endpoints, id.endpoints_key()});
+}
+
+/// Policies say at which Gateways they are in use.
+void GatewayPlan::count_services(const RouteBuild& route, int by) {
+  std::set<std::string> gateways;
+  std::set<std::string> services;
+  for (const auto& attachment : route.attachments) gateways.insert(attachment.gateway);
+  for (const auto& [key, id] : route.backends) {
+    if (id.use == Use::http || id.use == Use::grpc) services.insert(id.service);
+  }
+  for (const auto& service : services) {
+    auto& users = users_[service];
+    for (const auto& gateway : gateways) {
+      if (gateway == kIngressGateway) continue;
+      auto& count = users[gateway];
+      bool is_new = count == 0;
+      count += by;
+      if (count == 0) users.erase(gateway);
+      if (!is_new && count != 0) continue;
+      for (const auto& [key, policy] : objects_.group<kube::BackendTLSPolicy>(service))
+        dirty_.insert({Part::policy, key});
+    }
+    if (users.empty()) users_.erase(service);
+  }
+}
+
+void GatewayPlan::settle_backend(const std::string& key) {
+  PartId part{Part::backend, key};
+  auto& state = backends_[key];
+  if (state.users == 0) {
+    readers_.erase(part);
+    certificates_changed_ = certificates_changed_ || !state.loaded.bundles.empty();
+    backends_changed_ = backends_changed_ || state.backend;
+    backends_.erase(key);
+    return;
+  }
+  Lookup look(objects_);
+  std::string client_certificate;
+  if (!state.id.gateway.empty()) {
+    look.note(view_name(state.id.gateway));
+    if (const auto* gateway = view(state.id.gateway)) client_certificate = gateway->client_certificate;
+  }
+  Loaded loaded;
+  auto now = build_backend(look, certificates_, state.id, client_certificate, loaded);
+  readers_.replace(part, look.reads());
+  if (!(loaded == state.loaded)) {
+    state.loaded = std::move(loaded);
+    certificates_changed_ = true;
+  }
+  if (state.backend && *state.backend == now) return;
+  state.backend = std::make_shared<const Backend>(std::move(now));
+  backends_changed_ = true;
+}
+
+void GatewayPlan::settle_endpoints(const std::string& key) {
+  PartId part{Part::endpoints, key};
+  auto& state = endpoints_[key];
+  if (state.users == 0) {
+    readers_.erase(part);
+    endpoints_changed_ = endpoints_changed_ || state.endpoints;
+    endpoints_.erase(key);
+    return;
+  }
+  Lookup look(objects_);
+  auto now = build_endpoints(look, state.id);
+  readers_.replace(part, look.reads());
+  if (state.endpoints ? *state.endpoints == now : now.empty()) return;
+  state.endpoints = std::make_shared<const Endpoints>(std::move(now));
+  endpoints_changed_ = true;
+}
+
+void GatewayPlan::settle_policy(const std::string& key, PlanChanges& changes) {
+  Lookup look(objects_);
+  auto policy = look.get<kube::BackendTLSPolicy>(key);
+  std::optional<std::vector<kube::PolicyAncestorStatus>> now;
+  if (policy) {
+    std::set<std::string> gateways;
+    for (const auto& service : groups_of(*policy)) {
+      if (const auto* users = find(users_, service)) {
+        for (const auto& [gateway, count] : *users) gateways.insert(gateway);
+      }
+    }
+    now = policy_status(look, certificates_, *policy, gateways);
+  }
+  readers_.replace({Part::policy, key}, policy ? look.reads() : std::vector<std::string>());
+  if (update(policies_, key, std::move(now))) changes.statuses.emplace("BackendTLSPolicy", key);
+}
+
+const GatewayView* GatewayPlan::view(const std::string& gateway) const {
+  const auto* assembly = find(gateways_, gateway);
+  return assembly ? assembly->view().get() : nullptr;
+}
+
+const kube::GatewayClassStatus* GatewayPlan::class_status(const std::string& name) const {
+  return find(class_statuses_, name);
+}
+const kube::GatewayStatus* GatewayPlan::gateway_status(const std::string& key) const {
+  return find(gateway_statuses_, key);
+}
+const kube::ListenerSetStatus* GatewayPlan::set_status(const std::string& key) const {
+  return find(set_statuses_, key);
+}
+const kube::IngressStatus* GatewayPlan::ingress_status(const std::string& key) const {
+  return ingresses_.contains(key) ? &ingress_status_ : nullptr;
+}
+std::vector<kube::RouteParentStatus> GatewayPlan::route_parents(const std::string& kind,
+                                                                const std::string& key) const {
+  const auto* route = find(routes_, kind + "/" + key);
+  return route ? route->parents : std::vector<kube::RouteParentStatus>();
+}
+std::vector<kube::PolicyAncestorStatus> GatewayPlan::policy_ancestors(const std::string& key) const {
+  const auto* ancestors = find(policies_, key);
+  return ancestors ? *ancestors : std::vector<kube::PolicyAncestorStatus>();
+}
+const Entrance* GatewayPlan::entrance(const std::string& gateway) const {
+  const auto* known = view(gateway);
+  return known ? &known->entrance : nullptr;
+}
+
+}  // namespace weft::gateway
