@@ -36,10 +36,11 @@ class Session final : private Connection::Events,
  private:
   void on_open() override;
   void on_open_failed(Reset) override { end(); }
-  void on_readable() override {}
+  void on_readable() override;
   void on_drained() override {}
   ServerStreamEvents& on_stream(ServerStream& stream) override;
   void on_codec_done(ServerCodec&) override { end(); }
+  void speak(bool http2);
   const ListenerTls* choose(std::string_view server_name) override;
   void on_timer(Timer&) override { end(); }
   void end();

@@ -13,7 +13,7 @@ namespace {
 
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* in,
                     unsigned in_size, void*) {
-  static const std::string ours = alpn({"http/1.1"});
+  static const std::string ours = alpn({"h2", "http/1.1"});
   unsigned char* chosen = nullptr;
   int found = SSL_select_next_proto(&chosen, size, reinterpret_cast<const unsigned char*>(ours.data()),
                                     static_cast<unsigned>(ours.size()), in, in_size);

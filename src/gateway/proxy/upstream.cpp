@@ -4,6 +4,7 @@
 #include <map>
 
 #include "gateway/proxy/http1_client.h"
+#include "gateway/proxy/http2_client.h"
 
 namespace weft::gateway {
 
@@ -25,6 +26,9 @@ UpstreamHost::~UpstreamHost() {
 
 std::unique_ptr<ClientCodec> UpstreamHost::connect() {
   SslPtr tls = tls_ ? tls_->session() : nullptr;
+  if (protocol_ == BackendProtocol::h2c)
+    return std::make_unique<Http2Client>(loop_, endpoint_.addr, endpoint_.port, std::move(tls), limits_,
+                                         *this);
   return std::make_unique<Http1Client>(loop_, endpoint_.addr, endpoint_.port, std::move(tls), limits_, *this);
 }
 
@@ -128,7 +132,8 @@ void Upstreams::update(Upstream& upstream) {
         upstream.hosts_.push_back(std::move(kept.mapped()));
         continue;
       }
-      upstream.hosts_.push_back(std::make_unique<UpstreamHost>(loop_, endpoint, upstream.tls_, limits_));
+      upstream.hosts_.push_back(std::make_unique<UpstreamHost>(loop_, endpoint, upstream.backend_->protocol,
+                                                               upstream.tls_, limits_));
     }
   }
   for (auto& [endpoint, host] : old) retire(std::move(host));

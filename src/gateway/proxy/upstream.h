@@ -21,9 +21,9 @@ namespace weft::gateway {
 /// An endpoint of a backend.
 class UpstreamHost final : public ClientCodecOwner {
  public:
-  UpstreamHost(Loop& loop, const Endpoint& endpoint, std::shared_ptr<const BackendTlsContext> tls,
-               const ClientLimits& limits)
-      : loop_(loop), endpoint_(endpoint), tls_(std::move(tls)), limits_(limits) {}
+  UpstreamHost(Loop& loop, const Endpoint& endpoint, BackendProtocol protocol,
+               std::shared_ptr<const BackendTlsContext> tls, const ClientLimits& limits)
+      : loop_(loop), endpoint_(endpoint), protocol_(protocol), tls_(std::move(tls)), limits_(limits) {}
   /// The connections end at once.
   ~UpstreamHost();
 
@@ -49,6 +49,7 @@ class UpstreamHost final : public ClientCodecOwner {
 
   Loop& loop_;
   Endpoint endpoint_;
+  BackendProtocol protocol_;
   std::shared_ptr<const BackendTlsContext> tls_;
   const ClientLimits& limits_;
   std::vector<std::unique_ptr<ClientCodec>> codecs_;
@@ -68,9 +69,7 @@ class Upstream {
 
   const Backend& backend() const { return *backend_; }
   /// It cannot be spoken with as its objects ask for.
-  bool is_broken() const {
-    return backend_->broken || (backend_->tls && !tls_) || backend_->protocol == BackendProtocol::h2c;
-  }
+  bool is_broken() const { return backend_->broken || (backend_->tls && !tls_); }
   /// Of two at random the one with fewer requests under way; not one of `tried` nor an ejected one if there
   /// is another. Null: there is none, or none that has not been tried.
   UpstreamHost* pick(std::span<UpstreamHost* const> tried, std::minstd_rand& random);
