@@ -1,0 +1,39 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace weft::bench {
+
+/// A proxy in processes of its own, with one worker, that forwards all to a backend on 127.0.0.1.
+class Contestant {
+ public:
+  static Contestant weft(uint16_t port, uint16_t backend);
+  static Contestant nginx(const std::string& folder, uint16_t port, uint16_t backend);
+  static Contestant haproxy(const std::string& folder, uint16_t port, uint16_t backend);
+  /// Runs `body` in a child.
+  static Contestant child(std::string name, uint16_t port, const std::function<void()>& body);
+  ~Contestant();
+  Contestant(Contestant&& other) noexcept;
+  Contestant& operator=(Contestant&&) = delete;
+
+  const std::string& name() const { return name_; }
+  uint16_t port() const { return port_; }
+  /// Waits until it listens; throws if it does not.
+  void wait() const;
+  /// What its processes have used of the processor, in nanoseconds.
+  uint64_t cpu() const;
+  /// Resident memory of its processes, in bytes.
+  uint64_t memory() const;
+
+ private:
+  Contestant(std::string name, uint16_t port, pid_t pid) : name_(std::move(name)), port_(port), pid_(pid) {}
+  std::string name_;
+  uint16_t port_;
+  pid_t pid_;
+};
+
+}  // namespace weft::bench

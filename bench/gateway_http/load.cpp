@@ -1,0 +1,115 @@
+#include "load.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weft::bench {
+
+namespace {
+
+constexpr std::string_view kRequest =
+    "GET / HTTP/1.1\r\nHost: bench.example\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n";
+
+struct Connection {
+  int fd = -1;
+  std::string head;
+  size_t left = 0;  ///< of the body; 0: a head is to come
+};
+
+int connect_to(uint16_t port) {
+  int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in to{.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0) return fd;
+  ::close(fd);
+  return -1;
+}
+
+class Run {
+ public:
+  Run(uint16_t port, int connections, size_t body)
+      : body_(body), connections_(static_cast<size_t>(connections)) {
+    for (Connection& connection : connections_) {
+      connection.fd = connect_to(port);
+      if (connection.fd < 0) {
+        ++load_.failures;
+        continue;
+      }
+      epoll_event event{.events = EPOLLIN, .data = {.ptr = &connection}};
+      epoll_ctl(epoll_, EPOLL_CTL_ADD, connection.fd, &event);
+      ask(connection);
+    }
+  }
+  ~Run() {
+    for (Connection& connection : connections_)
+      if (connection.fd >= 0) ::close(connection.fd);
+    ::close(epoll_);
+  }
+
+  Load run(std::chrono::milliseconds time) {
+    auto until = std::chrono::steady_clock::now() + time;
+    std::array<epoll_event, 128> events;
+    while (std::chrono::steady_clock::now() < until) {
+      int count = epoll_wait(epoll_, events.data(), events.size(), 100);
+      for (int i = 0; i < count; ++i) read(*static_cast<Connection*>(events[i].data.ptr));
+    }
+    return load_;
+  }
+
+ private:
+  static void ask(Connection& connection) {
+    (void)::send(connection.fd, kRequest.data(), kRequest.size(), MSG_NOSIGNAL);
+  }
+
+  void fail(Connection& connection) {
+    ++load_.failures;
+    ::close(connection.fd);
+    connection.fd = -1;
+  }
+
+  void read(Connection& connection) {
+    ssize_t got = ::recv(connection.fd, bytes_.data(), bytes_.size(), MSG_DONTWAIT);
+    if (got <= 0) return fail(connection);
+    std::string_view bytes(bytes_.data(), static_cast<size_t>(got));
+    if (connection.left == 0) {
+      connection.head.append(bytes);
+      size_t end = connection.head.find("\r\n\r\n");
+      if (end == std::string::npos) return;
+      if (!connection.head.starts_with("HTTP/1.1 200")) return fail(connection);
+      size_t have = connection.head.size() - end - 4;
+      connection.head.clear();
+      if (have > body_) return fail(connection);
+      connection.left = body_ - have;
+    } else {
+      if (bytes.size() > connection.left) return fail(connection);
+      connection.left -= bytes.size();
+    }
+    if (connection.left > 0) return;
+    ++load_.requests;
+    ask(connection);
+  }
+
+  size_t body_;
+  int epoll_ = epoll_create1(0);
+  std::vector<Connection> connections_;
+  std::vector<char> bytes_ = std::vector<char>(size_t{256} << 10);
+  Load load_;
+};
+
+}  // namespace
+
+Load load(uint16_t port, int connections, size_t body, std::chrono::milliseconds time) {
+  return Run(port, connections, body).run(time);
+}
+
+}  // namespace weft::bench
