@@ -21,6 +21,7 @@ void add_agent_command(CLI::App& app, int& exit_code);
 void add_cni_command(CLI::App& app, int& exit_code);
 void add_controller_command(CLI::App& app, int& exit_code);
 void add_dns_command(CLI::App& app, int& exit_code);
+void add_gateway_command(CLI::App& app, int& exit_code);
 void add_echo_command(CLI::App& app, int& exit_code);
 void add_sandbox_init_command(CLI::App& app, int& exit_code);
 

@@ -16,6 +16,8 @@
 #include "cmd/commands.h"
 #include "endpoints/controller.h"
 #include "endpoints/mirror_controller.h"
+#include "gateway/infrastructure_controller.h"
+#include "gateway/status_controller.h"
 #include "kube/client/client.h"
 #include "kube/client/lease.h"
 #include "policy/warning_controller.h"
@@ -47,25 +49,43 @@ std::string identity() {
 /// All that the leader keeps.
 struct Controllers {
   explicit Controllers(kube::Client& client)
-      : slices(client), mirrored(client), pools(client), policies(client) {}
+      : slices(client),
+        mirrored(client),
+        pools(client),
+        policies(client),
+        entrances(client),
+        gateways(client, {.on_entrance =
+                              [this](const std::string& gateway, const gateway::Entrance* entrance) {
+                                if (entrance) return entrances.want(*entrance);
+                                entrances.unwant(gateway);
+                              },
+                          .on_complete = [this] { entrances.complete(); }}) {}
   void start() {
     slices.start();
     mirrored.start();
     pools.start();
     policies.start();
+    entrances.start();
+    gateways.start();
   }
   void stop() {
     slices.stop();
     mirrored.stop();
     pools.stop();
     policies.stop();
+    gateways.stop();
+    entrances.stop();
   }
-  bool idle() const { return slices.idle() && mirrored.idle() && pools.idle(); }
+  bool idle() const {
+    return slices.idle() && mirrored.idle() && pools.idle() && entrances.idle() && gateways.idle();
+  }
 
   endpoints::Controller slices;
   endpoints::MirrorController mirrored;
   service::PoolController pools;
   policy::WarningController policies;
+  gateway::InfrastructureController entrances;
+  gateway::StatusController gateways;
 };
 
 /// Waits for the lease, works, and returns when the lease is lost.
@@ -127,9 +147,9 @@ Expected<void> run(const Flags& flags, int& exit_code) {
 void add_controller_command(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
   CLI::App* controller = app.add_subcommand("controller",
-                                            "Keep Services' EndpointSlices and load balancer addresses, and "
-                                            "tell of policies that cannot be enforced; "
-                                            "one leads");
+                                            "Keep Services' EndpointSlices and load balancer addresses, "
+                                            "Gateways' ways in and statuses, and tell of policies that "
+                                            "cannot be enforced; one leads");
   controller->add_option("--kubeconfig", flags->kubeconfig,
                          "default: $KUBECONFIG, else the service account of the pod");
   controller->add_flag("--no-leader-election", flags->no_leader_election,

@@ -12,7 +12,7 @@ struct Compiling {
   Referrer from;
   Use use = Use::http;
   const std::string& gateway;  ///< as in BackendId
-  Compiled& out;
+  RouteRules& out;
 };
 
 /// The key of the backend that a reference leads to; empty when it is wrong, which `out.unresolved` tells.

@@ -131,9 +131,9 @@ std::string compile_rest(const kube::GRPCRouteRule&, Rule& out) {
 }
 
 template <class Route>
-Compiled compile_rules(Lookup& look, const Route& route, std::string_view kind, Use use,
-                       const std::string& gateway) {
-  Compiled out;
+RouteRules compile_rules(Lookup& look, const Route& route, std::string_view kind, Use use,
+                         const std::string& gateway) {
+  RouteRules out;
   const auto& meta = route.metadata;
   Compiling at{look, {kGroup, kind, meta.namespace_}, use, gateway, out};
   int index = 0;
@@ -157,9 +157,9 @@ Compiled compile_rules(Lookup& look, const Route& route, std::string_view kind, 
 }
 
 template <class Route>
-Compiled compile_stream(Lookup& look, const Route& route, std::string_view kind, Use use,
-                        const std::string& gateway, bool terminate, std::vector<std::string> hostnames) {
-  Compiled out;
+RouteRules compile_stream(Lookup& look, const Route& route, std::string_view kind, Use use,
+                          const std::string& gateway, bool terminate, std::vector<std::string> hostnames) {
+  RouteRules out;
   const auto& meta = route.metadata;
   Compiling at{look, {kGroup, kind, meta.namespace_}, use, gateway, out};
   auto stream = std::make_shared<StreamRoute>();
@@ -183,24 +183,24 @@ Compiled compile_stream(Lookup& look, const Route& route, std::string_view kind,
 
 }  // namespace
 
-Compiled compile(Lookup& look, const kube::HTTPRoute& route, const std::string& gateway) {
+RouteRules compile(Lookup& look, const kube::HTTPRoute& route, const std::string& gateway) {
   return compile_rules(look, route, "HTTPRoute", Use::http, gateway);
 }
 
-Compiled compile(Lookup& look, const kube::GRPCRoute& route, const std::string& gateway) {
+RouteRules compile(Lookup& look, const kube::GRPCRoute& route, const std::string& gateway) {
   return compile_rules(look, route, "GRPCRoute", Use::grpc, gateway);
 }
 
-Compiled compile(Lookup& look, const kube::TLSRoute& route, const std::string& gateway, bool terminate) {
+RouteRules compile(Lookup& look, const kube::TLSRoute& route, const std::string& gateway, bool terminate) {
   return compile_stream(look, route, "TLSRoute", terminate ? Use::http : Use::raw,
                         terminate ? gateway : std::string(), terminate, route.spec.hostnames);
 }
 
-Compiled compile(Lookup& look, const kube::TCPRoute& route) {
+RouteRules compile(Lookup& look, const kube::TCPRoute& route) {
   return compile_stream(look, route, "TCPRoute", Use::raw, {}, false, {});
 }
 
-Compiled compile(Lookup& look, const kube::UDPRoute& route) {
+RouteRules compile(Lookup& look, const kube::UDPRoute& route) {
   return compile_stream(look, route, "UDPRoute", Use::udp, {}, false, {});
 }
 

@@ -11,7 +11,7 @@
 /// From the rules of routes to those of a proxy.
 namespace weft::gateway {
 
-struct Compiled {
+struct RouteRules {
   std::vector<Ptr<Rule>> rules;               ///< of HTTP and gRPC
   Ptr<StreamRoute> stream;                    ///< of the others
   std::map<std::string, BackendId> backends;  ///< by key; those it names
@@ -21,11 +21,11 @@ struct Compiled {
 };
 
 /// `gateway`: as in BackendId. What a rule asks for and cannot be done makes it answer with 500.
-Compiled compile(Lookup& look, const kube::HTTPRoute& route, const std::string& gateway);
-Compiled compile(Lookup& look, const kube::GRPCRoute& route, const std::string& gateway);
+RouteRules compile(Lookup& look, const kube::HTTPRoute& route, const std::string& gateway);
+RouteRules compile(Lookup& look, const kube::GRPCRoute& route, const std::string& gateway);
 /// `terminate`: TLS ends here.
-Compiled compile(Lookup& look, const kube::TLSRoute& route, const std::string& gateway, bool terminate);
-Compiled compile(Lookup& look, const kube::TCPRoute& route);
-Compiled compile(Lookup& look, const kube::UDPRoute& route);
+RouteRules compile(Lookup& look, const kube::TLSRoute& route, const std::string& gateway, bool terminate);
+RouteRules compile(Lookup& look, const kube::TCPRoute& route);
+RouteRules compile(Lookup& look, const kube::UDPRoute& route);
 
 }  // namespace weft::gateway

@@ -84,7 +84,7 @@ class IngressCompiler {
 
   const kube::Ingress& ingress_;
   const std::string none_;
-  Compiled compiled_;
+  RouteRules compiled_;
   Compiling at_;
   RouteBuild& out_;
 };

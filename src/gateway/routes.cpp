@@ -10,24 +10,24 @@
 namespace weft::gateway {
 namespace {
 
-Compiled compile_as(Lookup& look, const kube::HTTPRoute& route, const Variant& variant) {
+RouteRules compile_as(Lookup& look, const kube::HTTPRoute& route, const Variant& variant) {
   return compile(look, route, variant.gateway);
 }
-Compiled compile_as(Lookup& look, const kube::GRPCRoute& route, const Variant& variant) {
+RouteRules compile_as(Lookup& look, const kube::GRPCRoute& route, const Variant& variant) {
   return compile(look, route, variant.gateway);
 }
-Compiled compile_as(Lookup& look, const kube::TLSRoute& route, const Variant& variant) {
+RouteRules compile_as(Lookup& look, const kube::TLSRoute& route, const Variant& variant) {
   return compile(look, route, variant.gateway, variant.terminate);
 }
-Compiled compile_as(Lookup& look, const kube::TCPRoute& route, const Variant&) {
+RouteRules compile_as(Lookup& look, const kube::TCPRoute& route, const Variant&) {
   return compile(look, route);
 }
-Compiled compile_as(Lookup& look, const kube::UDPRoute& route, const Variant&) {
+RouteRules compile_as(Lookup& look, const kube::UDPRoute& route, const Variant&) {
   return compile(look, route);
 }
 
 /// The conditions of a route at one parent.
-Conditions conditions_of(const Problem& unaccepted, const Compiled& compiled, bool all_unsupported,
+Conditions conditions_of(const Problem& unaccepted, const RouteRules& compiled, bool all_unsupported,
                          int64_t generation) {
   Problem accepted = unaccepted;
   if (!accepted && all_unsupported) accepted = compiled.unsupported;
@@ -66,7 +66,7 @@ RouteBuild build(Lookup& look, const Views& views, const Route& route, const cha
   std::vector<ParentResult> parents;
   for (const auto& ref : route.spec.parentRefs) parents.push_back(resolve_parent(look, views, facts, ref));
 
-  std::map<Variant, Compiled> compiled;
+  std::map<Variant, RouteRules> compiled;
   for (const auto& parent : parents) {
     for (const auto& attachment : parent.attachments) {
       if (!compiled.contains(attachment.variant))
@@ -74,7 +74,7 @@ RouteBuild build(Lookup& look, const Views& views, const Route& route, const cha
     }
   }
   if (compiled.empty()) compiled[Variant{}] = compile_as(look, route, Variant{});
-  const Compiled& first = compiled.begin()->second;
+  const RouteRules& first = compiled.begin()->second;
   bool all_unsupported = first.unsupported && first.unsupported_rules >= route.spec.rules.size();
 
   for (size_t i = 0; i < parents.size(); ++i) {

@@ -35,6 +35,7 @@ namespace {
 /// Users of the processes that need no privileges; nobody else's on any common system.
 constexpr uid_t kDnsUser = 64053;
 constexpr uid_t kControllerUser = 64054;
+constexpr uid_t kGatewayUser = 64055;
 constexpr uint16_t kFirstPort = 6443;
 constexpr uint16_t kLastPort = 6698;
 
@@ -189,6 +190,7 @@ struct Cluster::Impl {
     WEFT_CHECK(write_access("dns", "weft:dns", kDnsGroup, kDnsUser, kDnsUser));
     WEFT_CHECK(
         write_access("controller", "weft:controller", kControllerGroup, kControllerUser, kControllerUser));
+    WEFT_CHECK(write_access("gateway", "weft:gateway", kGatewayGroup, kGatewayUser, kGatewayUser));
     WEFT_TRY(admin, kube::load_kubeconfig(layout.kubeconfig("admin")));
     api_client = std::make_unique<kube::Client>(io, admin);
     return {};
@@ -239,11 +241,21 @@ struct Cluster::Impl {
             .bind_low_ports = true};
   }
 
+  ProcessSpec gateway_of(const NodeLayout& node) const {
+    return {.name = "gateway-" + node.name,
+            .args = {"--log-level", options.log_level, "gateway", "--kubeconfig", layout.kubeconfig("gateway")},
+            .netns = node.netns,
+            .cgroup = node.cgroup + "/system",
+            .log_file = layout.log_file("gateway-" + node.name),
+            .uid = kGatewayUser};
+  }
+
   Expected<void> start_processes() {
     supervisor = std::make_unique<Supervisor>(io, layout.run_dir + "/pids");
     for (const auto& node : layout.nodes) {
       WEFT_CHECK(supervisor->add(agent_of(node)));
       WEFT_CHECK(supervisor->add(dns_of(node)));
+      WEFT_CHECK(supervisor->add(gateway_of(node)));
     }
     return supervisor->add({.name = "controller",
                             .args = {"--log-level", options.log_level, "controller", "--kubeconfig",
@@ -297,7 +309,7 @@ struct Cluster::Impl {
     WEFT_CHECK(sandbox->start(admin));
     workloads = std::make_unique<WorkloadControllers>(*api_client);
     workloads->start();
-    progress("agent, dns, controller, workloads");
+    progress("agent, dns, gateway, controller, workloads");
     return {};
   }
 

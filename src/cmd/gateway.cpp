@@ -1,0 +1,144 @@
+#include <fcntl.h>
+#include <prometheus/text_serializer.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <thread>
+
+#include "base/http/server.h"
+#include "base/log.h"
+#include "base/seccomp.h"
+#include "cmd/commands.h"
+#include "gateway/follower.h"
+#include "gateway/proxy/metrics.h"
+#include "gateway/proxy/proxy.h"
+#include "kube/client/client.h"
+
+namespace weft::cmd {
+namespace {
+
+using gateway::Proxy;
+using gateway::Snapshot;
+
+struct Flags {
+  std::string kubeconfig;
+  unsigned threads = std::max(1U, std::thread::hardware_concurrency());
+  std::string access_log;
+  std::string metrics_address = "127.0.0.1:10254";
+  std::string handover;
+  int drain_seconds = 30;
+};
+
+/// "-" is what the process prints to.
+Expected<Fd> open_log(const std::string& path) {
+  if (path.empty()) return Fd();
+  Fd log(path == "-" ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3)
+                     : ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+  if (!log) return fail_errno("--access-log " + path, errno);
+  return log;
+}
+
+/// What cannot be used is told once, however many snapshots have it.
+class Problems {
+ public:
+  void tell(const std::vector<Error>& errors) {
+    std::vector<std::string> now;
+    for (const auto& error : errors) now.push_back(error.message);
+    for (const auto& message : now) {
+      if (std::ranges::find(told_, message) == told_.end()) spdlog::error("{}", message);
+    }
+    told_ = std::move(now);
+  }
+
+ private:
+  std::vector<std::string> told_;
+};
+
+http::Handler metrics_of(const Proxy& proxy) {
+  return http::answer_with([&proxy](const http::Request& request) -> http::Answer {
+    if (request.path != "/metrics")
+      return {.status = 404, .headers = {}, .body = "not found: see /metrics\n"};
+    return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
+            .headers = {},
+            .body = prometheus::TextSerializer().Serialize(metric_families(proxy.stats()))};
+  });
+}
+
+Expected<void> run(const Flags& flags) {
+  WEFT_CHECK(give_up_system_calls());
+  WEFT_TRY(auto config, kube::find_config(flags.kubeconfig));
+  asio::io_context io(1);
+  kube::Client client(io, std::move(config));
+
+  gateway::ProxyOptions options;
+  options.threads = flags.threads;
+  WEFT_TRY(options.access_log, open_log(flags.access_log));
+  options.handover = flags.handover;
+  options.on_handed_over = [&io] {
+    asio::post(io, [&io] {
+      spdlog::info("another process has taken over");
+      io.stop();
+    });
+  };
+  WEFT_TRY(auto proxy, Proxy::start(std::move(options)));
+
+  http::Server server(io);
+  std::unique_ptr<http::Server::Listener> metrics;
+  if (!flags.metrics_address.empty()) {
+    auto address = http::Address::parse(flags.metrics_address);
+    if (!address)
+      return fail(ErrorCode::invalid,
+                  "--metrics-bind-address " + flags.metrics_address + ": expected ADDRESS:PORT");
+    WEFT_TRY(metrics, server.listen(*address, metrics_of(*proxy)));
+  }
+
+  Problems problems;
+  const gateway::GatewayPlan* plan = nullptr;
+  gateway::Follower follower(
+      client, {.on_changes =
+                   [&](const gateway::PlanChanges& changes) {
+                     if (!changes.snapshot) return;
+                     problems.tell(proxy->apply(std::make_shared<const Snapshot>(plan->snapshot())));
+                   },
+               .on_object = {}});
+  plan = &follower.plan();
+  follower.start();
+  asio::signal_set signals(io, SIGINT, SIGTERM);
+  signals.async_wait([&io](auto, int) { io.stop(); });
+  io.run();
+  proxy->drain(std::chrono::seconds(flags.drain_seconds));
+  return {};
+}
+
+}  // namespace
+
+void add_gateway_command(CLI::App& app, int& exit_code) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* gateway = app.add_subcommand("gateway", "Serve Gateways and Ingresses: the proxy of a node");
+  gateway->add_option("--kubeconfig", flags->kubeconfig,
+                      "default: $KUBECONFIG, else the service account of the pod");
+  gateway->add_option("--threads", flags->threads, "that forward; default: one a processor")
+      ->check(CLI::Range(1, 256));
+  gateway->add_option("--access-log", flags->access_log,
+                      "a JSON line a request goes here; -: what is printed");
+  gateway->add_option("--metrics-bind-address", flags->metrics_address, "\"\": no metrics")
+      ->capture_default_str();
+  gateway->add_option("--handover", flags->handover,
+                      "Unix socket by which the next process takes the listening sockets over");
+  gateway->add_option("--drain-seconds", flags->drain_seconds, "how long connections may go on at the end")
+      ->check(CLI::Range(0, 3600))
+      ->capture_default_str();
+  gateway->callback([flags, &exit_code] {
+    if (auto result = run(*flags); !result) {
+      spdlog::error("{}", result.error().message);
+      exit_code = 2;
+    }
+  });
+}
+
+}  // namespace weft::cmd

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# A Gateway and an Ingress over real packets: addresses, routes, TLS, answers when something is wrong, and no request lost
+# while routes, endpoints and the proxy itself change.
+. "$(dirname "$0")/../../lib.sh"
+cd "$(dirname "$0")" || exit 1
+cluster_up --nodes 2
+work=$(mktemp -d)
+trap 'rm -rf "$work"; cluster_down' EXIT
+
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$work/key" -out "$work/cert" -days 2 \
+  -subj "/CN=www.shop.example" -addext "subjectAltName=DNS:*.shop.example" 2>/dev/null
+check "the objects" eventually 10 kubectl apply -f manifests.yaml
+check "pods are ready" kubectl wait --for=condition=Ready pod --all --timeout=30s
+
+of_gateway() { kubectl get gateway edge -o jsonpath="$1"; }
+of_route() { kubectl get httproute shop -o jsonpath="$1"; }
+condition() { echo "{.status.conditions[?(@.type==\"$1\")].$2}"; }
+listener() { echo "{.status.listeners[?(@.name==\"$1\")].conditions[?(@.type==\"$2\")].$3}"; }
+
+check "the Gateway is programmed" eventually 15 expect '^True$' of_gateway "$(condition Programmed status)"
+check "the class is accepted" expect '^True$' kubectl get gatewayclass weft -o jsonpath="$(condition Accepted status)"
+check "a listener without its Secret says so" expect '^InvalidCertificateRef$' of_gateway "$(listener https ResolvedRefs reason)"
+check "the Secret" kubectl create secret tls shop-tls --cert "$work/cert" --key "$work/key"
+check "mends it" eventually 10 expect '^True$' of_gateway "$(listener https Programmed status)"
+check "the route is accepted" eventually 10 expect '^True$' of_route '{.status.parents[0].conditions[?(@.type=="Accepted")].status}'
+check "and a backend that is missing is told" expect '^BackendNotFound$' of_route '{.status.parents[0].conditions[?(@.type=="ResolvedRefs")].reason}'
+check "both listeners count it" expect '^1 1$' of_gateway '{.status.listeners[*].attachedRoutes}'
+
+ip4=$(of_gateway '{.status.addresses[*].value}' | tr ' ' '\n' | grep -v :)
+ip6=$(of_gateway '{.status.addresses[*].value}' | tr ' ' '\n' | grep :)
+# get URL CURL-ARGS…: "STATUS BODY" of a request to the Gateway's address, whatever the URL's host is.
+get() {
+  local url=$1
+  shift
+  curl -sS --max-time 5 --connect-to "::$ip4:" -w '\n%{http_code}' "$@" "$url" | awk '{ lines[NR] = $0 } END { printf "%s ", lines[NR]; for (i = 1; i < NR; ++i) print lines[i] }'
+}
+shop=http://www.shop.example
+
+check "a request from outside" eventually 10 expect '^200 .*"pod": ?"blue-' get $shop/
+check "over IPv6" expect '^200' curl -sS --max-time 5 -o /dev/null -w '%{http_code}' --connect-to "::[$ip6]:" $shop/
+check "a prefix is rewritten, a header set" expect '^200 .*green-' get $shop/green/a?b=c
+check "as the backend saw it" expect '"/a\?b=c"' get $shop/green/a?b=c
+check "with the header" expect -i 'x-by' get $shop/green
+check "a redirect" expect '^301' get $shop/old
+check "another host has no route" expect '^404' get http://other.example/
+check "a Service without endpoints" expect '^503' get $shop/nobody
+check "a backend that does not exist" expect '^500' get $shop/missing
+check "TLS by server name" expect '^200 .*blue-' get https://www.shop.example/ --cacert "$work/cert"
+check "HTTP/2 over TLS" expect '^2$' curl -sS --max-time 5 -o /dev/null -w '%{http_version}' --connect-to "::$ip4:" --cacert "$work/cert" https://www.shop.example/
+check "a server name of nobody is refused" refused 'SSL|TLS|handshake|alert' get https://www.other.example/ -k
+check "a pod reaches it too" expect '200' kubectl exec client -- curl -sS --max-time 5 -o /dev/null -w '%{http_code}' -H 'Host: www.shop.example' "http://$ip4/"
+
+in_ip=
+has_address() { in_ip=$(kubectl get ingress old-shop -o jsonpath='{.status.loadBalancer.ingress[0].ip}'); [ -n "$in_ip" ]; }
+check "the Ingress has an address" eventually 15 has_address
+has_address
+ingress() { curl -sS --max-time 5 --connect-to "::$in_ip:" "http://old.shop.example$1"; }
+check "and routes" eventually 10 expect 'green-' ingress /green
+check "by the longest path" expect 'blue-' ingress /greens
+
+# Load goes on while things change: not one request may fail.
+begin_load() {
+  rm -f "$work/stop"
+  (
+    good=0
+    while [ ! -e "$work/stop" ]; do
+      code=$(curl -s --max-time 5 -o /dev/null -w '%{http_code}' --connect-to "::$ip4:" $shop/)
+      if [ "$code" = 200 ]; then good=$((good + 1)); else echo "$code $(date +%s.%N)"; fi
+    done
+    echo "good $good"
+  ) >"$work/load" 2>&1 &
+  load=$!
+}
+# end_load: all were answered, and there were some.
+end_load() {
+  touch "$work/stop"
+  wait "$load"
+  grep -qE '^good [1-9][0-9]+$' "$work/load" && ! grep -v '^good' "$work/load"
+}
+
+begin_load
+for i in 1 2 3 4 5; do
+  kubectl apply -f - >/dev/null <<YAML
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: more-$i}
+spec: {parentRefs: [{name: edge}], hostnames: [m$i.shop.example], rules: [{backendRefs: [{name: green, port: 8000}]}]}
+YAML
+done
+check "a new route works" eventually 5 expect '^200 .*green-' get http://m5.shop.example/
+kubectl scale deployment blue --replicas 4 >/dev/null
+kubectl wait --for=condition=Ready pod -l app=blue --timeout=20s >/dev/null
+kubectl scale deployment blue --replicas 1 >/dev/null
+only_one() { [ "$(kubectl get pod -l app=blue -o name | wc -l)" = 1 ]; }
+check "the backend is scaled up and down" eventually 30 only_one
+check "no request has failed" end_load
+
+restarted() {
+  local pid
+  pid=$(cat "/run/weft/$cluster/pids/gateway-node-1") && kill -9 "$pid"
+}
+check "a proxy is killed" restarted
+check "and is back with its routes" eventually 10 expect '^200 .*blue-' get $shop/
+kubectl delete gateway edge >/dev/null
+gone() { ! curl -s --max-time 1 -o /dev/null "http://$ip4/" && ! kubectl get service edge-weft; }
+check "a Gateway that is deleted takes its address along" eventually 10 gone
