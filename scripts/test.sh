@@ -119,6 +119,7 @@ if wanted conformance; then
   tap conformance-network-policy-api test/conformance/network-policy-api/run.sh CNPAdminTierIntegration CNPAdminTierPriorityField \
     CNPAdminTierIngressNamedPort CNPBaselineTierEgressNamedPort
   tap conformance-netpol test/conformance/netpol/run.sh 'default-deny-all|enforce policy based on PodSelector and NamespaceSelector|overlapping both IPBlock|except clause|egress access on one named port|using SCTP.*based on Ports'
+  tap conformance-cyclonus test/conformance/cyclonus/run.sh '^(32|77|141|173|177|207) '
 fi
 
 say done

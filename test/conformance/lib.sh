@@ -20,10 +20,10 @@ conformance_up() {
   trap conformance_down EXIT
 }
 
-# agnhost_up: for the suites that run /agnhost in their pods.
+# agnhost_up [IMAGE=PROGRAM…]: for the suites that run /agnhost in their pods, and perhaps more.
 agnhost_up() {
   (build_agnhost) || { echo "not ok build of agnhost"; exit 1; }
-  conformance_up "registry.k8s.io/e2e-test-images/agnhost=$tools/agnhost"
+  conformance_up "registry.k8s.io/e2e-test-images/agnhost=$tools/agnhost" "$@"
   link "$tools/agnhost" /agnhost
 }
 
