@@ -9,6 +9,7 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <set>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -66,7 +67,8 @@ struct PolicyController::Impl {
   void changed();
   void apply();
   void apply_later();
-  void cut();
+  void cut_later();
+  void cut_next();
   void cut_link(int link);
   void wait_for_events();
   void take(const weft_policy_event& event);
@@ -89,6 +91,7 @@ struct PolicyController::Impl {
   int unsynced = 5;
   bool scheduled = false;
   bool cut_scheduled = false;
+  std::set<int> narrowed;  ///< links of pods whose connections are still to be looked at
 };
 
 Expected<void> PolicyController::Impl::start() {
@@ -142,12 +145,7 @@ void PolicyController::Impl::apply() {
     spdlog::error("{}; trying again", done.error().message);
     apply_later();
   }
-  if (engine.has_narrowed() && !std::exchange(cut_scheduled, true)) {
-    cut_timer.expires_after(kCutAfter);
-    cut_timer.async_wait([this](boost::system::error_code error) {
-      if (!error) cut();
-    });
-  }
+  cut_later();
 }
 
 void PolicyController::Impl::apply_later() {
@@ -157,9 +155,25 @@ void PolicyController::Impl::apply_later() {
   });
 }
 
-void PolicyController::Impl::cut() {
-  cut_scheduled = false;
-  for (int link : engine.take_narrowed()) cut_link(link);
+void PolicyController::Impl::cut_later() {
+  if (!engine.has_narrowed() || std::exchange(cut_scheduled, true)) return;
+  cut_timer.expires_after(kCutAfter);
+  cut_timer.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    narrowed = engine.take_narrowed();
+    cut_next();
+  });
+}
+
+/// A pod at a time, as other changes should not wait for all of them.
+void PolicyController::Impl::cut_next() {
+  if (narrowed.empty()) {
+    cut_scheduled = false;
+    return cut_later();
+  }
+  cut_link(*narrowed.begin());
+  narrowed.erase(narrowed.begin());
+  asio::post(io, [this] { cut_next(); });
 }
 
 void PolicyController::Impl::cut_link(int link) {
