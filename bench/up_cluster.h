@@ -72,6 +72,28 @@ class UpCluster {
     return std::move(*result);
   }
 
+  /// work(0) to work(count - 1), awaitables of Expected<void>, some at a time. Throws when one of them fails.
+  template <class Work>
+  void each(int count, Work work) {
+    constexpr int kAtATime = 8;
+    int next = 0, running = kAtATime;
+    std::string problem;
+    auto worker = [&]() -> asio::awaitable<void> {
+      while (next < count && problem.empty()) {
+        if (auto done = co_await work(next++); !done) problem = done.error().message;
+      }
+      if (--running == 0) io_.stop();
+    };
+    auto rethrow = [](const std::exception_ptr& thrown) {
+      if (thrown) std::rethrow_exception(thrown);
+    };
+    for (int i = 0; i < kAtATime; ++i) asio::co_spawn(io_, worker, rethrow);
+    io_.restart();
+    io_.run();
+    if (!problem.empty()) throw std::runtime_error(problem);
+  }
+
+  std::string bpf_dir(int node) const { return fmt::format("/run/weft/{}/bpf/node-{}", name_, node); }
   std::string netns(int node) const { return fmt::format("/run/netns/weft-{}-node-{}", name_, node); }
   /// For processes of the node itself; below the cgroup v2 root.
   std::string cgroup(int node) const { return fmt::format("weft-{}/node-{}/system", name_, node); }
@@ -80,6 +102,25 @@ class UpCluster {
     int pid = 0;
     std::ifstream(fmt::format("/run/weft/{}/pids/{}", name_, process)) >> pid;
     return pid;
+  }
+  double memory_mib(const std::string& process) const {
+    std::ifstream status(fmt::format("/proc/{}/status", pid_of(process)));
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("VmRSS:")) return std::stod(line.substr(6)) / 1024;
+    }
+    return 0;
+  }
+  /// Until they have nothing more to do.
+  void settle(const std::vector<std::string>& processes) const {
+    for (double before = cpu_seconds(processes);; before = cpu_seconds(processes)) {
+      sleep(1);
+      if (cpu_seconds(processes) - before < 0.05) return;
+    }
+  }
+  double cpu_seconds(const std::vector<std::string>& processes) const {
+    double sum = 0;
+    for (const auto& process : processes) sum += cpu_seconds(process);
+    return sum;
   }
   /// Processor time of a process up to now.
   double cpu_seconds(const std::string& process) const {

@@ -24,7 +24,6 @@ using namespace std::chrono_literals;
 constexpr int kNodes = 3;
 constexpr int kServices = 10'000;
 constexpr int kEndpoints = 10;  // of each
-constexpr int kWriters = 8;
 constexpr auto kPatience = 300s;
 constexpr int kPods = 1'000;
 const char* const kNamespace = "default";
@@ -75,60 +74,28 @@ class Bench {
 
   int run() {
     auto start = Clock::now();
-    fill();
+    cluster_.each(kServices, [this](int n) { return write(n); });
     fmt::print("{} Services, {} endpoints: written in {:.1f} s", kServices, kServices * kEndpoints,
                seconds_since(start));
-    settle();
+    cluster_.settle(agents_);
     fmt::print(", agents at rest after {:.1f} s\n", seconds_since(start));
     fflush(stdout);
 
     start = Clock::now();
     must(cluster_.wait(deploy()));
     fmt::print("{} pods Ready after {:.1f} s\n", pods_, seconds_since(start));
-    settle();
+    cluster_.settle(agents_);
     fflush(stdout);
     return update();
   }
 
  private:
-  void fill() {
-    int running = kWriters;
-    std::string problem;
-    for (int i = 0; i < kWriters; ++i) {
-      auto done = [&](const std::exception_ptr& thrown, Expected<void> result) {
-        if (thrown) std::rethrow_exception(thrown);
-        if (!result) problem = result.error().message;
-        if (--running == 0 || !problem.empty()) cluster_.io().stop();
-      };
-      asio::co_spawn(cluster_.io(), write_every(i), done);
-    }
-    cluster_.io().restart();
-    cluster_.io().run();
-    if (!problem.empty()) throw std::runtime_error(problem);
-  }
-
-  awaitable<Expected<void>> write_every(int first) {
-    for (int n = first; n < kServices; n += kWriters) {
-      WEFT_CO_TRY(auto service, co_await client_.create(kube::resource_of<kube::Service>(), kNamespace,
-                                                        parsed(service_of(n))));
-      WEFT_CO_TRY(auto slice, co_await client_.create(kube::resource_of<kube::EndpointSlice>(), kNamespace,
-                                                      parsed(slice_of(n))));
-    }
+  awaitable<Expected<void>> write(int n) {
+    WEFT_CO_TRY(auto service, co_await client_.create(kube::resource_of<kube::Service>(), kNamespace,
+                                                      parsed(service_of(n))));
+    WEFT_CO_TRY(auto slice, co_await client_.create(kube::resource_of<kube::EndpointSlice>(), kNamespace,
+                                                    parsed(slice_of(n))));
     co_return Expected<void>{};
-  }
-
-  /// Until the agents have nothing more to do.
-  void settle() {
-    for (double before = agents_cpu();; before = agents_cpu()) {
-      sleep(1);
-      if (agents_cpu() - before < 0.05) return;
-    }
-  }
-
-  double agents_cpu() const {
-    double sum = 0;
-    for (const auto& agent : agents_) sum += cluster_.cpu_seconds(agent);
-    return sum;
   }
 
   awaitable<Expected<void>> deploy() {
@@ -147,11 +114,12 @@ class Bench {
   }
 
   int update() {
-    double agents = agents_cpu(), others = cluster_.cpu_seconds("controller") + cluster_.cpu_seconds("up");
+    double agents = cluster_.cpu_seconds(agents_),
+           others = cluster_.cpu_seconds("controller") + cluster_.cpu_seconds("up");
     auto start = Clock::now();
     must(cluster_.wait(replace_all()));
     double took = seconds_since(start);
-    agents = agents_cpu() - agents;
+    agents = cluster_.cpu_seconds(agents_) - agents;
     others = cluster_.cpu_seconds("controller") + cluster_.cpu_seconds("up") - others;
     std::ofstream(folder_ + "/stop") << "\n";
     while (!fs::exists(folder_ + "/attempts")) usleep(10'000);
