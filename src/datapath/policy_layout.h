@@ -13,7 +13,7 @@
 
 #include "datapath/edge_layout.h"
 
-#define WEFT_POLICY_LAYOUT 1
+#define WEFT_POLICY_LAYOUT 2
 
 /// The map `identities`: weft_prefix_key (edge_layout.h) to an identity, by longest match.
 
@@ -87,17 +87,15 @@ struct weft_policy_flow_key {
 
 /// The node itself began it: it is never decided anew.
 #define WEFT_POLICY_FLOW_NODE 1U
-/// It was found going on, so who began it is not known: it is decided anew in either direction.
-#define WEFT_POLICY_FLOW_GUESSED 2U
 /// Of TCP: it was allowed, and is not any more. Nothing but resets passes.
-#define WEFT_POLICY_FLOW_DENIED 4U
+#define WEFT_POLICY_FLOW_DENIED 2U
 
 struct weft_policy_flow {
   __u64 seen_ns;   ///< CLOCK_MONOTONIC, coarse: the last packet, give or take 250 ms; of TCP the decision
   __u32 revision;  ///< at which it was decided
   __u8 direction;  ///< WEFT_INGRESS: the peer began it
   __u8 flags;      ///< WEFT_POLICY_FLOW_…
-  __u8 reserved[2];
+  __u8 closed[2];  ///< of TCP: the peer, the pod has sent its FIN; with both there is no entry any more
 };
 
 /// A decision on a connection, in the ring buffer: on its first packet, or when it is cut. What is denied

@@ -21,7 +21,8 @@
 #define NEIGHBOUR_LAST 137
 #define LISTENER_REPORT 143  // RFC 3810
 
-// TCP connections that went on a moment ago: an array is quicker to look into than the table of all.
+// TCP connections of which a segment passed a moment ago, at which revision: an array of the processor's own is
+// quicker to look into than the table of all, and of what that table does not know saves deciding again.
 struct policy_going {
   struct weft_policy_flow_key key;
   __u32 revision;
@@ -76,6 +77,11 @@ static __always_inline int is_tcp(__u8 protocol) { return protocol == IPPROTO_TC
 
 static __always_inline int starts(const struct packet* p) {
   return is_tcp(p->tuple.protocol) && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+// Neither the first segment of its connection nor one that ends it.
+static __always_inline int goes_on_only(const struct packet* p) {
+  return !(p->tcp_flags & (TCP_FIN | TCP_RST)) && (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN;
 }
 
 static __always_inline void flow_key(struct weft_policy_flow_key* key, const struct packet* p, int to_peer,
@@ -171,6 +177,40 @@ static __noinline void tell(const struct question* q, __u32 direction, __u32 ver
   bpf_ringbuf_submit(event, 0);
 }
 
+// Where a connection has its place among those that went on a moment ago.
+static __always_inline struct policy_going* going_at(const __u32* peer, const __u32* pod, __u32 ports,
+                                                     __u32 link) {
+  __u32 hash = peer[2] * 0x9e3779b1U ^ peer[3] * 0x85ebca6bU ^ pod[2] * 0xc2b2ae35U ^ pod[3] * 0x27d4eb2fU ^
+               ports * 0x165667b1U ^ link * 0xd3a2646cU;
+  hash = hash * 0x9e3779b1U >> 20;
+  return bpf_map_lookup_elem(&policy_going, &hash);
+}
+
+// Whether a segment is of such a connection, at the present revision. Most packets of isolated pods are: so it is
+// compared as it stands in the packet, in whole words, without its key being made.
+static __always_inline int is_going(context* ctx, const struct packet* p, int to_peer) {
+  __u32 zero = 0, link = ctx->ifindex;
+  const struct weft_policy* now = bpf_map_lookup_elem(&policy_settings, &zero);
+  const __u64* tuple = (const __u64*)&p->tuple;
+  const __u64 *peer = to_peer ? tuple + 2 : tuple, *pod = to_peer ? tuple : tuple + 2;
+  __u64 rest = tuple[4];
+  if (to_peer) rest = (rest & ~0xffffffffULL) | (rest & 0xffff) << 16 | (rest >> 16 & 0xffff);
+  const struct policy_going* going = going_at((const __u32*)peer, (const __u32*)pod, (__u32)rest, link);
+  if (!now || !going || going->revision != now->revision) return 0;
+  const __u64* key = (const __u64*)&going->key;
+  return !((key[0] ^ peer[0]) | (key[1] ^ peer[1]) | (key[2] ^ pod[0]) | (key[3] ^ pod[1]) | (key[4] ^ rest) |
+           (key[5] ^ link));
+}
+
+static __always_inline void note_going(const struct question* q) {
+  if (!is_tcp(q->key.protocol)) return;
+  const __u32* words = (const __u32*)&q->key;
+  struct policy_going* going = going_at(words, words + 4, words[8], q->key.link);
+  if (!going) return;
+  going->key = q->key;
+  going->revision = q->revision;
+}
+
 static __always_inline void keep(const struct question* q, __u32 direction, __u32 flags) {
   struct weft_policy_flow flow = {.seen_ns = bpf_ktime_get_coarse_ns(),
                                   .revision = q->revision,
@@ -198,6 +238,7 @@ static __noinline int begin_policed(struct question* q) {
   __u32 direction = q->direction & 1;
   if (judge(q, direction) != WEFT_VERDICT_ALLOW) return deny(q, direction);
   keep(q, direction, 0);
+  note_going(q);
   if (q->flags & WEFT_POLICY_REPORT_ALLOWED) tell(q, direction, WEFT_VERDICT_ALLOW, 0);
   return count_policy(WEFT_POLICY_ALLOWED_INGRESS + direction, PASS);
 }
@@ -209,28 +250,27 @@ static __always_inline int is_own_node(const __u8* addr) {
 }
 
 // Whether a connection that is not known may have begun, by whichever side: before policies were, or as one
-// of more than are kept.
+// of more than are kept, or one that has ended. It is not kept: anybody could fill the table with answers to
+// nothing.
 static __noinline int may_have_begun(struct question* q) {
   __u32 own = q->direction & 1, other = !own;
-  int answers = (own == WEFT_EGRESS && is_own_node(q->peer)) ||
-                q->flags & WEFT_POLICY_AUDIT_INGRESS << other || verdict_of(q, other) == WEFT_VERDICT_ALLOW;
-  if (!answers && judge(q, own) != WEFT_VERDICT_ALLOW) return 0;
-  // What may only be an answer is not kept until the pod says something: anybody could fill the table with
-  // answers to nothing.
-  if (own == WEFT_EGRESS || !answers) keep(q, own, WEFT_POLICY_FLOW_GUESSED);
-  return 1;
+  return q->flags & WEFT_POLICY_AUDIT_INGRESS << other || verdict_of(q, other) == WEFT_VERDICT_ALLOW ||
+         judge(q, own) == WEFT_VERDICT_ALLOW;
 }
 
 // A segment of a connection that is not known.
 static __noinline int go_on_unknown(struct question* q, int resets) {
   __u32 direction = q->direction & 1;
+  int allowed;
   if (q->translated) {
     direction = q->began & 1;
-    if (judge(q, direction) == WEFT_VERDICT_ALLOW) {
-      keep(q, direction, 0);
-      return PASS;
-    }
-  } else if (may_have_begun(q)) {
+    allowed = judge(q, direction) == WEFT_VERDICT_ALLOW;
+  } else {
+    if (direction == WEFT_EGRESS && is_own_node(q->peer)) return PASS;
+    allowed = may_have_begun(q);
+  }
+  if (allowed) {
+    note_going(q);
     return PASS;
   }
   // Who ends a denied connection may tell the other end.
@@ -241,7 +281,6 @@ static __noinline int go_on_unknown(struct question* q, int resets) {
 // written by its key: by now another connection may have its place.
 static __noinline int decide_anew(struct question* q, const struct weft_policy_flow* was, int resets) {
   struct weft_policy_flow flow = *was;
-  if (flow.flags & WEFT_POLICY_FLOW_GUESSED) return -1;
   __u32 direction = flow.direction & 1;
   flow.revision = q->revision;
   int allowed = judge(q, direction) == WEFT_VERDICT_ALLOW;
@@ -263,30 +302,22 @@ static __always_inline int is_silent(struct weft_policy_flow* flow, __u8 protoco
   return 0;
 }
 
-// Where a connection is among those that went on a moment ago, if it is.
-static __always_inline struct policy_going* going_at(const struct weft_policy_flow_key* key) {
-  const __u32* words = (const __u32*)key;
-  __u32 hash = words[2] * 0x9e3779b1U ^ words[3] * 0x85ebca6bU ^ words[6] * 0xc2b2ae35U ^
-               words[7] * 0x27d4eb2fU ^ words[8] * 0x165667b1U ^ words[10] * 0xd3a2646cU;
-  hash = hash * 0x9e3779b1U >> 20;
-  return bpf_map_lookup_elem(&policy_going, &hash);
-}
-
-static __always_inline int is_going(const struct policy_going* going, const struct question* q) {
-  const __u64 *a = (const __u64*)&going->key, *b = (const __u64*)&q->key;
-  return going->revision == q->revision &&
-         !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[4] ^ b[4]) | (a[5] ^ b[5]));
+// Of a TCP connection that both ends have closed no entry is needed any more: what is still to come, the last
+// ACK or what is sent again, passes as of one that went on a moment ago, or is decided by its verdicts. A reset
+// does not remove it: whether the other end takes it for one is not known here.
+static __always_inline void close_end(const struct question* q, struct weft_policy_flow* flow) {
+  // An entry that made room meanwhile may be another's by now; that one at worst makes room early.
+  flow->closed[q->direction & 1] = 1;
+  if (flow->closed[!(q->direction & 1)]) bpf_map_delete_elem(&policy_flows, &q->key);
 }
 
 // A packet of a connection that was decided and whose policies have not changed since.
-static __always_inline int go_on(const struct question* q, __u32 flow_flags, int resets) {
-  if (flow_flags & WEFT_POLICY_FLOW_DENIED && !resets)
+static __always_inline int go_on(const struct question* q, struct weft_policy_flow* flow, __u8 tcp_flags) {
+  if (flow->flags & WEFT_POLICY_FLOW_DENIED && !(tcp_flags & TCP_RST))
     return count_policy(WEFT_POLICY_DENIED_INGRESS + q->direction, DROP);
-  struct policy_going* going = resets || !is_tcp(q->key.protocol) ? 0 : going_at(&q->key);
-  if (going) {
-    going->key = q->key;
-    going->revision = q->revision;
-  }
+  if (tcp_flags & TCP_RST) return PASS;
+  note_going(q);
+  if (tcp_flags & TCP_FIN) close_end(q, flow);
   return PASS;
 }
 
@@ -307,10 +338,6 @@ __noinline int police(context* ctx, const struct packet* p, const struct weft_tu
   flow_key(&q.key, p, how & TO_PEER, ctx->ifindex);
   int begins = how & BEGINS || starts(p);
   int resets = p->tcp_flags & TCP_RST;
-  if (is_tcp(q.key.protocol) && !begins && !resets && !(how & FROM_NODE)) {
-    const struct policy_going* going = going_at(&q.key);
-    if (going && is_going(going, &q)) return PASS;
-  }
   struct weft_policy_flow* flow = begins ? 0 : bpf_map_lookup_elem(&policy_flows, &q.key);
   if (flow && is_silent(flow, q.key.protocol)) flow = 0;
   if (how & FROM_NODE) {
@@ -318,7 +345,7 @@ __noinline int police(context* ctx, const struct packet* p, const struct weft_tu
     return PASS;
   }
   if (flow && (flow->flags & WEFT_POLICY_FLOW_NODE || !(q.flags & ISOLATED))) return PASS;
-  if (flow && flow->revision == q.revision) return go_on(&q, flow->flags, resets);
+  if (flow && flow->revision == q.revision) return go_on(&q, flow, p->tcp_flags);
   find_peer(&q, to);
   if (flow) {
     int verdict = decide_anew(&q, flow, resets);
@@ -327,10 +354,14 @@ __noinline int police(context* ctx, const struct packet* p, const struct weft_tu
   return is_tcp(q.key.protocol) && !begins ? go_on_unknown(&q, resets) : begin_policed(&q);
 }
 
-// The same; most pods are not isolated, and most of what they send is TCP.
+// The same; most pods are not isolated, and most of what they send is TCP, of connections that go on.
 static __always_inline int police_usual(context* ctx, const struct packet* p, const struct weft_tuple* to,
                                         const struct weft_policy_pod* pod, __u32 how) {
-  return !(pod && pod->flags) && is_tcp(p->tuple.protocol) ? PASS : police(ctx, p, to, pod, how);
+  if (is_tcp(p->tuple.protocol)) {
+    if (!(pod && pod->flags)) return PASS;
+    if (!(how & (FROM_NODE | BEGINS)) && goes_on_only(p) && is_going(ctx, p, how & TO_PEER)) return PASS;
+  }
+  return police(ctx, p, to, pod, how);
 }
 
 static __always_inline int finds_neighbours(context* ctx, const struct packet* p) {
