@@ -42,7 +42,7 @@ const std::set<std::string_view> kShared = {"frontends", "slots",  "backends", "
 
 const std::set<std::string_view> kPolicy = {"identities",      "verdicts",      "policy_pods",
                                             "policy_flows",    "policy_told",   "policy_settings",
-                                            "policy_counters", "policy_events", "policy_open"};
+                                            "policy_counters", "policy_events", "policy_links"};
 
 constexpr const char* kXdpProgram = "edge_xdp";
 

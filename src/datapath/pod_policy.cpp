@@ -72,7 +72,7 @@ Expected<PodPolicy> PodPolicy::open(const std::string& bpf_dir, const Sizes& siz
   WEFT_TRY(out.identities_, typed<Identities>(maps.identities));
   WEFT_TRY(out.verdicts_, typed<Verdicts>(maps.verdicts));
   WEFT_TRY(out.pods_, typed<Pods>(maps.policy_pods));
-  WEFT_TRY(out.open_, (typed<HashMap<uint32_t, uint32_t>>(maps.policy_open)));
+  WEFT_TRY(out.links_, typed<Links>(maps.policy_links));
   WEFT_TRY(out.flows_, typed<Flows>(maps.policy_flows));
   WEFT_TRY(out.settings_, typed<ArrayMap<weft_policy>>(maps.policy_settings));
   WEFT_TRY(out.counters_, RawMap::duplicate(bpf_map__fd(maps.policy_counters)));
@@ -85,7 +85,7 @@ Expected<PodPolicy> PodPolicy::find(const std::string& bpf_dir) {
   WEFT_TRY(out.identities_, pinned<Identities>(out.folder_ + "/identities"));
   WEFT_TRY(out.verdicts_, pinned<Verdicts>(out.folder_ + "/verdicts"));
   WEFT_TRY(out.pods_, pinned<Pods>(out.folder_ + "/policy_pods"));
-  WEFT_TRY(out.open_, (pinned<HashMap<uint32_t, uint32_t>>(out.folder_ + "/policy_open")));
+  WEFT_TRY(out.links_, pinned<Links>(out.folder_ + "/policy_links"));
   WEFT_TRY(out.flows_, pinned<Flows>(out.folder_ + "/policy_flows"));
   WEFT_TRY(out.settings_, pinned<ArrayMap<weft_policy>>(out.folder_ + "/policy_settings"));
   WEFT_TRY(out.counters_, RawMap::open(out.folder_ + "/policy_counters"));
@@ -98,31 +98,35 @@ Expected<void> PodPolicy::raise_revision() const {
   return settings_.set(settings);
 }
 
-Expected<void> PodPolicy::mark_open(uint32_t link, bool open) const {
-  uint32_t place = link % WEFT_POLICY_OPEN_SIZE;
-  WEFT_TRY(auto now, open_.lookup(place));
-  if (open ? now == link : now != link) return {};
-  return open_.update(place, open ? link : 0);
+Expected<void> PodPolicy::withdraw(uint32_t link) const {
+  uint32_t place = link % WEFT_POLICY_LINKS;
+  WEFT_TRY(auto now, links_.lookup(place));
+  if (!now || now->link != link) return {};
+  return links_.update(place, {now->pod, 0, 0});
 }
 
-// Whoever is killed on the way leaves a pod that is looked up in the hash map, never one that is open there
-// no more.
+// Whoever is killed on the way leaves a pod that is looked up in the hash map, never one that is in the array
+// as it is no more. A place there is not taken from another link: a program may be reading it.
 Expected<void> PodPolicy::set_pod(uint32_t link, const weft_policy_pod& pod) const {
-  WEFT_CHECK(mark_open(link, false));
+  WEFT_CHECK(withdraw(link));
   WEFT_CHECK(pods_.update(link, pod));
-  if (pod.flags == 0) WEFT_CHECK(mark_open(link, true));
-  return {};
+  uint32_t place = link % WEFT_POLICY_LINKS;
+  WEFT_TRY(auto now, links_.lookup(place));
+  if (!now || now->link != 0) return {};
+  WEFT_CHECK(links_.update(place, {pod, 0, 0}));
+  return links_.update(place, {pod, link, 0});
 }
 
 Expected<void> PodPolicy::erase_pod(uint32_t link) const {
-  WEFT_CHECK(mark_open(link, false));
+  WEFT_CHECK(withdraw(link));
   WEFT_CHECK(pods_.erase(link));
   return {};
 }
 
-Expected<bool> PodPolicy::is_open(uint32_t link) const {
-  WEFT_TRY(auto now, open_.lookup(link % WEFT_POLICY_OPEN_SIZE));
-  return now == link;
+Expected<std::optional<weft_policy_pod>> PodPolicy::pod_at(uint32_t link) const {
+  WEFT_TRY(auto quick, links_.lookup(link % WEFT_POLICY_LINKS));
+  if (quick && quick->link == link) return quick->pod;
+  return pods_.lookup(link);
 }
 
 Expected<void> PodPolicy::introduce(std::span<const int> links) const {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -24,6 +25,7 @@ class PodPolicy {
   using Identities = HashMap<weft_prefix_key, uint32_t>;
   using Verdicts = HashMap<weft_verdict_key, weft_verdict>;
   using Pods = HashMap<uint32_t, weft_policy_pod>;
+  using Links = HashMap<uint32_t, weft_policy_link>;  ///< an array of WEFT_POLICY_LINKS
   using Flows = HashMap<weft_policy_flow_key, weft_policy_flow>;
 
   /// Most entries that the maps can have.
@@ -51,8 +53,8 @@ class PodPolicy {
   Expected<void> set_pod(uint32_t link, const weft_policy_pod& pod) const;
   /// What is of a link without a pod is dropped.
   Expected<void> erase_pod(uint32_t link) const;
-  /// All that is of the link passes, and nobody asks for its entry.
-  Expected<bool> is_open(uint32_t link) const;
+  /// A link's pod as the programs see it.
+  Expected<std::optional<weft_policy_pod>> pod_at(uint32_t link) const;
   /// Pods of these links without an entry get one by which all may pass, as no policy selects them.
   Expected<void> introduce(std::span<const int> links) const;
   /// Removes the pods of links that this namespace does not have any more.
@@ -65,12 +67,12 @@ class PodPolicy {
 
  private:
   PodPolicy() = default;
-  Expected<void> mark_open(uint32_t link, bool open) const;
+  Expected<void> withdraw(uint32_t link) const;
   std::string folder_;
   Identities identities_;
   Verdicts verdicts_;
   Pods pods_;
-  HashMap<uint32_t, uint32_t> open_;  ///< an array of WEFT_POLICY_OPEN_SIZE
+  Links links_;
   Flows flows_;
   ArrayMap<weft_policy> settings_;
   RawMap counters_;

@@ -37,10 +37,14 @@ struct weft_policy_pod {
   __u32 flags;    ///< WEFT_POLICY_…
 };
 
-/// The array `policy_open`: at a link's index, modulo its size, the index of a link whose pod has an entry
-/// without flags. A look into an array is much cheaper than one into a hash map, and most pods are such. A
-/// link that is not there may have a pod of any kind.
-#define WEFT_POLICY_OPEN_SIZE 4096U
+/// The array `policy_links`: at a link's index, modulo its size, the same of one such link. A look into an
+/// array is much cheaper than one into a hash map, which is asked for a link that is not there.
+#define WEFT_POLICY_LINKS 4096U
+struct weft_policy_link {
+  struct weft_policy_pod pod;
+  __u32 link;  ///< 0: none
+  __u32 reserved;
+} __attribute__((aligned(8)));
 
 #define WEFT_INGRESS 0
 #define WEFT_EGRESS 1

@@ -46,8 +46,8 @@ Expected<KernelPolicy> read_kernel_policy(const datapath::PodPolicy& maps) {
                          KernelPolicy::Verdict{verdict.verdict == WEFT_VERDICT_ALLOW, verdict.reason});
   WEFT_TRY(auto pods, maps.pods().read_all());
   for (const auto& [link, pod] : pods) {
-    WEFT_TRY(bool open, maps.is_open(link));
-    out.pods.emplace(static_cast<int>(link), KernelPolicy::Pod{pod.subject, pod.flags, open});
+    WEFT_TRY(auto seen, maps.pod_at(link));
+    if (seen) out.pods.emplace(static_cast<int>(link), KernelPolicy::Pod{seen->subject, seen->flags});
   }
   return out;
 }
@@ -112,8 +112,6 @@ std::vector<std::string> Comparison::pod(const PodEntry& wanted, std::optional<i
   if (entry == kernel_.pods.end()) return {"the kernel does not know its link: nothing passes"};
   std::vector<std::string> out;
   const auto& has = entry->second;
-  if (has.open && wanted.flags != 0)
-    out.push_back("the pod: the kernel lets all pass and asks for no verdict");
   if (has.flags != wanted.flags)
     out.push_back(fmt::format("the pod: the kernel has \"{}\", the plan \"{}\"", flags_text(has.flags),
                               flags_text(wanted.flags)));

@@ -22,7 +22,6 @@ struct KernelPolicy {
   struct Pod {
     uint32_t subject = 0;
     uint32_t flags = 0;
-    bool open = false;  ///< nothing of it is asked for
   };
   std::map<IpPrefix, uint32_t> identities;
   std::map<VerdictKey, Verdict> verdicts;

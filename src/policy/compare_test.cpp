@@ -81,8 +81,6 @@ TEST_F(Compare, ThePodsEntry) {
   EXPECT_THAT(pod(), ElementsAre("the pod: the kernel has \"open\", the plan \"policies for ingress\""));
   kernel.pods[kLink] = {wanted.subject + 1, wanted.flags};
   EXPECT_THAT(pod(), ElementsAre(HasSubstr("as subject")));
-  kernel.pods[kLink] = {wanted.subject, wanted.flags, true};
-  EXPECT_THAT(pod(), ElementsAre("the pod: the kernel lets all pass and asks for no verdict"));
   kernel.pods.clear();
   EXPECT_THAT(pod(), ElementsAre("the kernel does not know its link: nothing passes"));
   EXPECT_THAT(pod(std::nullopt), ElementsAre("its node has no link to it"));

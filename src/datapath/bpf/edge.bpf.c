@@ -343,21 +343,21 @@ int edge_out(context* ctx) {
 // what refuses in the name of a Service without them is the node.
 SEC("tc")
 int pod_in(context* ctx) {
-  const struct weft_policy_pod* pod;
+  struct weft_policy_pod pod;
   if (!find_pod(ctx, &pod)) return refuse_unknown(ctx);
   struct packet p = {};
   if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0))
-    return police_odd(ctx, &p, pod, TO_PEER);
+    return police_odd(ctx, &p, &pod, TO_PEER);
   if (p.icmp_error) return translate_error(ctx, &p, FROM_POD);
   struct weft_nat* flow = find_flow(&p);
   if (!flow) {
     struct weft_frontend_key key = {};
     struct weft_frontend* frontend = frontend_here(&p, &key);
-    if (frontend) return begin_at_pod(ctx, &p, &key, frontend, pod);
+    if (frontend) return begin_at_pod(ctx, &p, &key, frontend, &pod);
   }
   int translated = flow && flow->flags & WEFT_FLOW_POD;
   // Of a pod that no policy concerns, a translated connection was noted when it began, and is at pod_out.
-  if (!(translated && (!pod || !flow->backend)) && police_usual(ctx, &p, 0, pod, TO_PEER) == DROP)
+  if (!(translated && (!pod.flags || !flow->backend)) && police_usual(ctx, &p, 0, &pod, TO_PEER) == DROP)
     return DROP;
   return translated ? translate(ctx, &p, flow) : PASS;
 }
@@ -382,18 +382,18 @@ static __always_inline int is_plain_tcp(context* ctx) {
 // To a pod.
 SEC("tc")
 int pod_out(context* ctx) {
-  const struct weft_policy_pod* pod;
+  struct weft_policy_pod pod;
   if (!find_pod(ctx, &pod)) return refuse_unknown(ctx);
   __u32 how = ctx->ingress_ifindex ? WEFT_INGRESS : FROM_NODE;
-  if (how != FROM_NODE && !(pod && pod->flags) && is_plain_tcp(ctx)) return PASS;
+  if (how != FROM_NODE && !pod.flags && is_plain_tcp(ctx)) return PASS;
   struct packet p = {};
   if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0))
-    return police_odd(ctx, &p, pod, how);
-  if (how != FROM_NODE) return p.icmp_error ? PASS : police_usual(ctx, &p, 0, pod, WEFT_INGRESS);
+    return police_odd(ctx, &p, &pod, how);
+  if (how != FROM_NODE) return p.icmp_error ? PASS : police_usual(ctx, &p, 0, &pod, WEFT_INGRESS);
   if (p.icmp_error) return translate_error(ctx, &p, LEAVING_FOR_POD);
   struct weft_nat* flow = entry_of(&p);
   if (flow && flow->flags & WEFT_FLOW_POD) return answer_pod(ctx, &p, flow);
-  return police_usual(ctx, &p, 0, pod, FROM_NODE);
+  return police_usual(ctx, &p, 0, &pod, FROM_NODE);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -21,8 +21,8 @@
 #define NEIGHBOUR_LAST 137
 #define LISTENER_REPORT 143  // RFC 3810
 
-// TCP connections of which a segment passed a moment ago, at which revision: an array of the processor's own is
-// quicker to look into than the table of all, and of what that table does not know saves deciding again.
+// TCP connections of which a segment passed a moment ago, at which revision: an array of the processor's own
+// is quicker to look into than the table of all, and of what that table does not know saves deciding again.
 struct policy_going {
   struct weft_policy_flow_key key;
   __u32 revision;
@@ -57,14 +57,24 @@ static __always_inline int count_policy(__u32 what, int verdict) {
   return verdict;
 }
 
-// The pod of this link; 0: one that no policy concerns. False: it is not known.
-static __always_inline int find_pod(context* ctx, const struct weft_policy_pod** pod) {
-  __u32 link = ctx->ifindex, place = link % WEFT_POLICY_OPEN_SIZE;
-  __u32* open = bpf_map_lookup_elem(&policy_open, &place);
-  *pod = 0;
-  if (open && *open == link) return 1;
-  *pod = bpf_map_lookup_elem(&policy_pods, &link);
-  return *pod != 0;
+// In one piece, so that no change comes between its parts.
+static __always_inline void copy_pod(struct weft_policy_pod* to, const struct weft_policy_pod* from) {
+  __u64 whole = *(const volatile __u64*)__builtin_assume_aligned(from, 8);
+  __builtin_memcpy(to, &whole, sizeof(*to));
+}
+
+// The pod of this link. False: it is not known.
+static __always_inline int find_pod(context* ctx, struct weft_policy_pod* pod) {
+  __u32 link = ctx->ifindex, place = link % WEFT_POLICY_LINKS;
+  const struct weft_policy_link* quick = bpf_map_lookup_elem(&policy_links, &place);
+  if (quick && quick->link == link) {
+    copy_pod(pod, &quick->pod);
+    return 1;
+  }
+  const struct weft_policy_pod* found = bpf_map_lookup_elem(&policy_pods, &link);
+  if (!found) return 0;
+  copy_pod(pod, found);
+  return 1;
 }
 
 // Whether packets for the pod of a link have to pass the program there.
@@ -186,8 +196,8 @@ static __always_inline struct policy_going* going_at(const __u32* peer, const __
   return bpf_map_lookup_elem(&policy_going, &hash);
 }
 
-// Whether a segment is of such a connection, at the present revision. Most packets of isolated pods are: so it is
-// compared as it stands in the packet, in whole words, without its key being made.
+// Whether a segment is of such a connection, at the present revision. Most packets of isolated pods are: so
+// it is compared as it stands in the packet, in whole words, without its key being made.
 static __always_inline int is_going(context* ctx, const struct packet* p, int to_peer) {
   __u32 zero = 0, link = ctx->ifindex;
   const struct weft_policy* now = bpf_map_lookup_elem(&policy_settings, &zero);
@@ -303,8 +313,8 @@ static __always_inline int is_silent(struct weft_policy_flow* flow, __u8 protoco
 }
 
 // Of a TCP connection that both ends have closed no entry is needed any more: what is still to come, the last
-// ACK or what is sent again, passes as of one that went on a moment ago, or is decided by its verdicts. A reset
-// does not remove it: whether the other end takes it for one is not known here.
+// ACK or what is sent again, passes as of one that went on a moment ago, or is decided by its verdicts. A
+// reset does not remove it: whether the other end takes it for one is not known here.
 static __always_inline void close_end(const struct question* q, struct weft_policy_flow* flow) {
   // An entry that made room meanwhile may be another's by now; that one at worst makes room early.
   flow->closed[q->direction & 1] = 1;
@@ -325,16 +335,15 @@ static __always_inline int go_on(const struct question* q, struct weft_policy_fl
 // or TO_PEER, and FROM_NODE, BEGINS.
 __noinline int police(context* ctx, const struct packet* p, const struct weft_tuple* to,
                       const struct weft_policy_pod* pod, __u32 how) {
-  if (!p) return DROP;
+  if (!p || !pod) return DROP;
   __u32 zero = 0;
   // Before what it counts is looked at: what changes meanwhile is decided anew.
   const struct weft_policy* settings = bpf_map_lookup_elem(&policy_settings, &zero);
   if (!settings) return DROP;
-  struct question q = {.revision = settings->revision, .direction = how & TO_PEER};
-  if (pod) {
-    q.flags = pod->flags;
-    q.subject = pod->subject;
-  }
+  struct question q = {.revision = settings->revision,
+                       .direction = how & TO_PEER,
+                       .flags = pod->flags,
+                       .subject = pod->subject};
   flow_key(&q.key, p, how & TO_PEER, ctx->ifindex);
   int begins = how & BEGINS || starts(p);
   int resets = p->tcp_flags & TCP_RST;
@@ -358,7 +367,7 @@ __noinline int police(context* ctx, const struct packet* p, const struct weft_tu
 static __always_inline int police_usual(context* ctx, const struct packet* p, const struct weft_tuple* to,
                                         const struct weft_policy_pod* pod, __u32 how) {
   if (is_tcp(p->tuple.protocol)) {
-    if (!(pod && pod->flags)) return PASS;
+    if (!pod->flags) return PASS;
     if (!(how & (FROM_NODE | BEGINS)) && goes_on_only(p) && is_going(ctx, p, how & TO_PEER)) return PASS;
   }
   return police(ctx, p, to, pod, how);
@@ -376,9 +385,8 @@ static __always_inline int is_arp(context* ctx) { return ethernet_type(ctx) == b
 // first, could be anything.
 __noinline int police_odd(context* ctx, const struct packet* p, const struct weft_policy_pod* pod,
                           __u32 how) {
-  if (!p) return DROP;
-  if (!pod || !(pod->flags & ISOLATED) || how & FROM_NODE || is_arp(ctx) || finds_neighbours(ctx, p))
-    return PASS;
+  if (!p || !pod) return DROP;
+  if (!(pod->flags & ISOLATED) || how & FROM_NODE || is_arp(ctx) || finds_neighbours(ctx, p)) return PASS;
   __u8 protocol = p->tuple.protocol;
   if (!p->l4 || is_tcp(protocol) || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP ||
       p->fragment == LATER_FRAGMENT)

@@ -25,10 +25,10 @@ struct {
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, WEFT_POLICY_OPEN_SIZE);
+  __uint(max_entries, WEFT_POLICY_LINKS);
   __type(key, __u32);
-  __type(value, __u32);
-} policy_open SEC(".maps");
+  __type(value, struct weft_policy_link);
+} policy_links SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_LPM_TRIE);
