@@ -141,6 +141,13 @@ class PolicyTest : public EdgeTest {
   void forget_flows() const {
     for (const auto& [flow, value] : policy().flows().read_all().value()) ok(policy().flows().erase(flow));
   }
+  /// Connections that are kept as neither the node's nor anything but TCP.
+  size_t kept() const {
+    size_t count = 0;
+    for (const auto& [key, flow] : policy().flows().read_all().value())
+      count += key.protocol == IPPROTO_TCP && !(flow.flags & WEFT_POLICY_FLOW_NODE);
+    return count;
+  }
   static bool reaches(const Fd& from, int type, const std::string& at, uint16_t port = kPort) {
     return Talk(from, type, at, port).works();
   }
@@ -316,11 +323,127 @@ TEST_F(PolicyTest, ASegmentOfAnUnknownConnectionPassesIfItMightBeAllowed) {
     EXPECT_TRUE(before.works());
     forget_flows();
     EXPECT_TRUE(before.works()) << "an entry made room";
+    EXPECT_EQ(kept(), 0u) << "what may be an answer to nothing takes no room";
     EXPECT_FALSE(to_c.works()) << "the other way";
     EXPECT_FALSE(reaches(pod_a, SOCK_STREAM, at_c[i])) << "the other way, anew";
     retract(kC, WEFT_INGRESS, IPPROTO_TCP, kPort);
     EXPECT_FALSE(before.works());
   }
+}
+
+/// Both ends of one connection to pod a's port 9000, from a port of pod c.
+struct Ends {
+  Fd listener, client, server;
+  bool connect_from(const Fd& netns, uint16_t port, const std::string& at) {
+    World::in(netns, [&] {
+      auto own = sock_addr(at.find(':') == std::string::npos ? "0.0.0.0" : "::", port);
+      auto to = sock_addr(at, 9000);
+      client.reset(socket(to.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+      int on = 1;
+      timeval limit{.tv_sec = 0, .tv_usec = 700'000};
+      setsockopt(client.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+      setsockopt(client.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+      require(bind(client.get(), own.get(), own.size) == 0, "bind");
+      if (connect(client.get(), to.get(), to.size) != 0) client.reset();
+    });
+    if (client) server.reset(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    return static_cast<bool>(client);
+  }
+  /// Whether what one end sends, here the end of all, arrives at the other.
+  static bool carries(const Fd& from, const Fd& to, bool end) {
+    if (end ? shutdown(from.get(), SHUT_WR) != 0 : send(from.get(), "x", 1, MSG_NOSIGNAL) != 1) return false;
+    pollfd ready{to.get(), POLLIN, 0};
+    char byte;
+    return poll(&ready, 1, 1000) == 1 && recv(to.get(), &byte, 1, 0) == (end ? 0 : 1);
+  }
+};
+
+TEST_F(PolicyTest, AConnectionThatBothEndsHaveClosedIsForgotten) {
+  Ends ends;
+  World::in(pod_a, [&] { ends.listener = listen_on("::", 9000, SOCK_STREAM); });
+  isolate(link_a, kIngress | kEgress);
+  for (const auto& a : at_a) {
+    allow(kC, WEFT_INGRESS, IPPROTO_TCP, 9000);
+    ASSERT_TRUE(ends.connect_from(pod_c, 41'000, a)) << a;
+    EXPECT_TRUE(Ends::carries(ends.client, ends.server, false)) << a;
+    EXPECT_TRUE(Ends::carries(ends.server, ends.client, true)) << a;
+    EXPECT_EQ(kept(), 1u) << a << ": one end may still send";
+    EXPECT_TRUE(Ends::carries(ends.client, ends.server, false)) << a;
+    EXPECT_TRUE(Ends::carries(ends.client, ends.server, true)) << a;
+    EXPECT_EQ(kept(), 0u) << a << ": and the last ACK did not bring it back";
+    // What has its ports next is another.
+    ASSERT_TRUE(ends.connect_from(pod_c, 41'000, a)) << a;
+    EXPECT_EQ(kept(), 1u) << a;
+    EXPECT_TRUE(Ends::carries(ends.server, ends.client, true) &&
+                Ends::carries(ends.client, ends.server, true))
+        << a;
+    EXPECT_EQ(kept(), 0u) << a;
+    retract(kC, WEFT_INGRESS, IPPROTO_TCP, 9000);
+    EXPECT_FALSE(ends.connect_from(pod_c, 41'000, a)) << a << ": decided anew";
+    EXPECT_EQ(kept(), 0u) << a;
+  }
+}
+
+TEST_F(PolicyTest, WhatIsSentAgainAfterTheEndPasses) {
+  Ends ends;
+  World::in(pod_a, [&] { ends.listener = listen_on("::", 9000, SOCK_STREAM); });
+  isolate(link_a, kIngress | kEgress);
+  allow(kC, WEFT_INGRESS, IPPROTO_TCP, 9000);
+  ASSERT_TRUE(ends.connect_from(pod_c, 41'000, at_a[0]));
+  ASSERT_TRUE(Ends::carries(ends.client, ends.server, true));
+  auto denied = [&] { return counter(WEFT_POLICY_DENIED_INGRESS) + counter(WEFT_POLICY_DENIED_EGRESS); };
+  auto before = denied();
+  auto waits_for_last_ack = [&] {
+    bool waits = true;
+    World::in(pod_a, [&] { waits = system("test -n \"$(ss -Htn state last-ack)\"") == 0; });
+    return waits;
+  };
+  // The last ACK is lost on the way.
+  World::in(pod_c, [] { shell("ip route add blackhole 10.244.0.2/32"); });
+  ends.server.reset();
+  pollfd ready{ends.client.get(), POLLIN, 0};
+  char byte;
+  EXPECT_TRUE(poll(&ready, 1, 1000) == 1 && recv(ends.client.get(), &byte, 1, 0) == 0);
+  EXPECT_EQ(kept(), 0u);
+  EXPECT_TRUE(waits_for_last_ack());
+  World::in(pod_c, [] { shell("ip route del blackhole 10.244.0.2/32"); });
+  for (int i = 0; i < 100 && waits_for_last_ack(); ++i) usleep(50'000);
+  EXPECT_FALSE(waits_for_last_ack()) << "the FIN that was sent again passed, and so did its ACK";
+  EXPECT_EQ(kept(), 0u);
+  EXPECT_EQ(denied(), before);
+}
+
+TEST_F(PolicyTest, AResetAloneForgetsNothing) {
+  Ends ends;
+  World::in(pod_a, [&] { ends.listener = listen_on("::", 9000, SOCK_STREAM); });
+  isolate(link_a, kIngress);
+  allow(kC, WEFT_INGRESS, IPPROTO_TCP, 9000);
+  ASSERT_TRUE(ends.connect_from(pod_c, 41'000, at_a[0]));
+  linger at_once{.l_onoff = 1, .l_linger = 0};
+  setsockopt(ends.client.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  ends.client.reset();
+  char byte;
+  EXPECT_EQ(recv(ends.server.get(), &byte, 1, 0), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+  EXPECT_EQ(kept(), 1u) << "anybody could have sent it, out of sequence";
+}
+
+TEST_F(PolicyTest, OfLinksWithOnePlaceInTheArrayTheOthersAreInTheTable) {
+  auto server = echo(world1, pod_a);
+  uint32_t other = link_a + WEFT_POLICY_LINKS;
+  ok(policy().erase_pod(link_a));
+  ok(policy().set_pod(other, {kSubject, 0}));
+  EXPECT_FALSE(reaches(pod_c, SOCK_STREAM, at_a[0])) << "the other one's entry is not its own";
+  isolate(link_a, kIngress);
+  EXPECT_FALSE(reaches(pod_c, SOCK_STREAM, at_a[0]));
+  allow(kC, WEFT_INGRESS);
+  EXPECT_TRUE(reaches(pod_c, SOCK_STREAM, at_a[0]));
+  EXPECT_EQ(policy().pod_at(link_a).value()->flags, kIngress);
+  EXPECT_EQ(policy().pod_at(other).value()->flags, 0u);
+  ok(policy().erase_pod(other));
+  EXPECT_FALSE(policy().pod_at(other).value());
+  isolate(link_a, kEgress);
+  EXPECT_EQ(policy().pod_at(link_a).value()->flags, kEgress) << "in its place now";
 }
 
 TEST_F(PolicyTest, DatagramsThatWereBeforePoliciesGoOnIfAllowed) {
