@@ -96,8 +96,10 @@ check "is explained" expect 'what is wanted' kubectl explain foo.spec
 check "is validated" refused 'spec.size' sh -c 'printf "apiVersion: example.com/v1\nkind: Foo\nmetadata: {name: f}\nspec: {size: 0}" | kubectl apply -f -'
 check "is stored" sh -c 'printf "apiVersion: example.com/v1\nkind: Foo\nmetadata: {name: f}\nspec: {size: 3}" | kubectl apply -f -'
 check "has its columns" expect 'f +3' kubectl get fo
+check "is changed" expect 'foo.example.com/f configured' sh -c 'printf "apiVersion: example.com/v1\nkind: Foo\nmetadata: {name: f}\nspec: {size: 4}" | kubectl apply -f -'
 check "goes with its objects" kubectl delete crd foos.example.com
 rm -f ../../build/crd.$$.yaml
+check "a kind that is not served" refused 'no matches for kind "Bar"' sh -c 'printf "apiVersion: bar.example.com/v1\nkind: Bar\nmetadata: {name: b}" | kubectl apply -f -'
 
 check "unknown fields are refused" refused 'unknown field "spec.selektor"' sh -c 'printf "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {selektor: {}, ports: [{port: 80}]}" | kubectl apply -f -'
 check "wrong values are refused with their field" refused 'spec.ports\[0\].port: Invalid value: 99999' sh -c 'printf "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: 99999}]}" | kubectl apply -f -'

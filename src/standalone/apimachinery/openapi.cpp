@@ -126,7 +126,7 @@ class PathWriter {
     return out;
   }
 
-  json::object content(std::string_view ref, std::initializer_list<std::string_view> types) const {
+  json::object content(std::string_view ref, const std::vector<std::string_view>& types) const {
     json::object out;
     for (auto type : types) out[type] = json::object{{"schema", reference_to(version_, ref)}};
     return out;
@@ -147,11 +147,12 @@ class PathWriter {
       ok["content"] = content(ref, {"application/json", "application/yaml"});
       out["responses"] = json::object{{"200", std::move(ok)}};
       if (has_body) {
-        auto types = patch ? std::initializer_list<std::string_view>{"application/json-patch+json",
-                                                                     "application/merge-patch+json",
-                                                                     "application/strategic-merge-patch+json",
-                                                                     "application/apply-patch+yaml"}
-                           : std::initializer_list<std::string_view>{"application/json", "application/yaml"};
+        std::vector<std::string_view> types{"application/json", "application/yaml"};
+        if (patch)
+          types = {"application/json-patch+json", "application/merge-patch+json",
+                   "application/apply-patch+yaml"};
+        // kubectl apply sends this form to whoever knows it.
+        if (patch && !kind_.custom) types.emplace_back("application/strategic-merge-patch+json");
         out["requestBody"] = json::object{{"required", true}, {"content", content(body_ref, types)}};
       }
     } else {
@@ -274,6 +275,17 @@ json::object openapi_v2(const std::vector<ApiKind>& kinds) {
   out["paths"] = writer.paths();
   out["definitions"] = writer.definitions();
   return out;
+}
+
+std::string openapi_v2_protobuf() {
+  // Fields with a length below 128: number, wire type 2 (bytes), length.
+  auto field = [](char number, std::string_view bytes) {
+    return std::string{static_cast<char>(number << 3 | 2), static_cast<char>(bytes.size())} +
+           std::string(bytes);
+  };
+  const json::value info = document_info();
+  return field(1, "2.0") +
+         field(2, field(1, kube::string_at(info, "title")) + field(2, kube::string_at(info, "version")));
 }
 
 }  // namespace weft::standalone

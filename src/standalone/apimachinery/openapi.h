@@ -16,6 +16,7 @@ struct ApiKind {
   kube::SchemaPtr schema;  ///< its ref_name is the definition's name
   bool has_status = false;
   bool has_scale = false;
+  bool custom = false;  ///< from a CustomResourceDefinition: no strategic merge patches
 };
 
 /// GET /openapi/v3: the documents there are: {"paths": {"api/v1": {"serverRelativeURL":
@@ -28,5 +29,14 @@ json::object openapi_v3(const std::vector<ApiKind>& kinds, std::string_view grou
 
 /// GET /openapi/v2: all kinds in one Swagger 2.0 document (JSON).
 json::object openapi_v2(const std::vector<ApiKind>& kinds);
+
+/// As clients ask for it, and as it is sent: what they say is no media type of RFC 2045.
+inline constexpr std::string_view kOpenApiV2Accept =
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+inline constexpr const char* kOpenApiV2Type = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+
+/// The same document in protobuf, without any kinds. kubectl asks for it when it is to apply a kind that
+/// version 3 does not have, and then says that there is no such kind. Kinds are described in JSON.
+std::string openapi_v2_protobuf();
 
 }  // namespace weft::standalone

@@ -210,6 +210,19 @@ TEST(OpenApi, TellsKubectlWhatItAsks) {
   check(check, document);
 }
 
+TEST(OpenApi, PatchesOfCustomKindsAreNeverStrategic) {
+  auto kinds = all_kinds();
+  auto accepted = [&] {
+    const auto document = openapi_v3(kinds, "apps", "v1");
+    const auto& path = document.at("paths").at("/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
+    return path.at("patch").at("requestBody").at("content").as_object();
+  };
+  EXPECT_TRUE(accepted().contains("application/strategic-merge-patch+json"));
+  for (auto& kind : kinds) kind.custom = true;
+  EXPECT_FALSE(accepted().contains("application/strategic-merge-patch+json"));
+  EXPECT_TRUE(accepted().contains("application/merge-patch+json"));
+}
+
 TEST(OpenApi, IndexAndVersion2) {
   auto index = openapi_v3_index(all_kinds());
   EXPECT_TRUE(index.at("paths").as_object().contains("api/v1"));
@@ -220,6 +233,10 @@ TEST(OpenApi, IndexAndVersion2) {
   EXPECT_EQ(v2.at("swagger"), "2.0");
   EXPECT_TRUE(v2.at("definitions").as_object().contains("io.k8s.api.core.v1.Pod"));
   EXPECT_TRUE(v2.at("paths").as_object().contains("/api/v1/nodes/{name}/status"));
+  EXPECT_EQ(openapi_v2_protobuf(),
+            "\x0a\x03"
+            "2.0"
+            "\x12\x15\x0a\x0aKubernetes\x12\x07v1.34.0");
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ std::unexpected<ApiFailure> not_served() {
 std::vector<ApiKind> kinds_for_documents(const KindTable& kinds) {
   std::vector<ApiKind> out;
   for (const auto& kind : kinds.all()) {
-    out.push_back({kind->info, kind->schema, kind->has_status, kind->scale.has_value()});
+    out.push_back({kind->info, kind->schema, kind->has_status, kind->scale.has_value(), kind->custom});
   }
   return out;
 }
@@ -138,6 +138,8 @@ std::optional<ApiResponse> Api::discovery(const ApiRequest& request) {
 std::optional<ApiResponse> Api::openapi(const ApiRequest& request) {
   const auto& path = request.path;
   if (path.size() < 2) return std::nullopt;
+  if (path[1] == "v2" && path.size() == 2 && request.accept.starts_with(kOpenApiV2Accept))
+    return ApiResponse{.content_type = kOpenApiV2Type, .body = openapi_v2_protobuf()};
   if (documents_of_ != kinds_.generation()) documents_.clear();
   documents_of_ = kinds_.generation();
   auto key = fmt::format("{}", fmt::join(path, "/"));

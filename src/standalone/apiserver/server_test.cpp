@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "standalone/apimachinery/openapi.h"
 #include "standalone/apiserver/test_api.h"
 
 /// The server as clients see it, over TLS.
@@ -399,6 +400,10 @@ TEST_F(ApiTest, TablesMetadataAndDiscovery) {
   EXPECT_EQ(call("GET", "/apis/apps/v1").at("kind"), "APIResourceList");
   EXPECT_EQ(call("GET", "/apis/nope/v1").status, 404);
   EXPECT_EQ(call("GET", "/readyz").body, "ok");
+  EXPECT_EQ(
+      call("GET", "/openapi/v2", "", "application/json", fmt::format("Accept: {}\r\n", kOpenApiV2Accept))
+          .body,
+      openapi_v2_protobuf());
   EXPECT_EQ(call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
                  R"({"spec":{"resourceAttributes":{"verb":"get","resource":"pods"}}})")
                 .json.at("status")
