@@ -85,7 +85,7 @@ std::string CrdLifecycle::conflict_of(const json::value& crd) const {
 
 void CrdLifecycle::serve(const json::value& crd) {
   auto known = kinds_.find_stored(store_key_of(crd));
-  if (known && !known->custom) return;
+  if (known && !known->custom && !known->yields) return;
   auto versions = crd_versions(crd);
   if (!versions) {
     spdlog::warn("{}: not served: {}", kube::string_at(crd, "metadata.name"), versions.error()[0].text());

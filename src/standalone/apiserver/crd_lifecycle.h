@@ -7,8 +7,9 @@
 namespace weft::standalone {
 
 /// Serves what CustomResourceDefinitions define from the moment they are stored, tells so in their status,
-/// and removes the objects of one before it goes. One for a kind that is built in is accepted and changes
-/// nothing: the kind stays as it is, and so do its objects when the definition goes.
+/// and removes the objects of one before it goes. One for a kind that is built in takes its place if the kind
+/// yields (Gateway API), with the objects that are there. Otherwise it is accepted and changes nothing: the
+/// kind stays as it is, and so do its objects when the definition goes.
 class CrdLifecycle {
  public:
   CrdLifecycle(boost::asio::io_context& io, Store& store, KindTable& kinds, Registry& registry);

@@ -7,14 +7,25 @@
 namespace weft::standalone {
 namespace {
 
+/// Upstream's definitions say more than our types: older versions, the fields and rules of both channels.
+constexpr std::string_view kYields = "gateway.networking.k8s.io";
+
 ServedKind built_in(const kube::KindInfo& kind) {
   ServedKind out{.info = kind.resource,
                  .list_kind = kind.resource.kind + "List",
                  .schema = kind.schema,
                  .has_status = kind.has_status,
+                 .yields = kind.resource.group == kYields,
                  .storage_version = kind.resource.api_version()};
   if (kind.has_scale) out.scale = ScalePaths{".spec.replicas", ".status.replicas", ""};
   return out;
+}
+
+/// Moves the kinds that match from one list to the end of another.
+template <class Match>
+void move_kinds(std::vector<ServedKindPtr>& from, std::vector<ServedKindPtr>& to, Match match) {
+  std::ranges::copy_if(from, std::back_inserter(to), match);
+  std::erase_if(from, match);
 }
 
 template <class Match>
@@ -56,7 +67,10 @@ ServedKindPtr KindTable::find_stored(std::string_view store_key) const {
 
 void KindTable::serve_custom(const std::vector<CrdVersion>& versions) {
   if (versions.empty()) return;
-  remove_custom(versions[0].resource.group + "/" + versions[0].resource.plural);
+  auto key = versions[0].resource.group + "/" + versions[0].resource.plural;
+  remove_custom(key);
+  move_kinds(kinds_, yielded_,
+             [&](const ServedKindPtr& kind) { return kind->yields && kind->store_key() == key; });
   auto storage = std::ranges::find_if(versions, &CrdVersion::storage);
   for (const auto& version : versions) {
     if (!version.served) continue;
@@ -77,6 +91,7 @@ void KindTable::serve_custom(const std::vector<CrdVersion>& versions) {
 void KindTable::remove_custom(const std::string& store_key) {
   std::erase_if(kinds_,
                 [&](const ServedKindPtr& kind) { return kind->custom && kind->store_key() == store_key; });
+  move_kinds(yielded_, kinds_, [&](const ServedKindPtr& kind) { return kind->store_key() == store_key; });
   ++generation_;
 }
 

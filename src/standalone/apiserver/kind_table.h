@@ -20,6 +20,7 @@ struct ServedKind {
   bool has_status = false;
   std::optional<ScalePaths> scale;
   bool custom = false;
+  bool yields = false;  ///< built in, until a CustomResourceDefinition defines it
   std::vector<PrinterColumn> columns;
   std::vector<std::string> selectable_fields;  ///< of a custom kind: ".spec.color"
   std::string warning;                         ///< for whoever uses a deprecated version
@@ -41,15 +42,17 @@ class KindTable {
   /// By the store's key; any version.
   ServedKindPtr find_stored(std::string_view store_key) const;
   const std::vector<ServedKindPtr>& all() const { return kinds_; }
-  /// Serves the versions of a CustomResourceDefinition, in place of those it had before.
+  /// Serves the versions of a CustomResourceDefinition, in place of those it had before or of a built-in kind
+  /// that yields.
   void serve_custom(const std::vector<CrdVersion>& versions);
-  /// Takes all versions of a custom kind away.
+  /// Takes all versions of a custom kind away; a built-in kind that had yielded is back.
   void remove_custom(const std::string& store_key);
   /// Counts changes: what is derived from the table is good as long as this stays.
   uint64_t generation() const { return generation_; }
 
  private:
   std::vector<ServedKindPtr> kinds_;
+  std::vector<ServedKindPtr> yielded_;  ///< in whose place custom kinds are
   uint64_t generation_ = 1;
 };
 

@@ -248,6 +248,42 @@ TEST_F(ApiTest, ADefinitionOfABuiltInKindChangesNothing) {
   EXPECT_EQ(call("GET", policies + "/a").status, 200);
 }
 
+TEST_F(ApiTest, ADefinitionTakesThePlaceOfAKindThatYields) {
+  const std::string crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+  const std::string group = "/apis/gateway.networking.k8s.io/";
+  const std::string grants = "/namespaces/default/referencegrants";
+  auto grant = [](const char* name) {
+    return fmt::format(
+        R"({{"metadata":{{"name":"{}"}},"spec":{{"from":[{{"group":"g","kind":"K","namespace":"n"}}],"to":[{{"group":"","kind":"Secret"}}],"more":1}}}})",
+        name);
+  };
+  ASSERT_EQ(call("POST", group + "v1" + grants, grant("a")).status, 201);
+  EXPECT_EQ(call("GET", group + "v1beta1" + grants + "/a").status, 404);
+  const std::string schema =
+      R"("schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{"type":"object","properties":{"more":{"type":"integer","maximum":1}}}}}}})";
+  ASSERT_EQ(call("POST", crds,
+                 R"({"metadata":{"name":"referencegrants.gateway.networking.k8s.io"},
+               "spec":{"group":"gateway.networking.k8s.io","scope":"Namespaced",
+                 "names":{"plural":"referencegrants","kind":"ReferenceGrant"},
+                 "versions":[{"name":"v1","served":true,"storage":false,)" +
+                     schema + R"(,{"name":"v1beta1","served":true,"storage":true,)" + schema + "]}}")
+                .status,
+            201);
+  const auto crd = crds + "/referencegrants.gateway.networking.k8s.io";
+  ASSERT_TRUE(eventually(crd, "status.acceptedNames.kind", "ReferenceGrant"));
+  EXPECT_EQ(call("GET", group + "v1beta1" + grants + "/a").at("apiVersion"),
+            "gateway.networking.k8s.io/v1beta1");
+  EXPECT_EQ(call("GET", group + "v1" + grants + "/a").at("apiVersion"), "gateway.networking.k8s.io/v1");
+  EXPECT_EQ(call("POST", group + "v1" + grants, grant("b")).json.at("spec").at("more").as_int64(), 1);
+  EXPECT_EQ(call("POST", group + "v1" + grants, R"({"metadata":{"name":"c"},"spec":{"more":2}})").status,
+            422);
+  call("DELETE", crd);
+  EXPECT_TRUE(eventually(crd, "", ""));
+  EXPECT_EQ(call("GET", group + "v1beta1" + grants).status, 404);
+  EXPECT_EQ(call("GET", group + "v1" + grants).json.at("items").as_array().size(), 0U);
+  EXPECT_EQ(call("POST", group + "v1" + grants, grant("a")).status, 201);
+}
+
 TEST_F(ApiTest, WatchesSeeEveryChangeInOrder) {
   auto version = call("GET", kMaps).at("metadata.resourceVersion");
   auto watcher = connect();

@@ -53,20 +53,20 @@ for file in "$crds"/*_*.yaml; do
 done
 check "the suite's definitions apply" kubectl apply --server-side "${definitions[@]}"
 check "and are established" kubectl wait --for=condition=Established --timeout=10s crd --all
-kubectl apply -f - >/dev/null <<YAML || echo "not ok a GatewayClass"
+check "a GatewayClass of ours" kubectl apply -f - <<YAML
 apiVersion: gateway.networking.k8s.io/v1
 kind: GatewayClass
 metadata: {name: weft}
-spec: {controllerName: weft.dev/gateway}
+spec: {controllerName: weft.dev/gateway-controller}
 YAML
-check "the GatewayClass is accepted" kubectl wait --for=condition=Accepted --timeout=10s gatewayclass/weft
+check "is accepted" kubectl wait --for=condition=Accepted --timeout=10s gatewayclass/weft
 
 # A load balancer's address is of the pool that weft up comes with; the highest is the last to be given away.
 segment=$(kubectl get addresspool weft-up -o jsonpath='{.spec.addresses[0]}')
 go tool test2json "$suite" -test.v -test.timeout=90m -test.parallel=40 -test.run="^TestConformance$/^(${wanted:-.*})$" \
   -gateway-class=weft -conformance-profiles="$profiles" -usable-address="${segment#*-}" -unusable-address=192.0.2.1 \
-  -organization=weft -project=weft -url=https://weft.dev -version=0 -contact=weft "${options[@]}" |
+  -organization=weft -project=weft -url=https://weft.dev -version="$(git -C "$root" rev-parse --short HEAD)" -contact=weft "${options[@]}" |
   tee "$log" | jq -j 'select(.Action == "output") | .Output' >&2
 results "$(report)"
 
-check "no route is left" expect '^$' kubectl get httproutes,grpcroutes,tlsroutes,tcproutes,udproutes,listenersets -A -o name
+check "no Gateway or route is left" eventually 10 expect '^$' kubectl get gateways,httproutes,grpcroutes,tlsroutes,tcproutes,udproutes,listenersets -A -o name
