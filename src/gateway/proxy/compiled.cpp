@@ -65,8 +65,7 @@ std::shared_ptr<const Compiled> SnapshotCompiler::compile(std::shared_ptr<const 
                                                           std::vector<Error>& errors) {
   auto compiled = std::make_shared<Compiled>();
   for (const auto& port : snapshot->ports) {
-    if (port->udp) continue;
-    compiled->ports[port->bind_port] = routes_.compile(port);
+    (port->udp ? compiled->udp_ports : compiled->ports)[port->bind_port] = routes_.compile(port);
     for (const auto& listener : port->listeners)
       if (!listener->certificates.empty())
         compiled->listener_tls[listener.get()] =

@@ -17,6 +17,7 @@ namespace weft::gateway {
 struct Compiled {
   std::shared_ptr<const Snapshot> snapshot;
   std::unordered_map<uint16_t, std::shared_ptr<const CompiledPort>> ports;  ///< TCP, by bind_port
+  std::unordered_map<uint16_t, std::shared_ptr<const CompiledPort>> udp_ports;
   std::unordered_map<const Listener*, std::shared_ptr<const ListenerTls>> listener_tls;
   std::shared_ptr<const BackendTlsContexts> backend_tls;
 

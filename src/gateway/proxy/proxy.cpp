@@ -96,6 +96,7 @@ std::vector<Error> Proxy::apply(std::shared_ptr<const Snapshot> snapshot) {
         if (copy >= 0) worker.listen(port, Fd(copy));
       }
   });
+  listen_udp(*compiled, errors);
   if (std::exchange(first_, false)) begin_handover(errors);
   for (auto& [port, sockets] : opened)
     if (handover_) handover_->set_sockets(port, std::move(sockets));
@@ -105,6 +106,30 @@ std::vector<Error> Proxy::apply(std::shared_ptr<const Snapshot> snapshot) {
     return gone;
   });
   return errors;
+}
+
+void Proxy::listen_udp(const Compiled& compiled, std::vector<Error>& errors) {
+  std::erase_if(udp_ports_, [&](uint16_t port) { return !compiled.udp_ports.contains(port); });
+  std::map<uint16_t, std::vector<Fd>> opened;
+  for (const auto& [port, its] : compiled.udp_ports) {
+    if (udp_ports_.contains(port)) continue;
+    std::vector<Fd> sockets;
+    for (size_t i = 0; i < threads_.size(); ++i) {
+      auto socket = UdpRelay::open(port);
+      if (!socket) {
+        errors.push_back(in_context(its->config().gateway, socket.error()).error());
+        break;
+      }
+      sockets.push_back(std::move(*socket));
+    }
+    if (sockets.size() < threads_.size()) continue;
+    udp_ports_.insert(port);
+    opened[port] = std::move(sockets);
+  }
+  if (opened.empty()) return;
+  on_workers([&](Worker& worker, size_t i) {
+    for (auto& [port, sockets] : opened) worker.listen_udp(port, std::move(sockets[i]));
+  });
 }
 
 /// The first snapshot is in force: whoever was here before may go, and who comes next may ask.

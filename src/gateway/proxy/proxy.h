@@ -63,6 +63,8 @@ class Proxy {
   void on_workers(const std::function<void(Worker&, size_t)>& job);
   /// Listening sockets for a port, at least one for each worker.
   Expected<std::vector<Fd>> sockets(uint16_t port);
+  /// UDP has nothing that waits in a socket, so that the next process opens its own beside ours.
+  void listen_udp(const Compiled& compiled, std::vector<Error>& errors);
   void begin_handover(std::vector<Error>& errors);
   void stop_listening(bool handed_over);
 
@@ -73,6 +75,7 @@ class Proxy {
   std::vector<Thread> threads_;
   bool first_ = true;         ///< no snapshot has come yet
   std::set<uint16_t> ports_;  ///< that are listened on
+  std::set<uint16_t> udp_ports_;
   std::unique_ptr<Predecessor> predecessor_;
   std::unique_ptr<HandoverServer> handover_;
 };

@@ -27,6 +27,7 @@ StreamTargets stream_targets(const CompiledStream& stream, const Snapshot& snaps
   StreamTargets targets;
   auto index = stream.shares.next();
   if (!index) return targets;
+  targets.name = stream.route->backends[*index].backend;
   targets.backend = usable_backend(stream.route->backends[*index], snapshot);
   if (!targets.backend) return targets;
   const Endpoints* all = find(snapshot.endpoints, targets.backend->endpoints);

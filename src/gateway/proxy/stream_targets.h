@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "gateway/config/config.h"
@@ -11,6 +12,7 @@ namespace weft::gateway {
 /// Where a connection or UDP session goes to.
 struct StreamTargets {
   const Backend* backend = nullptr;  ///< lives as long as the snapshot
+  std::string_view name;             ///< the backend's
   /// Each to be tried when the one before cannot be reached; empty: the connection is refused.
   std::vector<Endpoint> endpoints;
 };

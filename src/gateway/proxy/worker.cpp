@@ -72,6 +72,7 @@ void Worker::apply(std::shared_ptr<const Compiled> compiled) {
   view->compiled = std::move(compiled);
   view_ = std::move(view);
   close_unused_sockets();
+  update_udp();
 }
 
 ListenerCounters& Worker::counters(const std::string& key) {
@@ -92,6 +93,25 @@ void Worker::close_unused_sockets() {
   }
 }
 
+void Worker::update_udp() {
+  const auto& ports = view_->compiled->udp_ports;
+  for (auto at = udp_.begin(); at != udp_.end();) {
+    auto port = ports.find(at->first);
+    if (port != ports.end()) {
+      at->second->update(port->second, view_->compiled->snapshot);
+      ++at;
+      continue;
+    }
+    loop_->dispose(std::move(at->second));
+    at = udp_.erase(at);
+  }
+}
+
+void Worker::listen_udp(uint16_t bind_port, Fd socket) {
+  udp_[bind_port] = std::make_unique<UdpRelay>(*loop_, std::move(socket));
+  update_udp();
+}
+
 void Worker::listen(uint16_t bind_port, Fd socket) {
   AcceptHandler& handler = *this;
   sockets_.emplace(bind_port, std::make_unique<ListenSocket>(*loop_, std::move(socket), bind_port, handler));
@@ -102,6 +122,8 @@ void Worker::drain(bool handed_over) {
   if (!handed_over)
     for (auto& [port, socket] : sockets_) socket->accept_all();
   sockets_.clear();
+  for (auto& [port, relay] : udp_) loop_->dispose(std::move(relay));
+  udp_.clear();
   for (size_t i = sessions_.size(); i-- > 0;) sessions_[i]->drain();
 }
 
@@ -110,12 +132,17 @@ void Worker::on_accept(Fd socket, const IpAddr& peer, uint16_t bind_port) {
   const CompiledPort* port = view_ ? view_->compiled->port(bind_port) : nullptr;
   if (!port) return;
   bool tls = is_tls(*port);
-  if (sessions_.size() >= options_.max_connections) {
+  if (sessions_.size() + streams_.connections() >= options_.max_connections) {
     refused_.add(1);
     if (!tls) (void)::send(socket.get(), kOverloaded.data(), kOverloaded.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     return;
   }
   connections_.add(1);
+  if (StreamServer::takes(*port)) return streams_.accept(std::move(socket), peer, bind_port);
+  begin_session(std::move(socket), peer, bind_port, tls);
+}
+
+void Worker::begin_session(Fd socket, const IpAddr& peer, uint16_t bind_port, bool tls) {
   Session& session = put_in(sessions_, std::make_unique<Session>(*this, peer, bind_port));
   if (draining_) session.drain();
   session.start(std::move(socket), tls);

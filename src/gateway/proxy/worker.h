@@ -14,6 +14,8 @@
 #include "gateway/proxy/loop.h"
 #include "gateway/proxy/server_codec.h"
 #include "gateway/proxy/stats.h"
+#include "gateway/proxy/stream_server.h"
+#include "gateway/proxy/udp_relay.h"
 #include "gateway/proxy/upstream.h"
 
 namespace weft::gateway {
@@ -45,6 +47,8 @@ class Worker final : private AcceptHandler, private Deferred, private TimerOwner
   void apply(std::shared_ptr<const Compiled> compiled);
   /// A listening socket for a port that is or will be among the snapshot's.
   void listen(uint16_t bind_port, Fd socket);
+  /// The same of UDP, of UdpRelay::open().
+  void listen_udp(uint16_t bind_port, Fd socket);
   bool listens(uint16_t bind_port) const { return sockets_.contains(bind_port); }
   /// No new connections; what has been accepted by the kernel is still answered, unless somebody else goes on
   /// with the same sockets (`handed_over`). Connections end when they are idle.
@@ -53,7 +57,7 @@ class Worker final : private AcceptHandler, private Deferred, private TimerOwner
   /// What has gathered for the log goes to it.
   void flush_log();
 
-  // For sessions and exchanges.
+  // For sessions, exchanges and streams.
   Loop& loop() { return *loop_; }
   const WorkerOptions& options() const { return options_; }
   const std::shared_ptr<const View>& view() const { return view_; }
@@ -67,7 +71,9 @@ class Worker final : private AcceptHandler, private Deferred, private TimerOwner
   void give_back(Exchange& exchange);
   Mirroring& add_mirroring(UpstreamHost& host);
   void on_mirroring_done(Mirroring& mirroring);
+  void begin_session(Fd socket, const IpAddr& peer, uint16_t bind_port, bool tls);
   void on_session_done(Session& session);
+  void on_stream_done() { connections_.sub(1); }
   ListenerCounters& nobody() { return *nobody_; }  ///< counts what no listener took
 
  private:
@@ -76,6 +82,7 @@ class Worker final : private AcceptHandler, private Deferred, private TimerOwner
   void on_timer(Timer&) override;
   ListenerCounters& counters(const std::string& key);
   void close_unused_sockets();
+  void update_udp();
 
   std::unique_ptr<Loop> loop_;
   const WorkerOptions options_;
@@ -86,6 +93,8 @@ class Worker final : private AcceptHandler, private Deferred, private TimerOwner
   std::shared_ptr<const View> view_;
   std::multimap<uint16_t, std::unique_ptr<ListenSocket>> sockets_;
   std::vector<std::unique_ptr<Session>> sessions_;
+  StreamServer streams_{*this};
+  std::map<uint16_t, std::unique_ptr<UdpRelay>> udp_;
   std::vector<std::unique_ptr<Mirroring>> mirrorings_;
   std::vector<Exchange*> over_;
   std::vector<std::unique_ptr<Exchange>> exchanges_, free_exchanges_;
