@@ -66,6 +66,7 @@ struct Follower::Impl : std::enable_shared_from_this<Impl> {
   size_t unsynced = std::tuple_size_v<All>;
   bool scheduled = false;
   bool stopped = false;
+  bool told = false;  ///< on_changes was called
 };
 
 template <class T>
@@ -115,7 +116,8 @@ void Follower::Impl::take() {
   scheduled = false;
   if (stopped) return;
   auto changes = plan.take_changes();
-  if (!changes.empty() && options.on_changes) options.on_changes(changes);
+  const bool first = !std::exchange(told, true);
+  if ((first || !changes.empty()) && options.on_changes) options.on_changes(changes);
 }
 
 Follower::Follower(kube::Client& client, Options options)

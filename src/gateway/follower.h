@@ -16,7 +16,7 @@ class Follower {
   struct Options {
     /// Changes that come within this time are worked out at once.
     std::chrono::milliseconds settle{2};
-    /// After the plan has changed; for the first time when all lists are complete, and never before.
+    /// After the plan has changed. The first time when all lists are complete, whatever is in them.
     std::function<void(const PlanChanges&)> on_changes;
     /// An object with a status is there or another: "HTTPRoute" and its key. Only of synced lists.
     std::function<void(const ObjectName&)> on_object;
