@@ -2,12 +2,16 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 namespace weft::gateway {
 namespace {
 
 /// Fewer are tried one by one faster than an automaton is run.
 constexpr size_t kManyExpressions = 8;
+/// Bytes that an automaton may grow to; what requests do not make it need is not used.
+constexpr int64_t kAutomaton = int64_t{8} << 20;
+constexpr int64_t kAutomatonPerExpression = int64_t{16} << 10;
 
 /// Takes the next segment from a path that starts with "/".
 std::string_view take_segment(std::string_view& path) {
@@ -29,7 +33,8 @@ void PathIndex::put_specific_first(Candidates& candidates) {
 
 void PathIndex::add(const CompiledRule& rule) {
   for (const CompiledMatch& match : rule.matches) {
-    Candidate candidate{&rule, &match, count_++};
+    bool path_alone = match.match->method.empty() && match.headers.empty() && match.query.empty();
+    Candidate candidate{&rule, &match, count_++, path_alone};
     switch (match.match->path_kind) {
       case PathKind::exact:
         exact_[match.path].push_back(candidate);
@@ -43,14 +48,41 @@ void PathIndex::add(const CompiledRule& rule) {
   }
 }
 
+uint64_t PathIndex::edge_hash(uint32_t from, std::string_view segment) {
+  // Its upper half is as good as the lower one, which chooses the slot.
+  uint64_t hash = std::hash<std::string_view>{}(segment) + from * 0x9e3779b97f4a7c15;
+  return hash ^ (hash >> 32);
+}
+
+size_t PathIndex::slot_of(uint64_t hash, uint32_t from, std::string_view segment) const {
+  size_t mask = edges_.size() - 1;
+  size_t slot = hash & mask;
+  for (;; slot = (slot + 1) & mask) {
+    const Edge& edge = edges_[slot];
+    if (edge.to == 0 || (edge.hash == hash && edge.from == from && edge.segment == segment)) return slot;
+  }
+}
+
+void PathIndex::grow_edges() {
+  std::vector<Edge> old = std::exchange(edges_, std::vector<Edge>(std::max<size_t>(8, 2 * edges_.size())));
+  for (const Edge& edge : old)
+    if (edge.to != 0) edges_[slot_of(edge.hash, edge.from, edge.segment)] = edge;
+}
+
 uint32_t PathIndex::node_of(std::string_view prefix) {
   uint32_t node = 0;
   while (!prefix.empty()) {
     std::string_view segment = take_segment(prefix);
-    auto [edge, is_new] = edges_.try_emplace({node, segment}, static_cast<uint32_t>(nodes_.size()));
-    // Its parent for now; finish() skips those without candidates.
-    if (is_new) nodes_.push_back({.above = node});
-    node = edge->second;
+    if (3 * (edge_count_ + 1) > 2 * edges_.size()) grow_edges();
+    uint64_t hash = edge_hash(node, segment);
+    Edge& edge = edges_[slot_of(hash, node, segment)];
+    if (edge.to == 0) {
+      edge = {hash, node, static_cast<uint32_t>(nodes_.size()), segment};
+      ++edge_count_;
+      // Its parent for now; finish() skips those without candidates.
+      nodes_.push_back({.above = node});
+    }
+    node = edge.to;
   }
   return node;
 }
@@ -76,7 +108,10 @@ void PathIndex::finish() {
   expressions_ = std::move(distinct);
   for (Expression& expression : expressions_) put_specific_first(expression.candidates);
   if (expressions_.size() < kManyExpressions) return;
-  automaton_ = std::make_unique<re2::RE2::Set>(expressions_[0].regex->options(), re2::RE2::ANCHOR_BOTH);
+  re2::RE2::Options options;
+  options.Copy(expressions_[0].regex->options());
+  options.set_max_mem(kAutomaton + static_cast<int64_t>(expressions_.size()) * kAutomatonPerExpression);
+  automaton_ = std::make_unique<re2::RE2::Set>(options, re2::RE2::ANCHOR_BOTH);
   for (const Expression& expression : expressions_)
     automaton_->Add({expression.pattern.data(), expression.pattern.size()}, nullptr);
   if (!automaton_->Compile()) automaton_.reset();
@@ -84,10 +119,11 @@ void PathIndex::finish() {
 
 uint32_t PathIndex::longest_prefix(std::string_view path) const {
   uint32_t node = 0;
-  while (path.starts_with('/')) {
-    auto edge = edges_.find({node, take_segment(path)});
-    if (edge == edges_.end()) break;
-    node = edge->second;
+  while (path.starts_with('/') && edge_count_ > 0) {
+    std::string_view segment = take_segment(path);
+    uint32_t below = edges_[slot_of(edge_hash(node, segment), node, segment)].to;
+    if (below == 0) break;
+    node = below;
   }
   return nodes_[node].candidates.empty() ? nodes_[node].above : node;
 }

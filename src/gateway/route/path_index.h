@@ -15,7 +15,8 @@ namespace weft::gateway {
 struct Candidate {
   const CompiledRule* rule = nullptr;
   const CompiledMatch* match = nullptr;
-  uint32_t order = 0;  ///< among the matches of its host
+  uint32_t order = 0;       ///< among the matches of its host
+  bool path_alone = false;  ///< the match asks for nothing else
 };
 
 /// The matches of a host by their path, so that the work for a request does not grow with their number: a
@@ -38,15 +39,13 @@ class PathIndex {
     uint32_t above = 0;  ///< the nearest node up the tree with candidates, or the root
     Candidates candidates;
   };
+  /// The way from a node to the one below it by a segment: a slot of an open hash table, so that a look-up
+  /// costs little memory traffic. `to` 0: empty.
   struct Edge {
-    uint32_t from;
+    uint64_t hash = 0;
+    uint32_t from = 0;
+    uint32_t to = 0;
     std::string_view segment;
-    bool operator==(const Edge&) const = default;
-  };
-  struct EdgeHash {
-    size_t operator()(const Edge& edge) const {
-      return std::hash<std::string_view>{}(edge.segment) + edge.from * 0x9e3779b97f4a7c15;
-    }
   };
   struct Expression {
     std::string_view pattern;
@@ -55,6 +54,10 @@ class PathIndex {
   };
 
   static void put_specific_first(Candidates& candidates);
+  static uint64_t edge_hash(uint32_t from, std::string_view segment);
+  /// Where the edge is, or would be. Not without slots.
+  size_t slot_of(uint64_t hash, uint32_t from, std::string_view segment) const;
+  void grow_edges();
   uint32_t node_of(std::string_view prefix);
   /// The longest prefix of the path that has candidates, or the root.
   uint32_t longest_prefix(std::string_view path) const;
@@ -71,7 +74,8 @@ class PathIndex {
   uint32_t count_ = 0;
   std::unordered_map<std::string_view, Candidates> exact_;
   std::vector<Node> nodes_ = std::vector<Node>(1);
-  std::unordered_map<Edge, uint32_t, EdgeHash> edges_;
+  std::vector<Edge> edges_;  ///< a power of two, or none; at most two thirds are used
+  size_t edge_count_ = 0;
   std::vector<Expression> expressions_;       ///< the longest first
   std::unique_ptr<re2::RE2::Set> automaton_;  ///< of all of them, where there are many
 };

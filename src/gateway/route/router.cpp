@@ -18,7 +18,7 @@ Candidate CompiledListener::find(const RequestHead& request, Arena& arena, Expla
   Candidate found;
   auto take = [&](const CompiledHost& host) {
     auto accept = [&](const Candidate& candidate) {
-      if (!explanation) return candidate.match->takes(request, arena);
+      if (!explanation) return candidate.path_alone || candidate.match->takes(request, arena);
       auto& step = explanation->steps.emplace_back(host.host->hostname, candidate.rule->rule.get(),
                                                    candidate.match->match);
       return candidate.match->takes(request, arena, &step.why_not);
