@@ -1,7 +1,7 @@
-// Claims: with 5,000 routes the rule for a request is found at most 4 µs later than with 10, which is a fifth
-// of the least that a proxied request costs, whether routes differ by path, by host or by regular expression;
-// and a change of one of 5,000 is ready for use within 10 ms (of regular expressions, which become one
-// automaton: 150).
+// Claims: with 5,000 routes the rule for a request is found at most 1 µs later than with 10, which is a
+// twentieth of the least that a proxied request costs, whether routes differ by path, by host or by regular
+// expression; and a change of one of 5,000 is ready for use within 10 ms (of regular expressions, which
+// become one automaton: 100).
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int kRequests = 200'000;
 constexpr int kRuns = 9;
-constexpr double kMostLater = 4'000;  // ns
+constexpr double kMostLater = 1'000;  // ns
 
 struct Kind {
   const char* name;
@@ -39,7 +39,7 @@ const Kind kKinds[] = {
      [](int) -> std::string { return "/"; }, [](int) -> std::string { return "/api/items/42"; }, 10},
     {"regex", [](int) -> std::string { return "shop.example.com"; }, PathKind::regex,
      [](int i) { return fmt::format("/api/v{}/items/[0-9]+", i); },
-     [](int i) { return fmt::format("/api/v{}/items/42", i); }, 150},
+     [](int i) { return fmt::format("/api/v{}/items/42", i); }, 100},
 };
 
 std::shared_ptr<const Rule> make_rule(const Kind& kind, int i) {
