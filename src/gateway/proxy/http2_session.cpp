@@ -240,16 +240,22 @@ void Http2Session::on_readable() {
     if (got < 0) return close(Reset::closed);
     received_at_ = loop().now();
     asked_ = false;
-    ssize_t taken = nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(scratch.data()),
-                                             static_cast<size_t>(got));
-    if (taken < 0) {
-      flush();
-      if (!closed_) close(Reset::protocol_error);
-      return;
-    }
-    flush_later();
+    take({scratch.data(), static_cast<size_t>(got)});
   }
   if (!closed_) connection_->read_later();
+}
+
+/// In pieces, with what there is to say between them: nghttp2 turns requests away only once it has said
+/// GOAWAY.
+void Http2Session::take(std::string_view bytes) {
+  while (!bytes.empty() && !closed_) {
+    std::string_view piece = bytes.substr(0, kPiece);
+    bytes.remove_prefix(piece.size());
+    ssize_t taken =
+        nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(piece.data()), piece.size());
+    flush();
+    if (taken < 0 && !closed_) close(Reset::protocol_error);
+  }
 }
 
 int Http2Session::begin_headers(const nghttp2_frame& frame) {

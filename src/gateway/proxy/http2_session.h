@@ -165,6 +165,7 @@ class Http2Session : private Connection::Events, private Deferred, private Timer
   static Http2Session& of(void* user) { return *static_cast<Http2Session*>(user); }
   void set_callbacks(nghttp2_session_callbacks* callbacks);
   Http2Stream* stream_of(int32_t id) const;
+  void take(std::string_view bytes);
   int begin_headers(const nghttp2_frame& frame);
   int header(const nghttp2_frame& frame, std::string_view name, std::string_view value);
   bool take_field(Http2Stream& stream, std::string_view name, std::string_view value);
