@@ -8,16 +8,15 @@
 #include "gateway/duration.h"
 #include "gateway/filters.h"
 #include "gateway/names.h"
+#include "gateway/route/regex.h"
 
 namespace weft::gateway {
 namespace {
 
 /// What is wrong with a regular expression, or "".
-std::string check_regex(const std::string& expression) {
-  RE2::Options quiet;
-  quiet.set_log_errors(false);
-  RE2 compiled(expression, quiet);
-  return compiled.ok() ? std::string() : fmt::format("Expression {}: {}", expression, compiled.error());
+std::string wrong_regex(const std::string& expression) {
+  auto good = check_regex(expression);
+  return good ? std::string() : good.error().message;
 }
 
 /// Of several with one name the first counts. What is wrong with them, or "".
@@ -27,7 +26,7 @@ std::string add_values(const std::vector<kube::HTTPValueMatch>& from, bool heade
     ValueMatch match{headers ? lower(one.name) : one.name, one.value,
                      one.type.value_or("Exact") == "RegularExpression"};
     if (match.regex) {
-      if (auto wrong = check_regex(match.value); !wrong.empty()) return wrong;
+      if (auto wrong = wrong_regex(match.value); !wrong.empty()) return wrong;
     }
     bool known = std::ranges::find(out, match.name, &ValueMatch::name) != out.end();
     if (!known) out.push_back(std::move(match));
@@ -43,7 +42,7 @@ std::string compile_match(const kube::HTTPRouteMatch& from, Match& out) {
                     : type == "RegularExpression" ? PathKind::regex
                                                   : PathKind::prefix;
     if (out.path_kind == PathKind::regex) {
-      if (auto wrong = check_regex(out.path); !wrong.empty()) return wrong;
+      if (auto wrong = wrong_regex(out.path); !wrong.empty()) return wrong;
     }
   }
   out.method = from.method;
@@ -70,7 +69,7 @@ std::string compile_match(const kube::GRPCRouteMatch& from, Match& out) {
       };
       out.path_kind = PathKind::regex;
       out.path = fmt::format("/{}/{}", part(service), part(method));
-      if (auto wrong = check_regex(out.path); !wrong.empty()) return wrong;
+      if (auto wrong = wrong_regex(out.path); !wrong.empty()) return wrong;
     }
   }
   return add_values(from.headers, true, out.headers);
