@@ -10,11 +10,9 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <stdexcept>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "../must.h"
 #include "gateway/proxy/proxy.h"
@@ -22,20 +20,6 @@
 namespace weft::bench {
 
 namespace {
-
-namespace fs = std::filesystem;
-
-/// The process and its children.
-std::vector<pid_t> family(pid_t pid) {
-  std::vector<pid_t> all = {pid};
-  std::error_code none;
-  for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", none)) {
-    std::ifstream children(task.path() / "children");
-    for (pid_t child; children >> child;)
-      for (pid_t one : family(child)) all.push_back(one);
-  }
-  return all;
-}
 
 void forward_all(uint16_t port, uint16_t backend) {
   using namespace gateway;
@@ -71,6 +55,7 @@ Contestant Contestant::child(std::string name, uint16_t port, const std::functio
   if (pid < 0) throw std::runtime_error("fork");
   if (pid == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::close_range(3, ~0U, 0);
     body();
     std::_Exit(1);
   }
@@ -84,7 +69,8 @@ Contestant Contestant::weft(uint16_t port, uint16_t backend) {
 Contestant Contestant::nginx(const std::string& folder, uint16_t port, uint16_t backend) {
   std::string config = folder + "/nginx.conf";
   write_file(config,
-             "daemon off;\nworker_processes 1;\npid " + folder + "/nginx.pid;\nerror_log " + folder +
+             "daemon off;\nmaster_process off;\nworker_processes 1;\npid " + folder +
+                 "/nginx.pid;\nerror_log " + folder +
                  "/nginx.log;\nevents { worker_connections 16384; }\nhttp {\n  access_log off;\n"
                  "  keepalive_requests 1000000000;\n  client_body_temp_path " +
                  folder + "/a;\n  proxy_temp_path " + folder + "/b;\n  fastcgi_temp_path " + folder +
@@ -124,8 +110,6 @@ Contestant::Contestant(Contestant&& other) noexcept
 
 Contestant::~Contestant() {
   if (pid_ <= 0) return;
-  for (pid_t one : family(pid_)) ::kill(one, one == pid_ ? SIGTERM : SIGKILL);
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
   ::kill(pid_, SIGKILL);
   ::waitpid(pid_, nullptr, 0);
 }
@@ -144,25 +128,18 @@ void Contestant::wait() const {
 
 uint64_t Contestant::cpu() const {
   uint64_t sum = 0;
-  for (pid_t pid : family(pid_)) {
-    std::error_code none;
-    for (const auto& task : fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", none)) {
-      uint64_t ran = 0;
-      std::ifstream(task.path() / "schedstat") >> ran;
-      sum += ran;
-    }
+  for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid_) + "/task")) {
+    uint64_t ran = 0;
+    std::ifstream(task.path() / "schedstat") >> ran;
+    sum += ran;
   }
   return sum;
 }
 
 uint64_t Contestant::memory() const {
-  uint64_t sum = 0;
-  for (pid_t pid : family(pid_)) {
-    uint64_t pages = 0, resident = 0;
-    std::ifstream("/proc/" + std::to_string(pid) + "/statm") >> pages >> resident;
-    sum += resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-  }
-  return sum;
+  uint64_t pages = 0, resident = 0;
+  std::ifstream("/proc/" + std::to_string(pid_) + "/statm") >> pages >> resident;
+  return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace weft::bench

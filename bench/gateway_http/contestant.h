@@ -8,7 +8,7 @@
 
 namespace weft::bench {
 
-/// A proxy in processes of its own, with one worker, that forwards all to a backend on 127.0.0.1.
+/// A proxy in a process of its own, with one worker, that forwards all to a backend on 127.0.0.1.
 class Contestant {
  public:
   static Contestant weft(uint16_t port, uint16_t backend);
@@ -24,9 +24,9 @@ class Contestant {
   uint16_t port() const { return port_; }
   /// Waits until it listens; throws if it does not.
   void wait() const;
-  /// What its processes have used of the processor, in nanoseconds.
+  /// What it has used of the processor, in nanoseconds.
   uint64_t cpu() const;
-  /// Resident memory of its processes, in bytes.
+  /// Resident memory in bytes.
   uint64_t memory() const;
 
  private:

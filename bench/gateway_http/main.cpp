@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -134,7 +135,7 @@ bool idle(const std::string& folder, uint16_t port) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   int rounds = argc > 1 ? std::atoi(argv[1]) : 31;
   std::string only = argc > 2 ? argv[2] : "";
   char folder[] = "/tmp/weft-bench-gateway.XXXXXX";
@@ -148,4 +149,7 @@ int main(int argc, char** argv) {
   if (only.empty()) good = idle(folder, static_cast<uint16_t>(port + 20)) && good;
   std::filesystem::remove_all(folder);
   return good ? 0 : 1;
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 2;
 }
