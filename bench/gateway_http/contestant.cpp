@@ -93,7 +93,7 @@ Contestant Contestant::nginx(const std::string& folder, uint16_t port, uint16_t 
 Contestant Contestant::haproxy(const std::string& folder, uint16_t port, uint16_t backend) {
   std::string config = folder + "/haproxy.cfg";
   write_file(config,
-             "global\n  nbthread 1\n  maxconn 20000\ndefaults\n  mode http\n  timeout client 60s\n  timeout "
+             "global\n  nbthread 1\n  maxconn 4000\ndefaults\n  mode http\n  timeout client 60s\n  timeout "
              "server 60s\n"
              "  timeout connect 3s\n  option forwardfor\n  http-reuse always\nfrontend f\n  bind 127.0.0.1:" +
                  std::to_string(port) +
