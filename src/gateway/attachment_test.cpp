@@ -178,5 +178,30 @@ TEST(Attachment, ListenerSets) {
   EXPECT_EQ(world.route_says("Accepted", "infra/m"), "False/NoMatchingParent");
 }
 
+TEST(Attachment, AListenerSetGoesOverToAnotherGateway) {
+  World world;
+  constexpr const char* kAll = "allowedListeners: {namespaces: {from: All}}";
+  world.gateway("[{name: a, port: 80, protocol: HTTP}]", kAll);
+  world.put(
+      fmt::format("{{kind: Gateway, metadata: {{name: alpha, namespace: infra}}, spec: {{gatewayClassName: "
+                  "weft, listeners: [{{name: a, port: 80, protocol: HTTP}}], {}}}}}",
+                  kAll));
+  world.address("infra/alpha", "192.0.2.2");
+  // Whichever of the two comes first by name.
+  for (const auto* parent : {"edge", "alpha", "edge"}) {
+    world.put(fmt::format(
+        "{{kind: ListenerSet, metadata: {{name: l, namespace: infra}}, spec: {{parentRef: {{name: "
+        "{}}}, listeners: [{{name: x, port: 8080, protocol: HTTP}}]}}}}",
+        parent));
+    world.settle();
+    ASSERT_TRUE(world.plan.set_status("infra/l")) << parent;
+    EXPECT_EQ(world.plan.gateway_status("infra/edge")->attachedListenerSets, parent == std::string("edge"));
+    EXPECT_EQ(world.plan.gateway_status("infra/alpha")->attachedListenerSets, parent == std::string("alpha"));
+  }
+  world.erase<kube::ListenerSet>("infra/l");
+  EXPECT_TRUE(world.settle().statuses.contains({"ListenerSet", "infra/l"}));
+  EXPECT_FALSE(world.plan.set_status("infra/l"));
+}
+
 }  // namespace
 }  // namespace weft::gateway

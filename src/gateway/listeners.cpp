@@ -248,6 +248,7 @@ void describe_entrance(const kube::Gateway& gateway, GatewayView& view) {
                                       [&](const IpAddr& other) { return other.is_v4() == address.is_v4(); });
     if (first) entrance.addresses.push_back(address);
   }
+  if (view.unaccepted) return;
   for (const auto& listener : view.listeners) {
     if (listener.accepted()) entrance.ports.insert({listener.port, listener.protocol == Protocol::udp});
   }

@@ -203,6 +203,7 @@ TEST(Addresses, AreTheInfrastructures) {
   world.gateway(kListeners, "addresses: [{type: example.com/odd, value: x}, {value: 192.0.2.1}]");
   EXPECT_EQ(world.gateway_says("Accepted"), "False/UnsupportedAddress");
   EXPECT_FALSE(world.port(80));
+  EXPECT_FALSE(world.plan.entrance("infra/edge"));
   world.gateway(kListeners, "addresses: [{value: 192.0.2.99}, {value: 192.0.2.1}]");
   EXPECT_EQ(world.gateway_says("Accepted"), "True/Accepted");
   EXPECT_EQ(world.gateway_says("Programmed"), "False/AddressNotUsable");

@@ -300,7 +300,7 @@ std::vector<kube::PolicyAncestorStatus> GatewayPlan::policy_ancestors(const std:
 }
 const Entrance* GatewayPlan::entrance(const std::string& gateway) const {
   const auto* known = view(gateway);
-  return known ? &known->entrance : nullptr;
+  return known && !known->entrance.ports.empty() ? &known->entrance : nullptr;
 }
 
 }  // namespace weft::gateway

@@ -90,6 +90,7 @@ class GatewayPlan {
   void use(const BackendId& id, int by);
   void count_services(const RouteBuild& route, int by);
   void settle_statuses(const std::string& gateway, PlanChanges& changes);
+  bool is_set_elsewhere(const std::string& set, const std::string& gateway) const;
   void settle_snapshot(PlanChanges& changes);
   void settle_certificates();
   const GatewayView* view(const std::string& gateway) const;

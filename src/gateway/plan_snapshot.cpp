@@ -6,6 +6,13 @@
 /// The last step: what has been worked out part by part is put together.
 namespace weft::gateway {
 
+/// The ListenerSet has gone over to another Gateway of ours, which decides its status now.
+bool GatewayPlan::is_set_elsewhere(const std::string& set, const std::string& gateway) const {
+  auto object = objects_.find<kube::ListenerSet>(set);
+  auto gateways = object ? groups_of(*object) : std::vector<std::string>();
+  return !gateways.empty() && gateways.front() != gateway && view(gateways.front());
+}
+
 void GatewayPlan::settle_statuses(const std::string& key, PlanChanges& changes) {
   auto held = gateways_.find(key);
   const GatewayView* now = view(key);
@@ -32,7 +39,7 @@ void GatewayPlan::settle_statuses(const std::string& key, PlanChanges& changes) 
     changes.statuses.emplace("Gateway", key);
   }
   for (const auto& set : sets_of_[key]) {
-    if (statuses.sets.contains(set)) continue;
+    if (statuses.sets.contains(set) || is_set_elsewhere(set, key)) continue;
     set_statuses_.erase(set);
     changes.statuses.emplace("ListenerSet", set);
   }

@@ -38,6 +38,8 @@ std::vector<KindRules> networking_rules();
 std::vector<KindRules> policy_rules();
 std::vector<KindRules> cluster_policy_rules();
 std::vector<KindRules> pool_rules();
+std::vector<KindRules> gateway_rules();
+std::vector<KindRules> gateway_route_rules();
 std::vector<KindRules> config_rules();
 std::vector<KindRules> crd_rules();
 

@@ -15,8 +15,9 @@ namespace {
 const std::vector<KindRules>& all_rules() {
   static const std::vector<KindRules> rules = [] {
     std::vector<KindRules> all;
-    for (auto group : {service_rules, endpoints_rules, pod_rules, apps_rules, networking_rules, policy_rules,
-                       cluster_policy_rules, pool_rules, config_rules, crd_rules}) {
+    for (auto group :
+         {service_rules, endpoints_rules, pod_rules, apps_rules, networking_rules, policy_rules,
+          cluster_policy_rules, gateway_rules, gateway_route_rules, pool_rules, config_rules, crd_rules}) {
       auto some = group();
       all.insert(all.end(), some.begin(), some.end());
     }

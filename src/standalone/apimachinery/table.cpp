@@ -112,7 +112,7 @@ namespace {
 const std::vector<Printer>& all_printers() {
   static const std::vector<Printer> printers = [] {
     std::vector<Printer> all;
-    for (auto group : {workload_printers, network_printers, other_printers}) {
+    for (auto group : {workload_printers, network_printers, gateway_printers, other_printers}) {
       auto some = group();
       all.insert(all.end(), some.begin(), some.end());
     }

@@ -26,6 +26,7 @@ struct Printer {
 
 std::vector<Printer> workload_printers();  ///< pods and what makes them
 std::vector<Printer> network_printers();   ///< Services, policies and the like
+std::vector<Printer> gateway_printers();   ///< Gateway API
 std::vector<Printer> other_printers();
 
 /// How long ago a moment was, "<unknown>" for none.

@@ -116,6 +116,17 @@ TEST(Table, OtherKinds) {
        "{metadata: {name: p}, spec: {addresses: [192.0.2.0/24], autoAssign: true}, status: {assigned: 1, "
        "available: 255, conditions: [{type: Ready, status: 'True'}]}}",
        "p|True|true|1|255|[\"192.0.2.0/24\"]|<unknown>"},
+      {"GatewayClass",
+       "{metadata: {name: w}, spec: {controllerName: a/b, description: d}, status: {conditions: [{type: "
+       "Accepted, status: 'True'}]}}",
+       "w|a/b|True|<unknown>|d"},
+      {"Gateway",
+       "{metadata: {name: g}, spec: {gatewayClassName: w}, status: {addresses: [{value: 192.0.2.1}], "
+       "conditions: [{type: Programmed, status: 'False'}]}}",
+       "g|w|192.0.2.1|False|<unknown>"},
+      {"ListenerSet", "{metadata: {name: l}}", "l|||<unknown>"},
+      {"HTTPRoute", "{metadata: {name: r}, spec: {hostnames: [a.b]}}", "r|[\"a.b\"]|<unknown>"},
+      {"TCPRoute", "{metadata: {name: t}}", "t|<unknown>"},
       {"Ingress", "{metadata: {name: i}, spec: {ingressClassName: w, rules: [{host: a.b}], tls: [{}]}}",
        "i|w|a.b||80, 443|<unknown>"},
       {"Namespace", "{metadata: {name: nn}, status: {phase: Active}}", "nn|Active|<unknown>"},
