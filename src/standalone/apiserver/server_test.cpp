@@ -284,6 +284,27 @@ TEST_F(ApiTest, ADefinitionTakesThePlaceOfAKindThatYields) {
   EXPECT_EQ(call("POST", group + "v1" + grants, grant("a")).status, 201);
 }
 
+TEST_F(ApiTest, GatewayApiIsBuiltIn) {
+  const std::string gateways = "/apis/gateway.networking.k8s.io/v1/namespaces/default/gateways";
+  auto made = call("POST", gateways,
+                   R"({"metadata":{"name":"g"},"spec":{"gatewayClassName":"weft",
+                   "listeners":[{"name":"a","port":80,"protocol":"HTTP"}]},"status":{"addresses":[{"value":"x"}]}})");
+  ASSERT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(made.json.at("metadata").at("generation").as_int64(), 1);
+  EXPECT_FALSE(made.json.as_object().contains("status"));
+  EXPECT_THAT(made.body, HasSubstr(R"("allowedRoutes":{"namespaces":{"from":"Same"}})"));
+  auto object = made.json;
+  object.as_object()["status"] = json::object{{"addresses", {{{"value", "192.0.2.1"}}}}};
+  auto told = call("PUT", gateways + "/g/status", json::serialize(object));
+  ASSERT_EQ(told.status, 200) << told.body;
+  EXPECT_EQ(told.json.at("metadata").at("generation").as_int64(), 1);
+  EXPECT_THAT(told.body, HasSubstr(R"("value":"192.0.2.1")"));
+  EXPECT_EQ(
+      call("POST", gateways, R"({"metadata":{"name":"h"},"spec":{"gatewayClassName":"weft","listeners":[]}})")
+          .status,
+      422);
+}
+
 TEST_F(ApiTest, WatchesSeeEveryChangeInOrder) {
   auto version = call("GET", kMaps).at("metadata.resourceVersion");
   auto watcher = connect();
