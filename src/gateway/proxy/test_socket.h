@@ -29,6 +29,10 @@ class TestSocket {
     setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
     setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
   }
+  TestSocket(TestSocket&& other) noexcept : in_(std::move(other.in_)) {
+    std::lock_guard lock(closing());
+    fd_ = std::move(other.fd_);
+  }
   static TestSocket connect(uint16_t port) {
     Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in to{.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -90,11 +94,23 @@ class TestSocket {
   void abort() {
     linger hard{.l_onoff = 1, .l_linger = 0};
     setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    close();
+  }
+  void close() {
+    std::lock_guard lock(closing());
     fd_.reset();
   }
-  void close() { fd_.reset(); }
+  /// From another thread: its calls end.
+  void stop() {
+    std::lock_guard lock(closing());
+    if (fd_) ::shutdown(fd_.get(), SHUT_RDWR);
+  }
 
  private:
+  static std::mutex& closing() {
+    static std::mutex mutex;
+    return mutex;
+  }
   bool more() {
     std::vector<char> bytes(65536);
     ssize_t got = ::recv(fd_.get(), bytes.data(), bytes.size(), 0);
@@ -133,8 +149,7 @@ class TestBackend {
     acceptor_.join();
     {
       std::lock_guard lock(mutex_);
-      for (TestSocket& socket : sockets_)
-        if (socket.good()) ::shutdown(socket.fd(), SHUT_RDWR);
+      for (TestSocket& socket : sockets_) socket.stop();
     }
     for (std::thread& thread : threads_) thread.join();
   }
