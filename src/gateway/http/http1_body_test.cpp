@@ -12,6 +12,8 @@
 namespace weft::gateway::http1 {
 namespace {
 
+using namespace std::string_literals;
+
 struct Got {
   std::string body;
   std::string trailers;
@@ -59,7 +61,7 @@ TEST(BodyReader, Chunked) {
       {"LF alone behind the size", "5\nhello\r\n0\r\n\r\n", std::nullopt},
       {"CR alone behind the size", "5\rhello\r\n0\r\n\r\n", std::nullopt},
       {"LF in an extension", "5;a\nb\r\nhello\r\n0\r\n\r\n", std::nullopt},
-      {"NUL in an extension", std::string("5;\0\r\nhello\r\n0\r\n\r\n", 17), std::nullopt},
+      {"NUL in an extension", "5;\0\r\nhello\r\n0\r\n\r\n"s, std::nullopt},
       {"long extension", "5;" + std::string(2000, 'a') + "\r\nhello\r\n0\r\n\r\n", std::nullopt},
       {"longer than it says", "4\r\nhello\r\n0\r\n\r\n", std::nullopt},
       {"shorter than it says", "6\r\nhello\r\n0\r\n\r\n", std::nullopt},
