@@ -1,5 +1,7 @@
 #include "standalone/bootstrap.h"
 
+#include "kube/gateway.h"
+#include "kube/networking.h"
 #include "kube/service.h"
 #include "kube/weft_types.h"
 
@@ -59,6 +61,21 @@ json::object address_pool(const ClusterLayout& layout) {
           {"spec", {{"addresses", {range(layout.balancers4), range(layout.balancers6)}}}}};
 }
 
+json::object gateway_class() {
+  return {{"apiVersion", "gateway.networking.k8s.io/v1"},
+          {"kind", "GatewayClass"},
+          {"metadata", {{"name", "weft"}}},
+          {"spec", {{"controllerName", "weft.dev/gateway-controller"}}}};
+}
+
+json::object ingress_class() {
+  return {{"apiVersion", "networking.k8s.io/v1"},
+          {"kind", "IngressClass"},
+          {"metadata",
+           {{"name", "weft"}, {"annotations", {{"ingressclass.kubernetes.io/is-default-class", "true"}}}}},
+          {"spec", {{"controller", "weft.dev/ingress-controller"}}}};
+}
+
 }  // namespace
 
 std::vector<BootstrapObject> bootstrap_objects(const ClusterLayout& layout) {
@@ -66,7 +83,9 @@ std::vector<BootstrapObject> bootstrap_objects(const ClusterLayout& layout) {
   return {{kube::resource_of<kube::Service>(), dns_service(layout)},
           {slices, dns_slice(layout, "IPv4", true)},
           {slices, dns_slice(layout, "IPv6", false)},
-          {kube::resource_of<kube::AddressPool>(), address_pool(layout)}};
+          {kube::resource_of<kube::AddressPool>(), address_pool(layout)},
+          {kube::resource_of<kube::GatewayClass>(), gateway_class()},
+          {kube::resource_of<kube::IngressClass>(), ingress_class()}};
 }
 
 }  // namespace weft::standalone
