@@ -21,7 +21,7 @@ class Http1Server final : public ServerCodec,
   /// `connection` is open. `scheme` is a literal.
   Http1Server(std::unique_ptr<Connection> connection, std::string_view scheme, const ServerLimits& limits,
               RequestHandler& handler, ServerCodecOwner& owner);
-  ~Http1Server() = default;
+  ~Http1Server() override = default;
   /// Reads what is there already.
   void start();
   void drain() override;
