@@ -156,7 +156,7 @@ TEST(Http2, ManyAtATimeUpToTheLimit) {
 TEST(Http2, AServerThatDoesNotReadStopsItsClient) {
   World world;
   TestCall& call = world.call();
-  constexpr size_t kSize = 10'000'000;
+  constexpr size_t kSize = 5'000'000;
   world.thread.run([&] {
     call.start(*world.client, "POST", "/deaf", {}, false);
     call.send_all(std::string(kSize, 'x'));
@@ -241,7 +241,7 @@ TEST(Http2, AnAnswerBeforeTheRequestsEnd) {
   TestCall& call = world.call();
   world.thread.run([&] {
     call.start(*world.client, "POST", "/early", {}, false);
-    call.send_all(std::string(10'000'000, 'x'));
+    call.send_all(std::string(5'000'000, 'x'));
   });
   EXPECT_TRUE(world.until([&] { return call.ended; }));
   EXPECT_EQ(call.status, 413);
