@@ -210,6 +210,11 @@ TEST(Addresses, AreTheInfrastructures) {
   world.gateway(kListeners, "addresses: [{value: 192.0.2.1}]");
   EXPECT_EQ(world.gateway_says("Programmed"), "True/Programmed");
   EXPECT_THAT(world.plan.entrance("infra/edge")->addresses, ElementsAre(*IpAddr::parse("192.0.2.1")));
+  world.plan.put_infrastructure(
+      "infra/edge", Infrastructure{.addresses = {*IpAddr::parse("192.0.2.1"), *IpAddr::parse("2001:db8::1")},
+                                   .bind_ports = {{{80, false}, 61000}}});
+  world.plan.take_changes();
+  ASSERT_EQ(world.plan.gateway_status("infra/edge")->addresses.size(), 1U) << "that it has not asked for";
   world.gateway(kListeners, "addresses: [{type: IPAddress}]");
   EXPECT_EQ(world.gateway_says("Programmed"), "True/Programmed");
 }

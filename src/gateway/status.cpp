@@ -159,6 +159,8 @@ GatewayStatuses gateway_statuses(const GatewayView& view, const Infrastructure* 
   const Problem unprogrammed = not_programmed(view, infrastructure);
   if (infrastructure && !view.unaccepted) {
     for (const auto& address : infrastructure->addresses) {
+      // Of a Gateway that asks for one family the Service has the other all the same.
+      if (!view.wanted.empty() && std::ranges::find(view.wanted, address) == view.wanted.end()) continue;
       auto& made = out.gateway.addresses.emplace_back();
       made.type = "IPAddress";
       made.value = address.str();

@@ -99,6 +99,13 @@ TEST(Crd, DefaultsAndPrunes) {
                  "image: a, replicas: 2}"));
 }
 
+TEST(Crd, ANullThatAFieldDoesNotTakeIsNoValue) {
+  auto kind = version();
+  auto object = yaml("{metadata: {name: a}, spec: {cronSpec: '1', image: null, tags: null, maybe: null}}");
+  default_object(kind.resource, *kind.schema, object);
+  EXPECT_EQ(object.at("spec"), yaml("{cronSpec: '1', image: a, replicas: 2, maybe: null}"));
+}
+
 TEST(Crd, ValidatesObjects) {
   EXPECT_THAT(problems("{cronSpec: '*/5', port: http, maybe: null, either: {a: x}}"), IsEmpty());
   struct {

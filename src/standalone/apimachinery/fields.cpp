@@ -197,6 +197,9 @@ void apply_defaults(json::value& value, const Schema& schema) {
     if (absent && field.default_value && !is_left_out(schema, field)) {
       object[field.name] = *field.default_value;
       there = object.if_contains(field.name);
+    } else if (absent && there) {
+      object.erase(field.name);
+      continue;
     }
     if (there) apply_defaults(*there, *field.schema);
   }

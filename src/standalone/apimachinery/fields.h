@@ -28,7 +28,7 @@ Error cannot_handle(std::string_view kind, std::string_view api_version, std::st
 std::string strict_detail(const std::vector<std::string>& problems);
 
 /// Sets the defaults that the schema itself carries where their fields are absent (or null and not nullable),
-/// all the way down into what is there.
+/// all the way down into what is there. Where there is no default, a null that its field does not take goes.
 void apply_defaults(json::value& value, const kube::Schema& schema);
 
 /// Whether each value of a built-in kind has the JSON type its field wants and the form its format asks for

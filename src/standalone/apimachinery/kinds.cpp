@@ -5,6 +5,7 @@
 
 #include "kube/codec.h"
 #include "kube/meta.h"
+#include "kube/registry.h"
 #include "standalone/apimachinery/crd.h"
 #include "standalone/apimachinery/fields.h"
 #include "standalone/apimachinery/kind_rules.h"
@@ -32,6 +33,13 @@ const KindRules* rules_of(const kube::ResourceInfo& kind) {
   auto at = std::ranges::find_if(
       all, [&](const KindRules& rules) { return rules.group == kind.group && rules.kind == kind.kind; });
   return at == all.end() ? nullptr : &*at;
+}
+
+/// The rules by which objects of this schema are judged: a CustomResourceDefinition in the place of a
+/// built-in kind has its own.
+const KindRules* judges_of(const kube::ResourceInfo& kind, const kube::Schema& schema) {
+  const auto* builtin = kube::find_builtin(kind.group, kind.plural);
+  return builtin && builtin->schema.get() != &schema ? nullptr : rules_of(kind);
 }
 
 /// Whether anything but metadata and status differs.
@@ -177,7 +185,7 @@ void prepare_for_update(const kube::ResourceInfo& kind, bool has_status, json::v
 FieldErrors validate_create(const kube::ResourceInfo& kind, const kube::Schema& schema,
                             const json::value& object) {
   FieldErrors errors;
-  const auto* rules = rules_of(kind);
+  const auto* rules = judges_of(kind, schema);
   validate_common(errors, kind, rules, object, nullptr);
   if (rules && rules->validate) rules->validate(errors, object);
   if (!rules) {
@@ -190,7 +198,7 @@ FieldErrors validate_create(const kube::ResourceInfo& kind, const kube::Schema& 
 FieldErrors validate_update(const kube::ResourceInfo& kind, const kube::Schema& schema,
                             const json::value& object, const json::value& old, std::string_view subresource) {
   FieldErrors errors;
-  const auto* rules = rules_of(kind);
+  const auto* rules = judges_of(kind, schema);
   validate_common(errors, kind, rules, object, &old);
   if (!rules) {
     auto more = validate_by_schema(object, schema);
