@@ -8,7 +8,7 @@ mkdir -p build/tools
 export PATH=$PWD/build/tools:$PATH
 
 log=build/conformance.log
-for suite in network-policy-api netpol cyclonus; do "test/conformance/$suite/run.sh" 2>"build/conformance-$suite.log"; done | tee "$log"
+for suite in network-policy-api netpol cyclonus gateway-api; do "test/conformance/$suite/run.sh" 2>"build/conformance-$suite.log"; done | tee "$log"
 failed=$(grep -c '^not ok ' "$log")
 echo "$(grep -c '^ok ' "$log") passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -6,12 +6,14 @@
 here=$root/test/conformance/gateway-api
 suite=$tools/gateway-api.test
 log=$root/build/gateway-api.json
-profiles=GATEWAY-HTTP,GATEWAY-GRPC,GATEWAY-TLS,GATEWAY-TCP,GATEWAY-UDP,MESH-HTTP,MESH-GRPC
+profiles=GATEWAY-HTTP,GATEWAY-GRPC,GATEWAY-TLS,GATEWAY-TCP,GATEWAY-UDP
 
-cases=() options=()
+# The mesh's profiles, and their images, are for who names their cases.
+cases=() options=() mesh=false
 for argument; do
   case $argument in
     -*) options+=("$argument") ;;
+    Mesh*) cases+=("$argument") mesh=true ;;
     *) cases+=("$argument") ;;
   esac
 done
@@ -22,8 +24,8 @@ if [ -n "$wanted" ] && [[ " ${options[*]}" == *" -"*report-output* ]]; then echo
 build() {
   cd "$here" && go test -c -o "$suite" sigs.k8s.io/gateway-api/conformance &&
     go build -o "$tools/echo-basic" sigs.k8s.io/gateway-api/conformance/echo-basic &&
-    cd "$here/echo-advanced" && go build -o "$tools/echo-advanced/" tool &&
-    cd "$here/coredns" && go build -o "$tools/coredns" .
+    cd "$here/coredns" && go build -o "$tools/coredns" . || return
+  ! $mesh || (cd "$here/echo-advanced" && go build -o "$tools/echo-advanced/" tool)
 }
 
 folder_of() { (cd "$here/$1" && go list -m -f '{{.Dir}}' "$2"); }
@@ -39,12 +41,15 @@ report() {
 
 (build) || { echo "not ok build of the suite and its images"; exit 1; }
 crds=$(folder_of . sigs.k8s.io/gateway-api)/config/crd/experimental
-certificates=$(folder_of echo-advanced istio.io/istio)/tests/testdata/certs
-conformance_up "registry.k8s.io/gateway-api/echo-basic=$tools/echo-basic" "registry.k8s.io/coredns/coredns=$tools/coredns" \
-  "registry.k8s.io/gateway-api/echo-advanced=$tools/echo-advanced/server"
-link "$tools/echo-advanced/client" /usr/local/bin/client
-link "$certificates/cert.crt" /cert.crt
-link "$certificates/cert.key" /cert.key
+images=("registry.k8s.io/gateway-api/echo-basic=$tools/echo-basic" "registry.k8s.io/coredns/coredns=$tools/coredns")
+if $mesh; then profiles+=,MESH-HTTP,MESH-GRPC images+=("registry.k8s.io/gateway-api/echo-advanced=$tools/echo-advanced/server"); fi
+conformance_up "${images[@]}"
+if $mesh; then
+  certificates=$(folder_of echo-advanced istio.io/istio)/tests/testdata/certs
+  link "$tools/echo-advanced/client" /usr/local/bin/client
+  link "$certificates/cert.crt" /cert.crt
+  link "$certificates/cert.key" /cert.key
+fi
 
 definitions=()
 for file in "$crds"/*_*.yaml; do
@@ -53,13 +58,7 @@ for file in "$crds"/*_*.yaml; do
 done
 check "the suite's definitions apply" kubectl apply --server-side "${definitions[@]}"
 check "and are established" kubectl wait --for=condition=Established --timeout=10s crd --all
-check "a GatewayClass of ours" kubectl apply -f - <<YAML
-apiVersion: gateway.networking.k8s.io/v1
-kind: GatewayClass
-metadata: {name: weft}
-spec: {controllerName: weft.dev/gateway-controller}
-YAML
-check "is accepted" kubectl wait --for=condition=Accepted --timeout=10s gatewayclass/weft
+check "the GatewayClass is accepted" kubectl wait --for=condition=Accepted --timeout=10s gatewayclass/weft
 
 # A load balancer's address is of the pool that weft up comes with; the highest is the last to be given away.
 segment=$(kubectl get addresspool weft-up -o jsonpath='{.spec.addresses[0]}')

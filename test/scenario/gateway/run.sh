@@ -69,13 +69,12 @@ begin_load() {
     done
     echo "good $good"
   ) >"$work/load" 2>&1 &
-  load=$!
 }
 # end_load: all were answered, and there were some.
 end_load() {
   touch "$work/stop"
-  wait "$load"
-  grep -qE '^good [1-9][0-9]+$' "$work/load" && ! grep -v '^good' "$work/load"
+  eventually 10 grep -q '^good' "$work/load"
+  grep -E '^good [1-9][0-9]+$' "$work/load" && ! grep -v '^good' "$work/load"
 }
 
 begin_load
