@@ -39,6 +39,8 @@ struct Flags {
   std::string node_name;
   std::string cni_socket = "/run/weft/cni.sock";
   std::string state_dir = "/var/lib/weft";
+  std::string domains_socket = "/run/weft/domains.sock";
+  uid_t dns_user = 0;
   std::string bpf_dir = "/sys/fs/bpf/weft";
   std::string cgroup;
   std::vector<std::string> pod_cidrs, node_ips;
@@ -206,7 +208,10 @@ class Agent {
              policy::PolicyController::start(client_, nodes_, edge_->policy(),
                                              {.node = flags_.node_name,
                                               .netns_of = [this](int link) { return netns_of(link); },
-                                              .on_synced = [this] { policies_synced(); }}));
+                                              .on_synced = [this] { policies_synced(); },
+                                              .domains = {.socket = flags_.domains_socket,
+                                                          .file = policy::domain_file_in(flags_.state_dir),
+                                                          .user = flags_.dns_user}}));
     http_->add_families([this] { return policy::metric_families(policies_->readings()); });
     http_->add_page(std::string(policy::kDecisionsPage), [this] {
       return http::Answer{.content_type = "application/json",
@@ -450,8 +455,16 @@ void add_agent_command(CLI::App& app, int& exit_code) {
                     "default: $KUBECONFIG, else the service account of the pod");
   agent->add_option("--node-name", flags->node_name, "of the Node object")->required();
   agent->add_option("--cni-socket", flags->cni_socket)->capture_default_str();
-  agent->add_option("--state-dir", flags->state_dir, "keeps who has which pod address")
+  agent
+      ->add_option("--state-dir", flags->state_dir,
+                   "keeps who has which pod address, and which addresses names were answered to have")
       ->capture_default_str();
+  agent
+      ->add_option("--domains-socket", flags->domains_socket,
+                   "where weft dns tells what names that policies ask for were answered to have; \"\": "
+                   "nowhere, and such rules allow nothing")
+      ->capture_default_str();
+  agent->add_option("--dns-user", flags->dns_user, "the user id of weft dns")->capture_default_str();
   agent->add_option("--bpf-dir", flags->bpf_dir, "folder on a bpffs for what stays in the kernel")
       ->capture_default_str();
   agent->add_option("--cgroup", flags->cgroup,

@@ -24,6 +24,7 @@ struct Flags {
   std::vector<std::string> listen{"0.0.0.0:53", "[::]:53"};
   std::string resolv_conf = "/etc/resolv.conf";
   std::string pods = "disabled";
+  std::string domains_socket = "/run/weft/domains.sock";
   uint32_t ttl = 5;
   int threads = 1;
 };
@@ -31,6 +32,7 @@ struct Flags {
 Expected<dns::ServerOptions> server_options(const Flags& flags) {
   dns::ServerOptions options;
   options.threads = flags.threads;
+  options.domains_socket = flags.domains_socket;
   for (const std::string& text : flags.listen) {
     auto address = dns::SocketAddress::parse(text);
     if (!address)
@@ -116,6 +118,10 @@ void add_dns_command(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   dns->add_option("--ttl", flags->ttl, "seconds an answer may be kept")
       ->check(CLI::Range(0, 3600))
+      ->capture_default_str();
+  dns->add_option("--domains-socket", flags->domains_socket,
+                  "of the node's agent, who is told what names that policies ask for were answered to have; "
+                  "\"\": nobody is")
       ->capture_default_str();
   dns->add_option("--threads", flags->threads, "that answer")
       ->check(CLI::Range(1, 64))

@@ -1,7 +1,9 @@
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 
 #include "cmd/policy_commands.h"
 #include "policy/view.h"
@@ -22,26 +24,42 @@ struct Flags {
 struct KernelCheck {
   enum class State : uint8_t { same, differs, unseen };
   State state = State::unseen;
-  std::vector<std::string> lines;  ///< what differs, or why it was not seen
+  std::vector<std::string> lines;                         ///< what differs, or why it was not seen
+  std::map<std::string, std::vector<std::string>> names;  ///< that its policies ask for, with known addresses
   const char* name() const {
     return state == State::same ? "same" : state == State::differs ? "differs" : "unseen";
   }
 };
 
-KernelCheck unseen(std::string why) { return {KernelCheck::State::unseen, {std::move(why)}}; }
+KernelCheck unseen(std::string why) { return {KernelCheck::State::unseen, {std::move(why)}, {}}; }
 
-KernelCheck check_kernel(const policy::PolicyPlan& plan, const kube::Pod& pod, const std::string& key,
+std::map<std::string, std::vector<std::string>> names_for(const policy::PolicyPlan& plan,
+                                                          const std::string& pod,
+                                                          const std::vector<policy::KnownDomain>& domains) {
+  std::map<std::string, std::vector<std::string>> out;
+  for (const auto& known : domains) {
+    bool asked = std::ranges::any_of(plan.policies_of(pod), [&](const auto& policy) {
+      return std::ranges::any_of(
+          policy->domains, [&](const auto& pattern) { return policy::domain_matches(pattern, known.name); });
+    });
+    if (asked) out[known.name].push_back(known.address.str());
+  }
+  return out;
+}
+
+KernelCheck check_kernel(policy::PolicyPlan& plan, const kube::Pod& pod, const std::string& key,
                          const PolicySource& source) {
   if (!source.sees_kernels()) return unseen("it is on another machine: ask there, or with --name");
   if (pod.spec.nodeName.empty()) return unseen("the pod has no node yet");
   if (plan.addresses_of(key).empty()) return unseen("the pod has no address yet");
   auto node = read_node_policy(source.cluster, pod.spec.nodeName);
   if (!node) return unseen(node.error().message);
+  KnownToPlan known(plan, node->domains);
   policy::Comparison comparison(plan, node->kernel);
   auto lines = comparison.identities();
   for (auto& line : compare_pod(plan, comparison, *node, key)) lines.push_back(std::move(line));
   auto state = lines.empty() ? KernelCheck::State::same : KernelCheck::State::differs;
-  return {state, std::move(lines)};
+  return {state, std::move(lines), names_for(plan, key, node->domains)};
 }
 
 const char* meaning_of(Standing standing) {
@@ -80,6 +98,8 @@ void print_text(const PodView& view, const std::string& node, const KernelCheck&
   for (const auto& policy : view.policies) {
     for (const auto& warning : policy.warnings) fmt::print("  ! {}: {}\n", policy.key, warning);
   }
+  for (const auto& [name, addresses] : kernel.names)
+    fmt::print("name     {}: {}\n", name, fmt::join(addresses, ", "));
   switch (kernel.state) {
     case KernelCheck::State::same:
       return fmt::print("kernel   same\n");
@@ -98,6 +118,7 @@ void print_text(const PodView& view, const std::string& node, const KernelCheck&
 void print_json(const PodView& view, const std::string& node, const KernelCheck& kernel) {
   auto out = view.to_json();
   out["node"] = node;
+  out["names"] = json::value_from(kernel.names);
   out["kernel"] = json::object{{"state", kernel.name()}, {"lines", json::value_from(kernel.lines)}};
   fmt::print("{}\n", json::serialize(out));
 }
@@ -145,7 +166,7 @@ void add_policy_show_command(CLI::App& policy, int& exit_code) {
   command
       ->add_option("-o", flags->format,
                    "json: {pod, node, ingress: {standing, policies: [{policy, tier, audit, rules}]}, egress, "
-                   "warnings, kernel: {state: same|differs|unseen, lines}}")
+                   "warnings, names: {NAME: [addresses]}, kernel: {state: same|differs|unseen, lines}}")
       ->check(CLI::IsMember({"json"}));
   command->callback([flags, &exit_code] {
     auto result = run(*flags);

@@ -63,9 +63,23 @@ Expected<policy::PolicyObjects> read_policy_objects(const PolicySource& source) 
 Expected<NodePolicy> read_node_policy(const std::string& cluster, const std::string& node) {
   NodePolicy out;
   WEFT_TRY(auto maps, datapath::PodPolicy::find(bpf_dir_of(cluster, node)));
+  WEFT_TRY(auto domains, policy::DomainFile::read(policy::domain_file_in(
+                             fmt::format("{}/{}/nodes/{}", standalone::kRunRoot, cluster, node))));
+  out.domains = domains.all();
   WEFT_TRY(out.kernel, policy::read_kernel_policy(maps));
   WEFT_TRY(out.links, pod_links(fmt::format("weft-{}-{}", cluster, node)));
   return out;
+}
+
+KnownToPlan::KnownToPlan(policy::PolicyPlan& plan, const std::vector<policy::KnownDomain>& domains)
+    : plan_(plan), domains_(domains) {
+  for (const auto& known : domains_) plan_.put_domain_address(known.name, known.address);
+  plan_.take_changes();
+}
+
+KnownToPlan::~KnownToPlan() {
+  for (const auto& known : domains_) plan_.erase_domain_address(known.name, known.address);
+  plan_.take_changes();
 }
 
 std::vector<std::string> compare_pod(const policy::PolicyPlan& plan, const policy::Comparison& comparison,

@@ -103,14 +103,15 @@ Expected<void> read_kernel(const Declared& declared, const kube::Node& node, con
 }
 
 /// Pods that come or go just now have no link or no address, and are passed over.
-void read_policy(const policy::PolicyPlan& plan, const std::vector<kube::Pod>& pods,
-                 const std::string& cluster, NodeStatus& out) {
+void read_policy(policy::PolicyPlan& plan, const std::vector<kube::Pod>& pods, const std::string& cluster,
+                 NodeStatus& out) {
   auto& status = out.policy.emplace();
   auto node = read_node_policy(cluster, out.name);
   if (!node) {
     status.differences.push_back(node.error().message);
     return;
   }
+  KnownToPlan known(plan, node->domains);
   policy::Comparison comparison(plan, node->kernel);
   status.differences = comparison.identities();
   for (const auto& pod : pods) {

@@ -161,6 +161,7 @@ int run(Flags& flags) {
   if (!flags.cluster.data_dir.empty())
     flags.cluster.data_dir = std::filesystem::absolute(flags.cluster.data_dir);
   int pipe_ends[2] = {-1, 1};
+  flags.cluster.resolv_conf = std::filesystem::absolute(flags.cluster.resolv_conf);
   if (flags.detach) {
     if (::pipe2(pipe_ends, O_CLOEXEC) != 0) return 2;
     // Before any thread is made.
@@ -200,6 +201,10 @@ void add_up_command(CLI::App& app, int& exit_code) {
   up->add_flag("--dsr", flags->cluster.dsr,
                "direct server return: clients outside are answered by the node of the pod they reach")
       ->excludes("--overlay");
+  up->add_option("--resolv-conf", flags->cluster.resolv_conf,
+                 "file that says who answers the nodes, and their DNS servers, for names outside the cluster")
+      ->check(CLI::ExistingFile)
+      ->capture_default_str();
   up->add_option("--port", flags->cluster.port,
                  "of the API server on 127.0.0.1; default: the first free one from 6443");
   up->add_option(

@@ -94,6 +94,9 @@ struct weft_policy_flow_key {
 /// Of TCP: it was allowed, and is not any more. Nothing but resets passes.
 #define WEFT_POLICY_FLOW_DENIED 2U
 
+/// What is not TCP may be silent for so long, and is the same connection.
+#define WEFT_POLICY_PATIENCE_NS 180000000000ULL
+
 struct weft_policy_flow {
   __u64 seen_ns;   ///< CLOCK_MONOTONIC, coarse: the last packet, give or take 250 ms; of TCP the decision
   __u32 revision;  ///< at which it was decided

@@ -14,6 +14,9 @@
 namespace weft::dns {
 namespace {
 
+/// An agent that is there tells at once.
+constexpr std::chrono::milliseconds kMeetAgent{1000};
+
 struct Sockets {
   SocketAddress address;
   Fd udp, tcp;
@@ -60,7 +63,12 @@ Forwarded note_forward(const WorkerContext& context, size_t index, const Query& 
 }
 
 void forward(WorkerContext& context, const Forwarded& question, const SocketAddress& client,
-             Transport transport, const std::function<void(std::span<const uint8_t>)>& send) {
+             Transport transport, const DomainFeed::Send& reply) {
+  auto send = reply;
+  if (context.domains.wants(question.query))
+    send = [&domains = context.domains, query = question.query, reply](std::span<const uint8_t> answer) {
+      domains.deliver(query, answer, reply);
+    };
   auto refuse = [](const Query& query, Rcode rcode, const auto& send_to) {
     std::array<uint8_t, kMinUdpSize> buffer;
     send_to({buffer.data(), write_error(query, rcode, buffer)});
@@ -118,19 +126,23 @@ class Server::Worker : Poller::Handler {
       : poller_(std::move(poller)),
         stop_(std::move(stop)),
         forwarder_(*poller_, {.upstreams = options.upstreams}),
-        context_{zone, *poller_, forwarder_, 0, {}, std::vector<uint8_t>(kMaxMessage)} {
+        domains_(*poller_, {.socket = options.domains_socket}),
+        context_{zone, *poller_, forwarder_, domains_, 0, {}, std::vector<uint8_t>(kMaxMessage)} {
     poller_->add(stop_.get(), EPOLLIN, this);
   }
 
   void on_ready(uint32_t) override { stopping_ = true; }
 
   void run() {
+    // Before the first question is answered.
+    domains_.meet(kMeetAgent);
     while (!stopping_) {
-      auto deadline = forwarder_.next_deadline();
+      auto deadline = std::min(forwarder_.next_deadline(), domains_.next_deadline());
       for (const auto& tcp : tcp_) deadline = std::min(deadline, tcp->next_deadline());
       // "Never" minus now would not fit into a duration.
       poller_->run_once(std::min(deadline, Poller::Clock::now() + std::chrono::minutes(1)));
       forwarder_.expire(poller_->now());
+      domains_.expire(poller_->now());
       for (const auto& tcp : tcp_) tcp->expire(poller_->now());
     }
   }
@@ -138,6 +150,7 @@ class Server::Worker : Poller::Handler {
   std::unique_ptr<Poller> poller_;
   Fd stop_;
   Forwarder forwarder_;
+  DomainFeed domains_;
   WorkerContext context_;
   std::vector<std::unique_ptr<UdpListener>> udp_;
   std::vector<std::unique_ptr<TcpListener>> tcp_;

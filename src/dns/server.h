@@ -15,6 +15,8 @@ struct ServerOptions {
   std::vector<SocketAddress> listen;
   /// Who is asked for what is not the cluster's; empty: such questions are REFUSED.
   std::vector<SocketAddress> upstreams;
+  /// Of the node's agent, who enforces policies that go by names; empty: nobody is told of answers.
+  std::string domains_socket;
   int threads = 1;  ///< more than one share each address (SO_REUSEPORT)
 };
 

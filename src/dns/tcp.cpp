@@ -78,7 +78,8 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
                          context_.answer);
     });
     if (response.outcome == Outcome::drop) return false;
-    if (response.outcome == Outcome::reply) {
+    const bool held = response.outcome == Outcome::reply && context_.domains.wants(query);
+    if (response.outcome == Outcome::reply && !held) {
       queue({context_.message.data(), response.size});
       return true;
     }
@@ -87,7 +88,10 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
       if (auto connection = self.lock()) connection->on_forwarded(answer);
     };
     forwarding_ = true;
-    forward(context_, note_forward(context_, 0, query), peer_, Transport::tcp, std::move(send));
+    if (held)
+      context_.domains.deliver(query, {context_.message.data(), response.size}, std::move(send));
+    else
+      forward(context_, note_forward(context_, 0, query), peer_, Transport::tcp, std::move(send));
     forwarding_ = false;
     return true;
   }
@@ -125,7 +129,7 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
   Poller::Clock::time_point last_active_;
   std::vector<uint8_t> in_, out_;
   size_t sent_ = 0;
-  int waiting_ = 0;  ///< questions that are with an upstream
+  int waiting_ = 0;  ///< questions that are with an upstream, or whose answers are held
   uint32_t wanted_ = EPOLLIN;
   bool finished_ = false;
   bool forwarding_ = false;

@@ -94,11 +94,16 @@ bool UdpListener::serve_batch() {
       if ((b.in[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) continue;
       auto response = respond(zone, {b.queries[i].data(), b.in[i].msg_len}, Transport::udp, b.replies[i],
                               context_.rotation++, query, context_.answer);
-      if (response.outcome == Outcome::reply) queue_reply(i, response.size);
+      if (response.outcome == Outcome::reply && context_.domains.wants(query))
+        context_.domains.deliver(query, {b.replies[i].data(), response.size}, sender(i));
+      else if (response.outcome == Outcome::reply)
+        queue_reply(i, response.size);
       if (response.outcome == Outcome::forward) b.forwarded.push_back(note_forward(context_, i, query));
     }
   });
-  for (const Forwarded& question : b.forwarded) forward_one(question);
+  for (const Forwarded& question : b.forwarded)
+    forward(context_, question, SocketAddress::from(b.peers[question.index]), Transport::udp,
+            sender(question.index));
   send_replies();
   b.reset(count);
   return count == kBatch;
@@ -129,17 +134,17 @@ void UdpListener::send_replies() {
   }
 }
 
-void UdpListener::forward_one(const Forwarded& question) {
+/// For an answer that goes later, when the batch is another.
+DomainFeed::Send UdpListener::sender(size_t index) {
   struct Peer {
     sockaddr_storage address;
     socklen_t size;
     Batch::Control control;
     size_t control_size;
   };
-  const msghdr& header = batch_->in[question.index].msg_hdr;
-  Peer peer{batch_->peers[question.index], header.msg_namelen, batch_->controls[question.index],
-            header.msg_controllen};
-  auto send = [this, peer](std::span<const uint8_t> answer) mutable {
+  const msghdr& header = batch_->in[index].msg_hdr;
+  Peer peer{batch_->peers[index], header.msg_namelen, batch_->controls[index], header.msg_controllen};
+  return [this, peer](std::span<const uint8_t> answer) mutable {
     iovec data{const_cast<uint8_t*>(answer.data()), answer.size()};
     msghdr message{.msg_name = &peer.address,
                    .msg_namelen = peer.size,
@@ -151,7 +156,6 @@ void UdpListener::forward_one(const Forwarded& question) {
     reply_from_same_address(message);
     ::sendmsg(fd_.get(), &message, MSG_DONTWAIT);
   };
-  forward(context_, question, SocketAddress::from(peer.address), Transport::udp, std::move(send));
 }
 
 }  // namespace weft::dns

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "dns/domain_feed.h"
 #include "dns/forwarder.h"
 #include "dns/poller.h"
 #include "dns/responder.h"
@@ -18,6 +19,7 @@ struct WorkerContext {
   const SharedZone& zone;
   Poller& poller;
   Forwarder& forwarder;
+  DomainFeed& domains;
   uint32_t rotation = 0;
   Answer answer;                 ///< scratch
   std::vector<uint8_t> message;  ///< scratch, kMaxMessage bytes
@@ -33,10 +35,10 @@ struct Forwarded {
 /// Makes the note while `context.answer` still holds what was resolved.
 Forwarded note_forward(const WorkerContext& context, size_t index, const Query& query);
 
-/// Asks upstream and gives the finished answer to `send`, then or (when it cannot be asked) at once: REFUSED
+/// Asks upstream and gives the finished answer to `reply`, then or (when it cannot be asked) at once: REFUSED
 /// without upstreams, SERVFAIL when too much is in flight, on a loop, or when no upstream answers.
 void forward(WorkerContext& context, const Forwarded& question, const SocketAddress& client,
-             Transport transport, const std::function<void(std::span<const uint8_t>)>& send);
+             Transport transport, const DomainFeed::Send& reply);
 
 /// Answers datagrams of one socket, many a system call.
 class UdpListener : public Poller::Handler {
@@ -50,7 +52,7 @@ class UdpListener : public Poller::Handler {
   bool serve_batch();
   void queue_reply(size_t index, size_t size);
   void send_replies();
-  void forward_one(const Forwarded& question);
+  DomainFeed::Send sender(size_t index);
 
   WorkerContext& context_;
   Fd fd_;

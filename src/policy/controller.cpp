@@ -16,6 +16,7 @@
 #include "kube/config.h"
 #include "kube/pod.h"
 #include "policy/cut.h"
+#include "policy/in_use.h"
 
 namespace weft::policy {
 
@@ -63,10 +64,13 @@ struct PolicyController::Impl {
 
   Expected<void> start();
   Expected<void> open_events();
+  Expected<void> open_domains();
   void synced_one();
   void changed();
   void apply();
   void apply_later();
+  void written();
+  Expected<std::set<IpAddr>> in_use() const;
   void cut_later();
   void cut_next();
   void cut_link(int link);
@@ -86,21 +90,27 @@ struct PolicyController::Impl {
   std::optional<datapath::PolicyEvents> programs;
   DecisionCounts counts;
   RecentDecisions recent;
+  std::unique_ptr<DomainKeeper> domains;
+  std::vector<std::function<void()>> awaited;  ///< to be called when all is in force
   std::chrono::steady_clock::time_point second;
   int lines = 0;  ///< in that second
   int unsynced = 5;
   bool scheduled = false;
+  bool in_force = false;       ///< the kernel has what the plan was told
+  bool names_changed = false;  ///< policies may ask for other names
   bool cut_scheduled = false;
   std::set<int> narrowed;  ///< links of pods whose connections are still to be looked at
 };
 
 Expected<void> PolicyController::Impl::start() {
   WEFT_CHECK(open_events());
+  WEFT_CHECK(open_domains());
   follow(pods);
   follow(namespaces);
   follow(policies);
   follow(cluster_policies);
   follow(nodes);
+  cluster_policies.on_change([this](const auto&, const auto&) { names_changed = true; });
   std::function<void()> one = [this] { synced_one(); };
   for (const auto& node : nodes.items()) engine.plan().put(*node.second);
   nodes.synced() ? one() : nodes.on_synced(one);
@@ -122,9 +132,13 @@ Expected<void> PolicyController::Impl::start() {
 
 void PolicyController::Impl::synced_one() {
   if (--unsynced > 0) return;
+  // DNS servers first: what they answer from now on is to be known.
+  domains->names_changed();
   if (auto done = engine.synced(); !done) {
     spdlog::error("{}; trying again", done.error().message);
     apply_later();
+  } else {
+    written();
   }
   // What was reported before has no names yet.
   wait_for_events();
@@ -133,6 +147,7 @@ void PolicyController::Impl::synced_one() {
 
 /// What comes at once is written at once.
 void PolicyController::Impl::changed() {
+  in_force = false;
   if (std::exchange(scheduled, true)) return;
   asio::post(io, [this] {
     scheduled = false;
@@ -141,11 +156,47 @@ void PolicyController::Impl::changed() {
 }
 
 void PolicyController::Impl::apply() {
+  bool other_names = unsynced <= 0 && std::exchange(names_changed, false);
+  if (other_names) domains->names_changed();
   if (auto done = engine.apply(); !done) {
     spdlog::error("{}; trying again", done.error().message);
     apply_later();
+  } else {
+    written();
   }
+  // What no policy asks for any more is known to be so now.
+  if (other_names) domains->names_changed();
   cut_later();
+}
+
+void PolicyController::Impl::written() {
+  if (unsynced > 0) return;
+  in_force = true;
+  for (auto& then : std::exchange(awaited, {})) then();
+}
+
+Expected<void> PolicyController::Impl::open_domains() {
+  WEFT_TRY(domains, DomainKeeper::start(io, options.domains, engine.plan(),
+                                        {.changed = [this] { changed(); },
+                                         .when_in_force =
+                                             [this](std::function<void()> then) {
+                                               in_force ? then() : awaited.push_back(std::move(then));
+                                             },
+                                         .in_use = [this] { return in_use(); }}));
+  return {};
+}
+
+/// Of those that policies keep from sending what they like: for others it makes no difference.
+Expected<std::set<IpAddr>> PolicyController::Impl::in_use() const {
+  WEFT_TRY(auto out, talked_with(engine.maps(), monotonic_ns()));
+  for (int link : engine.restricted_links()) {
+    auto path = options.netns_of(link);
+    Fd netns(path.empty() ? -1 : ::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!netns) continue;  // it ends just now
+    WEFT_TRY(auto more, connected_to(netns.get()));
+    out.merge(more);
+  }
+  return out;
 }
 
 void PolicyController::Impl::apply_later() {
@@ -250,7 +301,9 @@ PolicyReadings PolicyController::readings() const {
                      .decisions = impl_->counts,
                      .write_failures = engine.failures(),
                      .subjects = engine.plan().subjects(),
-                     .identities = engine.plan().identities()};
+                     .identities = engine.plan().identities(),
+                     .domain_addresses = impl_->domains->size(),
+                     .domains_without_room = impl_->domains->without_room()};
   if (auto counters = engine.maps().counters()) out.counters = *counters;
   return out;
 }

@@ -240,6 +240,14 @@ Expected<void> PolicyEngine::forget_gone() {
   return maps_.forget_gone_links();
 }
 
+std::vector<int> PolicyEngine::restricted_links() const {
+  std::vector<int> out;
+  for (const auto& [link, pod] : written_) {
+    if (pod.flags & WEFT_POLICY_ISOLATED_EGRESS) out.push_back(link);
+  }
+  return out;
+}
+
 std::string PolicyEngine::pod_of(int link) const {
   auto at = links_.find(link);
   if (at == links_.end()) return {};

@@ -53,6 +53,8 @@ class PolicyEngine {
   /// The links on which a connection that began before may be denied now, since the last call.
   bool has_narrowed() const { return !narrowed_.empty(); }
   std::set<int> take_narrowed() { return std::exchange(narrowed_, {}); }
+  /// Whose pods may not send what they like.
+  std::vector<int> restricted_links() const;
   bool has(int link) const { return links_.contains(link); }
   /// Empty for a link that is not known.
   std::string pod_of(int link) const;

@@ -76,6 +76,12 @@ std::vector<MetricFamily> metric_families(const PolicyReadings& readings) {
   out.push_back(single(MetricType::Gauge, "weft_policy_identities",
                        "Kinds of addresses that policies can tell apart",
                        static_cast<double>(readings.identities)));
+  out.push_back(single(MetricType::Gauge, "weft_policy_domain_addresses",
+                       "Addresses that this node's pods were answered for names that policies ask for",
+                       static_cast<double>(readings.domain_addresses)));
+  out.push_back(single(MetricType::Counter, "weft_policy_domain_addresses_lost_total",
+                       "Addresses of such names that are not known to policies, as there were too many",
+                       static_cast<double>(readings.domains_without_room)));
   return out;
 }
 

@@ -19,6 +19,8 @@ struct PolicyReadings {
   DecisionCounts decisions;
   uint64_t write_failures = 0;
   size_t subjects = 0, identities = 0;
+  size_t domain_addresses = 0;  ///< that names were answered to have
+  uint64_t domains_without_room = 0;
 };
 
 /// Under the prefix weft_policy_; docs/policy.md lists them. How many entries the maps have is told with

@@ -138,6 +138,7 @@ struct Cluster::Impl {
     ::umount2(layout.bpf_dir.c_str(), MNT_DETACH);
     for (const char* folder : {"/pids", "/logs", "/pki", "/nodes"})
       WEFT_CHECK(make_folder(layout.run_dir + folder, 0700));
+    WEFT_CHECK(make_folder(layout.run_dir + "/domains", 0711));
     std::ofstream(layout.run_dir + "/pids/up") << ::getpid() << "\n";
     WEFT_CHECK(make_folder(layout.cgroup + "/system", 0755));
     return mount_bpffs(layout.bpf_dir);
@@ -220,6 +221,8 @@ struct Cluster::Impl {
     flag("--node-name", node.name);
     flag("--cni-socket", node.cni_socket);
     flag("--state-dir", node.state_dir);
+    flag("--domains-socket", node.domains_socket);
+    flag("--dns-user", std::to_string(kDnsUser));
     flag("--bpf-dir", node.bpf_dir);
     flag("--cgroup", node.cgroup);
     for (const auto& pods : {node.pods4, node.pods6}) flag("--pod-cidr", pods.str());
@@ -233,7 +236,8 @@ struct Cluster::Impl {
     return {.name = "dns-" + node.name,
             .args = {"--log-level", options.log_level, "dns", "--kubeconfig", layout.kubeconfig("dns"),
                      "--listen", node.address4.addr.str() + ":53", "--listen",
-                     "[" + node.address6.addr.str() + "]:53"},
+                     "[" + node.address6.addr.str() + "]:53", "--resolv-conf", options.resolv_conf,
+                     "--domains-socket", node.domains_socket},
             .netns = node.netns,
             .cgroup = node.cgroup + "/system",
             .log_file = layout.log_file("dns-" + node.name),
@@ -273,6 +277,7 @@ struct Cluster::Impl {
         .cni = cni_calls(),
         .images = options.images,
         .dns_addresses = {layout.dns4.str(), layout.dns6.str()},
+        .node_resolv_conf = options.resolv_conf,
         .reachable = [](const SandboxNode& node) { return node_is_reachable(node.state_dir); }};
     for (const auto& node : layout.nodes) {
       out.nodes.push_back({.name = node.name,

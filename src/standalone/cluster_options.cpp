@@ -28,6 +28,7 @@ NodeLayout make_node(const ClusterLayout& cluster, int number, int index) {
   node.cgroup = cluster.cgroup + "/" + node.name;
   node.state_dir = cluster.run_dir + "/nodes/" + node.name;
   node.cni_socket = node.state_dir + "/cni.sock";
+  node.domains_socket = cluster.run_dir + "/domains/" + node.name + ".sock";
   node.bpf_dir = cluster.bpf_dir + "/" + node.name;
   node.address4 = prefix(fmt::format("172.30.{}.{}/24", number, index + 2));
   node.address6 = prefix(fmt::format("fd00:172:{:x}::{:x}/64", number, index + 2));

@@ -15,10 +15,11 @@ struct ClusterOptions {
   std::string data_dir;                       ///< "": state in memory
   std::map<std::string, std::string> images;  ///< image name to program
   int nodes = 1;
-  std::vector<std::string> zones;  ///< given to the nodes in turns; empty: none
-  bool vxlan = false;              ///< between the nodes; otherwise they route directly
-  bool dsr = false;                ///< direct server return; not with vxlan
-  uint16_t port = 0;               ///< of the API server; 0: the first free one from 6443
+  std::vector<std::string> zones;                ///< given to the nodes in turns; empty: none
+  bool vxlan = false;                            ///< between the nodes; otherwise they route directly
+  bool dsr = false;                              ///< direct server return; not with vxlan
+  uint16_t port = 0;                             ///< of the API server; 0: the first free one from 6443
+  std::string resolv_conf = "/etc/resolv.conf";  ///< of the nodes: who answers for names outside the cluster
   std::string log_level = "info";
 };
 
@@ -30,6 +31,7 @@ struct NodeLayout {
   std::string cgroup;  ///< absolute path
   std::string state_dir;
   std::string cni_socket;
+  std::string domains_socket;  ///< in a folder that the DNS server gets into, too
   std::string bpf_dir;
   IpPrefix address4, address6;  ///< the node's own, with the length of the link's prefix
   IpPrefix pods4, pods6;

@@ -8,8 +8,6 @@
 
 #define ISOLATED (WEFT_POLICY_ISOLATED_INGRESS | WEFT_POLICY_ISOLATED_EGRESS)
 
-// How long what is not TCP may be silent.
-#define POLICY_PATIENCE (180 * SECOND)
 #define TELL_AGAIN (5 * SECOND)
 
 // Of a packet: the other direction than WEFT_INGRESS, from the node itself, of a connection that begins.
@@ -307,7 +305,7 @@ static __noinline int decide_anew(struct question* q, const struct weft_policy_f
 static __always_inline int is_silent(struct weft_policy_flow* flow, __u8 protocol) {
   if (is_tcp(protocol)) return 0;
   __u64 now = bpf_ktime_get_coarse_ns(), silent = now - flow->seen_ns;
-  if (silent > POLICY_PATIENCE) return 1;
+  if (silent > WEFT_POLICY_PATIENCE_NS) return 1;
   if (silent > SECOND / 4) flow->seen_ns = now;
   return 0;
 }
