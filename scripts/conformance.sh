@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the whole of the upstream suites of network policy, a result line a case, and ends with the line "N passed, N failed".
+# Runs the whole of the upstream suites of network policy and Gateway API, a result line a case, and ends with the line "N passed, N failed".
 # scripts/test.sh runs a part of them.
 set -uo pipefail
 cd "$(dirname "$0")/.."

@@ -79,7 +79,7 @@ fi
 
 if wanted threads; then
   say "rooms with threads, with the thread sanitizer"
-  unit_tests tsan weft_dns_test weft_service_test
+  unit_tests tsan weft_dns_test weft_service_test weft_gateway_proxy_test
 fi
 
 if wanted fuzz; then
