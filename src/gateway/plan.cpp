@@ -201,8 +201,9 @@ void GatewayPlan::count_services(const RouteBuild& route, int by) {
       auto& count = users[gateway];
       bool is_new = count == 0;
       count += by;
-      if (count == 0) users.erase(gateway);
-      if (!is_new && count != 0) continue;
+      bool is_last = count == 0;
+      if (is_last) users.erase(gateway);
+      if (!is_new && !is_last) continue;
       for (const auto& [key, policy] : objects_.group<kube::BackendTLSPolicy>(service))
         dirty_.insert({Part::policy, key});
     }
