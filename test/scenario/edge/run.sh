@@ -4,6 +4,7 @@
 . "$(dirname "$0")/../../lib.sh"
 cd "$(dirname "$0")" || exit 1
 cluster_up --nodes 3 "$@"
+drop_default_pool >/dev/null || echo "not ok the default pool is there"
 outside_up
 kubectl apply -f manifests.yaml >/dev/null || echo "not ok apply"
 pods_are_ready() {
