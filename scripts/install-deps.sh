@@ -8,7 +8,7 @@ packages=(
   libboost1.81-dev libboost-container1.81-dev libssl-dev libbpf-dev bpftool linux-libc-dev libelf-dev zlib1g-dev
   libnl-route-3-dev libspdlog-dev libfmt-dev libcli11-dev prometheus-cpp-dev libsqlite3-dev libyaml-cpp-dev
   libnghttp2-dev libre2-dev libgtest-dev libgmock-dev libbenchmark-dev
-  iproute2 iputils-ping nftables dnsutils curl jq
+  iproute2 iputils-ping nftables dnsutils curl jq openssl python3
 )
 
 missing=()
