@@ -63,10 +63,13 @@ TEST(Ingress, Classes) {
   Ingresses world;
   world.ingress(kRules);
   EXPECT_FALSE(world.ours());
+  EXPECT_FALSE(world.plan.entrance(kGateway)) << "no address is taken for nobody";
   world.ingress(std::string("ingressClassName: weft, ") + kRules);
   EXPECT_TRUE(world.ours());
+  EXPECT_TRUE(world.plan.entrance(kGateway));
   world.ingress(std::string("ingressClassName: other, ") + kRules);
   EXPECT_FALSE(world.ours());
+  EXPECT_FALSE(world.plan.entrance(kGateway));
   EXPECT_TRUE(world.rules("a.example", 80, kGateway).empty());
   world.ingress(kRules, "annotations: {kubernetes.io/ingress.class: weft}");
   EXPECT_TRUE(world.ours());

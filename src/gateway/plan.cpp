@@ -140,8 +140,10 @@ void GatewayPlan::settle_route(const std::string& part, PlanChanges& changes) {
   if (now) attach(*now);
   if (name.first == "Ingress") {
     bool ours = now && !now->attachments.empty();
+    bool had_any = !ingresses_.empty();
     if (ours ? ingresses_.insert(name.second).second : ingresses_.erase(name.second) > 0)
       changes.statuses.insert(name);
+    if (had_any == ingresses_.empty()) changes.entrances.emplace(kIngressGateway);
   } else if (told != (now ? now->parents : std::vector<kube::RouteParentStatus>())) {
     changes.statuses.insert(name);
   }
@@ -301,6 +303,8 @@ std::vector<kube::PolicyAncestorStatus> GatewayPlan::policy_ancestors(const std:
 }
 const Entrance* GatewayPlan::entrance(const std::string& gateway) const {
   const auto* known = view(gateway);
+  // Without Ingresses nobody has to get in.
+  if (gateway == kIngressGateway && ingresses_.empty()) return nullptr;
   return known && !known->entrance.ports.empty() ? &known->entrance : nullptr;
 }
 
