@@ -31,26 +31,25 @@ std::optional<kube::GatewayClassStatus> wanted(const GatewayPlan& plan, const ku
   return out;
 }
 
-std::optional<kube::GatewayStatus> wanted(const GatewayPlan& plan, const kube::Gateway& object,
-                                          const kube::Time& now) {
-  const auto* ours = plan.gateway_status(kube::object_key(object.metadata));
+/// Of a Gateway or a ListenerSet.
+template <class Status>
+std::optional<Status> with_times(const Status* ours, const Status& current, const kube::Time& now) {
   if (!ours) return {};
   auto out = *ours;
-  out.unknown = object.status.unknown;
-  out.conditions = merge_conditions(object.status.conditions, ours->conditions, now);
-  out.listeners = merge_listeners(object.status.listeners, ours->listeners, now);
+  out.unknown = current.unknown;
+  out.conditions = merge_conditions(current.conditions, ours->conditions, now);
+  out.listeners = merge_listeners(current.listeners, ours->listeners, now);
   return out;
+}
+
+std::optional<kube::GatewayStatus> wanted(const GatewayPlan& plan, const kube::Gateway& object,
+                                          const kube::Time& now) {
+  return with_times(plan.gateway_status(kube::object_key(object.metadata)), object.status, now);
 }
 
 std::optional<kube::ListenerSetStatus> wanted(const GatewayPlan& plan, const kube::ListenerSet& object,
                                               const kube::Time& now) {
-  const auto* ours = plan.set_status(kube::object_key(object.metadata));
-  if (!ours) return {};
-  auto out = *ours;
-  out.unknown = object.status.unknown;
-  out.conditions = merge_conditions(object.status.conditions, ours->conditions, now);
-  out.listeners = merge_listeners(object.status.listeners, ours->listeners, now);
-  return out;
+  return with_times(plan.set_status(kube::object_key(object.metadata)), object.status, now);
 }
 
 std::optional<kube::PolicyStatus> wanted(const GatewayPlan& plan, const kube::BackendTLSPolicy& object,
