@@ -14,7 +14,6 @@ namespace {
 constexpr std::string_view kGatewayLabel = "gateway.networking.k8s.io/gateway-name";
 constexpr std::string_view kClassLabel = "gateway.networking.k8s.io/gateway-class-name";
 constexpr std::string_view kManagedByLabel = "app.kubernetes.io/managed-by";
-constexpr std::string_view kManager = "weft-gateway";
 constexpr std::string_view kAddresses = "weft.dev/addresses";
 constexpr size_t kLongestName = 63;          ///< of a Service (RFC 1035)
 constexpr size_t kEndpointsInASlice = 1000;  ///< that an API server takes
@@ -66,7 +65,8 @@ std::optional<std::string> gateway_of(const kube::Service& service) {
   const auto& labels = service.metadata.labels;
   auto manager = labels.find(std::string(kManagedByLabel));
   auto gateway = labels.find(std::string(kGatewayLabel));
-  if (manager == labels.end() || manager->second != kManager || gateway == labels.end()) return {};
+  if (manager == labels.end() || manager->second != kInfrastructureManager || gateway == labels.end())
+    return {};
   return service.metadata.namespace_ + "/" + gateway->second;
 }
 
@@ -146,7 +146,7 @@ json::object entrance_service(const Entrance& entrance, const BindPorts& ports) 
   auto labels = to_json(entrance.labels);
   labels[kGatewayLabel] = entrance.gateway;
   labels[kClassLabel] = entrance.class_;
-  labels[kManagedByLabel] = kManager;
+  labels[kManagedByLabel] = kInfrastructureManager;
   auto annotations = to_json(entrance.annotations);
   std::vector<std::string> wanted;
   for (const auto& address : entrance.addresses) wanted.push_back(address.str());
@@ -196,7 +196,7 @@ std::vector<json::object> entrance_slices(const Entrance& entrance, const std::s
                        {"namespace", entrance.namespace_},
                        {"labels",
                         {{"kubernetes.io/service-name", service},
-                         {"endpointslice.kubernetes.io/managed-by", kManager}}},
+                         {"endpointslice.kubernetes.io/managed-by", kInfrastructureManager}}},
                        {"ownerReferences", owned_by("v1", "Service", service, service_uid)}}},
                      {"addressType", v6 ? "IPv6" : "IPv4"},
                      {"endpoints", json::array(endpoints.begin() + static_cast<std::ptrdiff_t>(from),

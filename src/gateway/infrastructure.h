@@ -23,6 +23,8 @@ namespace weft::gateway {
 /// Ports at which proxies listen for Gateways: above those that hosts use for connections of their own.
 inline constexpr uint16_t kFirstBindPort = 61000;
 inline constexpr uint16_t kLastBindPort = 65535;
+/// Who makes the Services and EndpointSlices, as their labels say.
+inline constexpr const char* kInfrastructureManager = "weft-gateway";
 /// Under which Ingresses have their way in, as if they were a Gateway of this namespace and name.
 inline constexpr std::string_view kIngressGateway = "kube-system/weft-ingress";
 

@@ -18,10 +18,11 @@ using kube::object_key;
 
 namespace {
 
-constexpr const char* kManager = "weft-gateway";
-
-kube::Reflector::Options only(const char* label_selector) {
-  return {.namespace_ = {}, .label_selector = label_selector, .field_selector = {}};
+/// What has our name at this label.
+kube::Reflector::Options ours(const char* label) {
+  return {.namespace_ = {},
+          .label_selector = fmt::format("{}={}", label, kInfrastructureManager),
+          .field_selector = {}};
 }
 
 }  // namespace
@@ -29,8 +30,8 @@ kube::Reflector::Options only(const char* label_selector) {
 struct InfrastructureController::Impl : std::enable_shared_from_this<Impl> {
   explicit Impl(kube::Client& c)
       : client(c),
-        services(c, only("app.kubernetes.io/managed-by=weft-gateway")),
-        slices(c, only("endpointslice.kubernetes.io/managed-by=weft-gateway")),
+        services(c, ours("app.kubernetes.io/managed-by")),
+        slices(c, ours("endpointslice.kubernetes.io/managed-by")),
         nodes(c) {}
 
   void start();
@@ -69,7 +70,8 @@ awaitable<Expected<void>> InfrastructureController::Impl::apply(const std::share
   const auto& meta = wanted_fields.at("metadata").as_object();
   std::string ns(meta.at("namespace").as_string());
   std::string name(meta.at("name").as_string());
-  WEFT_CO_CHECK(co_await client.apply(kube::resource_of<T>(), ns, name, std::move(wanted_fields), kManager));
+  WEFT_CO_CHECK(co_await client.apply(kube::resource_of<T>(), ns, name, std::move(wanted_fields),
+                                      kInfrastructureManager));
   ++counters.written;
   co_return Expected<void>{};
 }
