@@ -124,8 +124,9 @@ TEST_F(EdgeTest, AClientsPortServesTwoAddressesOfAService) {
   start(node_port_service(kPorts, 30080), {slice("s4", "a", kTargets, {on("node-1", "10.244.0.2")})});
   World::in(client, [] { shell("ip route add 10.96.0.0/16 via 192.0.2.2"); });
   EXPECT_EQ(from_client([] { return ask_by_port(41'000, "192.0.2.2", 30080); }), "a ::ffff:192.0.2.1 41000");
-  EXPECT_THAT(from_client([] { return ask_by_port(41'000, "10.96.0.7", 80); }),
-              testing::StartsWith("a ::ffff:192.0.2.2 "))
+  EXPECT_THAT(
+      from_client([] { return ask_by_port(41'000, "10.96.0.7", 80); }),
+      testing::AllOf(testing::StartsWith("a ::ffff:192.0.2.1 "), testing::Not(testing::EndsWith(" 41000"))))
       << "the pod could not tell it from the first";
 }
 

@@ -141,16 +141,11 @@ __noinline long begin_flow(const struct weft_tuple* from, const struct weft_tupl
   return result;
 }
 
-// The same, with the node's address as the source and a port that makes the answers unmistakable.
-__noinline long begin_as_node(const struct weft_tuple* from, struct weft_tuple* to, __u32 flags,
-                              __u64 backend, int v6) {
-  if (!from || !to) return -1;
+// The same, from the source that `to` has and a port that makes the answers unmistakable.
+static __noinline long begin_with_free_port(const struct weft_tuple* from, struct weft_tuple* to, __u32 flags,
+                                            __u64 backend) {
   const struct weft_edge* node = settings();
   if (!node) return -1;
-  const __u8* source = v6 ? node->node6 : node->node4;
-  if (place_of(to->dst) & WEFT_PREFIX_TUNNEL) source = v6 ? node->tunnel6 : node->tunnel4;
-  if (!(v6 ? *(__u32*)source : v4_of(source))) return -1;
-  copy16(to->src, source);
   __u32 range = (__u32)node->port_max - node->port_min + 1;
   // A client's ports become as many different ones, and the same again: then a backend that remembers an
   // ended connection (TIME-WAIT) meets the same client on it, whose new one it can tell by its timestamps.
@@ -164,6 +159,19 @@ __noinline long begin_as_node(const struct weft_tuple* from, struct weft_tuple* 
     if (result != -EEXIST) return result;
   }
   return -EEXIST;
+}
+
+// The same, with the node's address as the source.
+__noinline long begin_as_node(const struct weft_tuple* from, struct weft_tuple* to, __u32 flags,
+                              __u64 backend, int v6) {
+  if (!from || !to) return -1;
+  const struct weft_edge* node = settings();
+  if (!node) return -1;
+  const __u8* source = v6 ? node->node6 : node->node4;
+  if (place_of(to->dst) & WEFT_PREFIX_TUNNEL) source = v6 ? node->tunnel6 : node->tunnel4;
+  if (!(v6 ? *(__u32*)source : v4_of(source))) return -1;
+  copy16(to->src, source);
+  return begin_with_free_port(from, to, flags, backend);
 }
 
 static __always_inline int is_due(const struct weft_nat* flow) {

@@ -159,12 +159,14 @@ static __noinline int begin_service(context* ctx, struct packet* p, const struct
   to.dport = backend->port;
   __u32 flags = WEFT_FLOW_SERVICE;
   long begun = -EEXIST;
-  // A backend on this node answers by way of this node: it may see who asks. A pod is reached past the stack,
+  // A backend on this node answers by way of this node: it may see who asks, if need be at another port, as
+  // when the client has used this one for another address of the Service. A pod is reached past the stack,
   // both ways; a process of the node is not.
   if (backend->flags & WEFT_BACKEND_LOCAL) {
     if (place_of(to.dst) & WEFT_PREFIX_OWN_PODS)
       flags |= WEFT_FLOW_REDIRECT | WEFT_FLOW_POD | WEFT_FLOW_TO_POD;
     begun = begin_flow(&p->tuple, &to, flags, id);
+    if (begun == -EEXIST) begun = begin_with_free_port(&p->tuple, &to, flags, id);
   } else {
     const struct weft_edge* node = settings();
     if (node && node->direct_return) {
