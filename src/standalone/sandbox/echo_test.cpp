@@ -1,15 +1,18 @@
 #include "standalone/sandbox/echo.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 
 #include "base/fd.h"
 #include "kube/json.h"
@@ -91,9 +94,18 @@ TEST(EchoHttp2, HealthAndOrdinaryRequests) {
   EXPECT_FALSE(confused.serving());
 }
 
-/// weft/echo as a process of its own, on loopback.
+/// weft/echo as a process of its own, on the loopback of a network namespace where nobody else has its ports.
 class EchoProcess : public testing::Test {
  protected:
+  static void SetUpTestSuite() {
+    before_ = Fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    ASSERT_EQ(::unshare(CLONE_NEWNET), 0) << "needs root";
+    ASSERT_EQ(std::system("ip link set lo up"), 0);
+  }
+  static void TearDownTestSuite() {
+    ASSERT_EQ(::setns(before_.get(), CLONE_NEWNET), 0);
+    before_.reset();
+  }
   void SetUp() override {
     pid_ = ::fork();
     if (pid_ == 0) {
@@ -138,6 +150,7 @@ class EchoProcess : public testing::Test {
     }
     return out;
   }
+  inline static Fd before_;
   pid_t pid_ = -1;
 };
 
