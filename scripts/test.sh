@@ -51,7 +51,9 @@ tap() {
   local status=$? ok bad
   ok=$(grep -c '^ok ' "$log")
   bad=$(grep -c '^not ok ' "$log")
-  if [ "$bad" -gt 0 ] || [ $status -ne 0 ] || [ "$ok" -eq 0 ]; then tail -n 60 "$log"; fi
+  # What failed comes last: whoever sees only the end of a long output sees it.
+  if [ $status -ne 0 ] || [ "$ok" -eq 0 ]; then tail -n 40 "$log"; fi
+  if [ "$bad" -gt 0 ]; then grep -A 8 '^not ok ' "$log" | head -n 60; fi
   if [ "$bad" -eq 0 ] && { [ $status -ne 0 ] || [ "$ok" -eq 0 ]; }; then bad=1; fi
   passed=$((passed + ok))
   failed=$((failed + bad))
