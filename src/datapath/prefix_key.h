@@ -26,6 +26,11 @@ inline IpAddr addr_of(const uint8_t (&bytes)[16]) {
   return v4.mapped() == all ? v4 : IpAddr::v6(all);
 }
 
+/// The 16 bytes that the maps have for an address.
+inline void fill_addr(uint8_t (&bytes)[16], const IpAddr& address) {
+  std::ranges::copy(address.mapped(), bytes);
+}
+
 /// The range of a key of prefix_key().
 inline IpPrefix prefix_of(const weft_prefix_key& key) {
   auto addr = addr_of(key.addr);

@@ -1,0 +1,289 @@
+// Looks on at the sockets of a node's pods: connections that begin, fail and end, and peers that datagrams go
+// to. It decides nothing, and what it has no room for is counted.
+#include "datapath/socket_layout.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "datapath/service_layout.h"
+
+// BPF_PROG's own parameter is not always used.
+#pragma clang diagnostic ignored "-Wunused-parameter"
+
+#define AF_INET 2
+#define IPPROTO_TCP 6
+#define IPPROTO_UDP 17
+#define TCP_ESTABLISHED 1
+#define TCP_SYN_SENT 2
+#define TCP_SYN_RECV 3
+#define TCP_CLOSE 7
+#define TCP_LISTEN 10
+#define ALLOW 1
+#define SECOND 1000000000ULL
+#define TELL_AGAIN (30 * SECOND)
+
+// The parts of the kernel's structures that are read; where they are is found when the program is loaded.
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct in6_addr {
+  union {
+    __u8 u6_addr8[16];
+  } in6_u;
+};
+struct net {
+  __u64 net_cookie;
+};
+typedef struct {
+  struct net* net;
+} possible_net_t;
+struct sock_common {
+  __be32 skc_daddr;
+  __be32 skc_rcv_saddr;
+  __be16 skc_dport;
+  unsigned short skc_family;
+  struct in6_addr skc_v6_daddr;
+  struct in6_addr skc_v6_rcv_saddr;
+  possible_net_t skc_net;
+};
+struct sock {
+  struct sock_common __sk_common;
+  __u16 sk_protocol;
+  int sk_err;
+};
+struct inet_sock {
+  __be16 inet_sport;  // stays when the socket gives its port back
+};
+struct tcp_sock {
+  __u64 bytes_acked;
+  __u64 bytes_received;
+};
+#pragma clang attribute pop
+
+// The pods of the node, by their network namespaces' cookies, which are never used again.
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 8192);
+  __type(key, __u64);
+  __type(value, struct weft_watched);
+} watched SEC(".maps");
+
+// What sockets asked for: the socket load balancer's own maps (service_socket.bpf.c).
+#define PEERS(NAME, SIZE, VALUE)         \
+  struct {                               \
+    __uint(type, BPF_MAP_TYPE_LRU_HASH); \
+    __uint(max_entries, SIZE);           \
+    __type(key, __u64);                  \
+    __type(value, VALUE);                \
+  } NAME SEC(".maps")
+PEERS(tcp_peers, 131072, struct weft_peer);
+PEERS(udp_peers, 65536, struct weft_peer);
+PEERS(udp_recent, 65536, struct weft_recent);
+
+// A TCP socket that connects, or is connected. What it asked for is kept here: a socket that is closed has
+// lost it.
+struct beginning {
+  __u64 time_ns;
+  __u8 frontend[16];
+  __be16 frontend_port;
+  __u8 accepted;
+  __u8 reserved[5];
+};
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 65536);
+  __type(key, __u64);  // the socket's cookie
+  __type(value, struct beginning);
+} beginnings SEC(".maps");
+
+// To whom a pod's datagrams went lately.
+struct talk {
+  __u64 netns;
+  __u8 remote[16];
+  __be16 local_port, remote_port;
+  __u32 reserved;
+};
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 16384);
+  __type(key, struct talk);
+  __type(value, __u64);  // when it was told
+} talks SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 1 << 20);
+} socket_events SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+} socket_events_lost SEC(".maps");
+
+static __always_inline void mapped(__u8* out, __be32 v4) {
+  __u32* words = (__u32*)out;
+  words[0] = words[1] = 0;
+  words[2] = bpf_htonl(0xffff);
+  words[3] = v4;
+}
+
+static __always_inline void read_ends(const struct sock* sk, __u8* local, __u8* remote) {
+  if (sk->__sk_common.skc_family == AF_INET) {
+    mapped(local, sk->__sk_common.skc_rcv_saddr);
+    mapped(remote, sk->__sk_common.skc_daddr);
+    return;
+  }
+  bpf_core_read(local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+  bpf_core_read(remote, 16, &sk->__sk_common.skc_v6_daddr);
+}
+
+// Readers look again ten times a second: waking them up for each event would cost more than all the rest.
+static __always_inline struct weft_socket_event* reserve(void) {
+  struct weft_socket_event* event = bpf_ringbuf_reserve(&socket_events, sizeof(*event), 0);
+  if (event) return event;
+  __u32 zero = 0;
+  __u64* lost = bpf_map_lookup_elem(&socket_events_lost, &zero);
+  if (lost) ++*lost;
+  return 0;
+}
+
+static __always_inline void submit(struct weft_socket_event* event) {
+  bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+}
+
+// Whether what the socket asked for has become this peer.
+static __always_inline int led_to(const struct weft_peer* peer, const __u8* remote, __be16 remote_port) {
+  if (!peer || peer->backend_port != remote_port) return 0;
+  const __u64 *a = (const __u64*)peer->backend_addr, *b = (const __u64*)remote;
+  return a[0] == b[0] && a[1] == b[1];
+}
+
+static __always_inline void tell_tcp(struct sock* sk, const struct beginning* begun, __u8 kind, __u64 now) {
+  struct weft_socket_event* event = reserve();
+  if (!event) return;
+  __builtin_memset(event, 0, sizeof(*event));
+  event->time_ns = now;
+  event->took_ns = now - begun->time_ns;
+  read_ends(sk, event->local, event->remote);
+  event->local_port = BPF_CORE_READ((const struct inet_sock*)sk, inet_sport);
+  event->remote_port = sk->__sk_common.skc_dport;
+  event->protocol = IPPROTO_TCP;
+  event->kind = kind;
+  event->accepted = begun->accepted;
+  __builtin_memcpy(event->frontend, begun->frontend, 16);
+  event->frontend_port = begun->frontend_port;
+  if (kind == WEFT_SOCKET_FAILED) event->error = (__u8)sk->sk_err;
+  if (kind == WEFT_SOCKET_CLOSED) {
+    const struct tcp_sock* tcp = (const struct tcp_sock*)sk;
+    event->sent = BPF_CORE_READ(tcp, bytes_acked);
+    event->received = BPF_CORE_READ(tcp, bytes_received);
+    // A client's SYN is acknowledged like a byte.
+    if (!begun->accepted && event->sent) event->sent--;
+  }
+  submit(event);
+}
+
+static __always_inline void begin(struct sock* sk, __u64 cookie, struct beginning* fresh) {
+  const struct weft_peer* peer = fresh->accepted ? 0 : bpf_map_lookup_elem(&tcp_peers, &cookie);
+  __u8 local[16], remote[16];
+  read_ends(sk, local, remote);
+  if (led_to(peer, remote, sk->__sk_common.skc_dport)) {
+    __builtin_memcpy(fresh->frontend, peer->frontend_addr, 16);
+    fresh->frontend_port = peer->frontend_port;
+  }
+  bpf_map_update_elem(&beginnings, &cookie, fresh, BPF_ANY);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_state, struct sock* sk, int before, int after) {
+  int begins = after == TCP_SYN_SENT, connected = after == TCP_ESTABLISHED, ends = after == TCP_CLOSE;
+  if (!begins && !connected && !ends) return 0;
+  // A listener that is closed, a half-open connection that comes to nothing.
+  if (ends && (before == TCP_LISTEN || before == TCP_SYN_RECV || before == TCP_CLOSE)) return 0;
+  if (sk->sk_protocol != IPPROTO_TCP) return 0;
+  __u64 netns = sk->__sk_common.skc_net.net->net_cookie;
+  if (!bpf_map_lookup_elem(&watched, &netns)) return 0;
+  __u64 cookie = bpf_get_socket_cookie(sk), now = bpf_ktime_get_ns();
+  struct beginning* begun = begins ? 0 : bpf_map_lookup_elem(&beginnings, &cookie);
+  if (begins || (connected && !begun)) {
+    struct beginning fresh = {.time_ns = now, .accepted = (__u8)connected};
+    begin(sk, cookie, &fresh);
+    if (connected) tell_tcp(sk, &fresh, WEFT_SOCKET_ACCEPTED, now);
+    return 0;
+  }
+  // Of one that had begun before this program did nothing is known.
+  if (!begun) return 0;
+  if (connected) {
+    tell_tcp(sk, begun, WEFT_SOCKET_CONNECTED, now);
+    begun->time_ns = now;
+    return 0;
+  }
+  tell_tcp(sk, begun, before == TCP_SYN_SENT ? WEFT_SOCKET_FAILED : WEFT_SOCKET_CLOSED, now);
+  bpf_map_delete_elem(&beginnings, &cookie);
+  return 0;
+}
+
+// An answer, as far as one can see: from a port that servers have to one that clients get.
+static __always_inline int is_answer(__be16 local_port, __be16 remote_port) {
+  return local_port && bpf_ntohs(local_port) < 32768 && bpf_ntohs(remote_port) >= 32768;
+}
+
+static __always_inline int tell_udp(struct bpf_sock_addr* ctx, int v6) {
+  if (ctx->protocol != IPPROTO_UDP) return ALLOW;
+  struct talk talk = {.netns = bpf_get_netns_cookie(ctx), .remote_port = (__be16)ctx->user_port};
+  const struct weft_watched* pod = bpf_map_lookup_elem(&watched, &talk.netns);
+  if (!pod) return ALLOW;
+  __u32* words = (__u32*)talk.remote;
+  if (v6) {
+    words[0] = ctx->user_ip6[0];
+    words[1] = ctx->user_ip6[1];
+    words[2] = ctx->user_ip6[2];
+    words[3] = ctx->user_ip6[3];
+  } else {
+    mapped(talk.remote, ctx->user_ip4);
+  }
+  if (ctx->sk) talk.local_port = bpf_htons((__u16)ctx->sk->src_port);
+  if (is_answer(talk.local_port, talk.remote_port)) return ALLOW;
+  __u64 now = bpf_ktime_get_ns();
+  __u64* told = bpf_map_lookup_elem(&talks, &talk);
+  if (told && now - *told < TELL_AGAIN) return ALLOW;
+  bpf_map_update_elem(&talks, &talk, &now, BPF_ANY);
+  struct weft_socket_event* event = reserve();
+  if (!event) return ALLOW;
+  __builtin_memset(event, 0, sizeof(*event));
+  event->time_ns = now;
+  int mapped_v4 = !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+  __builtin_memcpy(event->local, mapped_v4 ? pod->v4 : pod->v6, 16);
+  __builtin_memcpy(event->remote, talk.remote, 16);
+  event->local_port = talk.local_port;
+  event->remote_port = talk.remote_port;
+  event->protocol = IPPROTO_UDP;
+  event->kind = WEFT_SOCKET_SENT;
+  __u64 cookie = bpf_get_socket_cookie(ctx);
+  const struct weft_peer* peer = bpf_map_lookup_elem(&udp_peers, &cookie);
+  const struct weft_recent* recent = bpf_map_lookup_elem(&udp_recent, &cookie);
+  if (!led_to(peer, event->remote, event->remote_port)) peer = recent ? &recent->peer : 0;
+  if (led_to(peer, event->remote, event->remote_port)) {
+    __builtin_memcpy(event->frontend, peer->frontend_addr, 16);
+    event->frontend_port = peer->frontend_port;
+  }
+  submit(event);
+  return ALLOW;
+}
+
+// After the socket load balancer's programs of the same names: the address is the backend's by then.
+SEC("cgroup/connect4")
+int udp_connect4(struct bpf_sock_addr* ctx) { return tell_udp(ctx, 0); }
+
+SEC("cgroup/connect6")
+int udp_connect6(struct bpf_sock_addr* ctx) { return tell_udp(ctx, 1); }
+
+SEC("cgroup/sendmsg4")
+int udp_sendmsg4(struct bpf_sock_addr* ctx) { return tell_udp(ctx, 0); }
+
+SEC("cgroup/sendmsg6")
+int udp_sendmsg6(struct bpf_sock_addr* ctx) { return tell_udp(ctx, 1); }
+
+char _license[] SEC("license") = "GPL";
