@@ -20,6 +20,8 @@
 #include "kube/client/informer.h"
 #include "kube/node.h"
 #include "kube/service.h"
+#include "observe/observer.h"
+#include "observe/service_names.h"
 #include "podnet/cni_server.h"
 #include "podnet/node.h"
 #include "podnet/peers.h"
@@ -167,6 +169,7 @@ class Agent {
     int link = static_cast<int>(if_nametoindex(link_name.c_str()));
     if (link == 0) return fail_errno("link " + link_name, errno);
     pod_links_[link] = {request.container_id, request.netns};
+    watch_pod(link, request.container_id);
     auto arg = [&](const char* name) {
       auto at = request.args.find(name);
       return at == request.args.end() ? std::string() : at->second;
@@ -203,6 +206,29 @@ class Agent {
     return netns;
   }
 
+  /// Nothing depends on it: where the kernel cannot, connections are not seen, and all else goes on. Its
+  /// programs stand behind the Services' own, so those have to be there.
+  void open_observer() {
+    if (observer_ || !policies_ || synced_ < 3) return;
+    auto opened = observe::Observer::start(
+        io_, engine_->socket().map_folder(), cgroup_,
+        {.pod_at = [this](const IpAddr& ip) { return policies_->engine().plan().pod_at(ip); },
+         .service_at = [this](const IpAddr& ip, uint16_t port,
+                              uint8_t protocol) { return service_names_.find(ip, port, protocol); }});
+    if (!opened) return spdlog::warn("weft observe will see no connections: {}", opened.error().message);
+    observer_ = std::move(*opened);
+    http_->add_page(std::string(observe::kFlowsPage),
+                    [this](const http::Request& request) { return observer_->page(request); });
+    for (const auto& [link, pod] : pod_links_) watch_pod(link, pod.first);
+  }
+
+  void watch_pod(int link, const std::string& container_id) {
+    auto netns = observer_ ? netns_of(link) : std::string();
+    if (netns.empty()) return;
+    if (auto done = observer_->watch(netns, node_->addresses_of(container_id)); !done)
+      spdlog::warn("weft observe will not see the pod of link {}: {}", link, done.error().message);
+  }
+
   Expected<void> open_policies() {
     WEFT_TRY(policies_,
              policy::PolicyController::start(client_, nodes_, edge_->policy(),
@@ -213,12 +239,14 @@ class Agent {
                                                           .file = policy::domain_file_in(flags_.state_dir),
                                                           .user = flags_.dns_user}}));
     http_->add_families([this] { return policy::metric_families(policies_->readings()); });
-    http_->add_page(std::string(policy::kDecisionsPage), [this] {
+    http_->add_page(std::string(policy::kDecisionsPage), [this](const auto&) {
       return http::Answer{.content_type = "application/json",
                           .headers = {},
                           .body = json::serialize(policies_->recent().to_json())};
     });
-    return take_over_pods();
+    WEFT_CHECK(take_over_pods());
+    open_observer();
+    return {};
   }
 
   void policies_synced() {
@@ -347,16 +375,21 @@ class Agent {
   }
 
   Expected<void> open_services() {
-    WEFT_TRY(auto root, cgroup2_root());
-    WEFT_TRY(engine_,
-             service::ServiceEngine::open(
-                 {.bpf_dir = flags_.bpf_dir,
-                  .cgroup_path = flags_.cgroup.empty() ? root : flags_.cgroup,
-                  .node = facts(),
-                  .sizes = {},
-                  .on_failing = [this](const auto& key, const Error* why) { tell_of_service(key, why); }}));
-    services_.on_change(
-        [this](const auto& before, const auto& after) { engine_->service_changed(before, after); });
+    cgroup_ = flags_.cgroup;
+    if (cgroup_.empty()) {
+      WEFT_TRY(cgroup_, cgroup2_root());
+    }
+    WEFT_TRY(engine_, service::ServiceEngine::open({.bpf_dir = flags_.bpf_dir,
+                                                    .cgroup_path = cgroup_,
+                                                    .node = facts(),
+                                                    .sizes = {},
+                                                    .on_failing = [this](const auto& key, const Error* why) {
+                                                      tell_of_service(key, why);
+                                                    }}));
+    services_.on_change([this](const auto& before, const auto& after) {
+      engine_->service_changed(before, after);
+      service_names_.service_changed(before, after);
+    });
     slices_.on_change(
         [this](const auto& before, const auto& after) { engine_->slice_changed(before, after); });
     nodes_.on_change([this](const auto& before, const auto& after) {
@@ -393,6 +426,7 @@ class Agent {
     auto stats = engine_->stats();
     spdlog::info("synced: {} Services, {} backends, {} not programmed", stats.services, stats.backends,
                  stats.failing.size());
+    open_observer();
     nodes_changed();
   }
 
@@ -422,6 +456,9 @@ class Agent {
   std::unique_ptr<podnet::CniServer> cni_;
   std::string zone_;
   std::unique_ptr<policy::PolicyController> policies_;
+  std::string cgroup_;  ///< whose processes get Services
+  observe::ServiceNames service_names_;
+  std::unique_ptr<observe::Observer> observer_;                   ///< null: the kernel cannot
   std::map<int, std::pair<std::string, std::string>> pod_links_;  ///< id and network namespace; "": not known
   bool policies_synced_ = false;
   bool pods_attached_ = false;  ///< those that an earlier agent had connected
@@ -492,7 +529,7 @@ void add_agent_command(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   agent
       ->add_option("--metrics-bind-address", flags->metrics_address,
-                   "serves /metrics and /policy/decisions; \"\": nowhere")
+                   "serves /metrics, /policy/decisions and /flows; \"\": nowhere")
       ->capture_default_str();
   agent->add_option("--node-ip", flags->node_ips, "the node's addresses; default: the Node's InternalIPs");
   agent->callback([flags, &exit_code] {

@@ -3,45 +3,20 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
 
-#include "base/http/client.h"
-#include "base/netns.h"
+#include "cmd/node_page.h"
 #include "cmd/policy_commands.h"
 #include "policy/recent.h"
 
 namespace weft::cmd {
 namespace {
 
-constexpr uint16_t kMetricsPort = 10249;
-constexpr std::chrono::seconds kPatience{3};
-
 struct Flags {
   std::string cluster = "weft", ns, pod, format;
 };
 
-/// Asked in the node's network namespace, on whose loopback the agent serves it.
-Expected<std::string> ask(const std::string& cluster, const std::string& node) {
-  WEFT_TRY(auto inside, InNetns::enter(netns_path(fmt::format("weft-{}-{}", cluster, node))));
-  asio::io_context io(1);
-  Expected<http::Response> answer = fail(ErrorCode::internal, "not asked");
-  asio::co_spawn(io,
-                 http::get(io, {*IpAddr::parse("127.0.0.1"), kMetricsPort},
-                           std::string(policy::kDecisionsPage), kPatience),
-                 [&](const std::exception_ptr& thrown, Expected<http::Response> result) {
-                   if (thrown) std::rethrow_exception(thrown);
-                   answer = std::move(result);
-                 });
-  io.run();
-  if (!answer) return std::unexpected(answer.error());
-  if (answer->status != 200)
-    return fail(ErrorCode::unavailable, fmt::format("it answers {}", answer->status));
-  return std::move(answer->body);
-}
-
 Expected<json::array> decisions_of(const std::string& cluster, const std::string& node) {
-  WEFT_TRY(auto body, ask(cluster, node));
+  WEFT_TRY(auto body, agent_page(cluster, node, std::string(policy::kDecisionsPage)));
   boost::system::error_code error;
   auto value = json::parse(body, error);
   const auto* list = error ? nullptr : kube::member(value, "decisions");

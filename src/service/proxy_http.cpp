@@ -95,7 +95,7 @@ struct ProxyHttp::Impl : std::enable_shared_from_this<ProxyHttp::Impl> {
   HealthPorts ports;
   const NodeEdgeEngine* edge = nullptr;
   std::vector<std::function<std::vector<prometheus::MetricFamily>()>> families;
-  std::map<std::string, std::function<http::Answer()>> pages;
+  std::map<std::string, std::function<http::Answer(const http::Request&)>> pages;
   std::unique_ptr<http::Server::Listener> healthz_listener, metrics_listener;
   asio::steady_timer retry;
 };
@@ -160,7 +160,7 @@ http::Answer ProxyHttp::Impl::answer_health(const http::Request& request) {
 }
 
 awaitable<http::Answer> ProxyHttp::Impl::scrape(std::shared_ptr<Impl> self, http::Request request) {
-  if (auto page = self->pages.find(request.path); page != self->pages.end()) co_return page->second();
+  if (auto page = self->pages.find(request.path); page != self->pages.end()) co_return page->second(request);
   if (request.path != "/metrics") co_return not_found();
   Metrics::Readings readings{
       .services = self->engine.stats(), .maps = co_await self->maps.count(), .edge = {}, .others = {}};
@@ -197,7 +197,7 @@ void ProxyHttp::set_edge(const NodeEdgeEngine& edge) { impl_->edge = &edge; }
 void ProxyHttp::add_families(std::function<std::vector<prometheus::MetricFamily>()> families) {
   impl_->families.push_back(std::move(families));
 }
-void ProxyHttp::add_page(std::string path, std::function<http::Answer()> page) {
+void ProxyHttp::add_page(std::string path, std::function<http::Answer(const http::Request&)> page) {
   impl_->pages[std::move(path)] = std::move(page);
 }
 void ProxyHttp::service_changed() { impl_->metrics.service_changed(); }

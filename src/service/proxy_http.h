@@ -39,7 +39,7 @@ class ProxyHttp {
   /// What other parts of the node's agent have to tell in /metrics; asked at each scrape.
   void add_families(std::function<std::vector<prometheus::MetricFamily>()> families);
   /// A page of theirs beside /metrics, by its path; the answer to each request for it.
-  void add_page(std::string path, std::function<http::Answer()> page);
+  void add_page(std::string path, std::function<http::Answer(const http::Request&)> page);
 
   /// As kube::Informer reports changes, after the engine has them.
   void service_changed();

@@ -4,6 +4,8 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 
+#include <algorithm>
+
 namespace weft::http {
 
 namespace beast_http = boost::beast::http;
@@ -27,7 +29,10 @@ Expected<Request> parse_request(std::string_view head) {
     return fail(ErrorCode::method_not_allowed, "only GET and HEAD are answered");
   std::string_view target = message.target();
   if (!target.starts_with('/')) return fail(ErrorCode::bad_request, "malformed HTTP request: no path");
-  return Request{std::string(message.method_string()), std::string(target.substr(0, target.find('?')))};
+  auto mark = std::min(target.find('?'), target.size());
+  auto query = target.substr(std::min(mark + 1, target.size()));
+  return Request{std::string(message.method_string()), std::string(target.substr(0, mark)),
+                 std::string(query)};
 }
 
 }  // namespace weft::http

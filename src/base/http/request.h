@@ -15,6 +15,7 @@ inline constexpr size_t kMaxHead = 8192;
 struct Request {
   std::string method;  ///< GET or HEAD
   std::string path;    ///< as sent, without the query: "/healthz"
+  std::string query;   ///< as sent, what is behind the '?'; empty without one
 };
 
 /// Reads a whole head (RFC 9112), up to and with its empty line. Strict: bad_request when it is no HTTP/1

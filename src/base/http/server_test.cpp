@@ -162,6 +162,8 @@ TEST(HttpRequest, IsReadStrictly) {
     auto request = parse_request(head);
     return request ? request->path : std::string();
   };
+  EXPECT_EQ(parse_request("GET /a?b=1?2 HTTP/1.1\r\nHost: x\r\n\r\n")->query, "b=1?2");
+  EXPECT_EQ(parse_request("GET /a HTTP/1.1\r\nHost: x\r\n\r\n")->query, "");
   EXPECT_EQ(path("GET /a/b?c HTTP/1.1\r\nHost: x\r\n\r\n"), "/a/b");
   EXPECT_EQ(path("HEAD / HTTP/1.0\r\n\r\n"), "/");
   EXPECT_EQ(path("GET http://x/a HTTP/1.1\r\n\r\n"), "");

@@ -1,0 +1,89 @@
+#include "observe/recent_flows.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <utility>
+
+#include "datapath/prefix_key.h"
+
+namespace weft::observe {
+namespace {
+
+json::object end_json(const IpAddr& address, uint16_t port, const Names& names) {
+  return {{"pod", names.pod_at(address)}, {"address", address.str()}, {"port", port}};
+}
+
+json::value service_json(const weft_socket_event& event, const Names& names) {
+  if (event.frontend_port == 0) return nullptr;
+  auto address = datapath::addr_of(event.frontend);
+  auto port = ntohs(event.frontend_port);
+  return json::object{
+      {"name", names.service_at(address, port, event.protocol)}, {"address", address.str()}, {"port", port}};
+}
+
+json::object flow_json(const weft_socket_event& event, const Names& names) {
+  auto from = end_json(datapath::addr_of(event.local), ntohs(event.local_port), names);
+  auto to = end_json(datapath::addr_of(event.remote), ntohs(event.remote_port), names);
+  if (event.accepted != 0) std::swap(from, to);
+  const bool failed = event.kind == WEFT_SOCKET_FAILED;
+  const char* error = failed && event.error != 0 ? strerrorname_np(event.error) : "";
+  return {{"event", kind_name(event.kind)},
+          {"verdict", failed ? "ERROR" : "FORWARDED"},
+          {"error", error ? error : ""},
+          {"protocol", event.protocol == IPPROTO_UDP ? "UDP" : "TCP"},
+          {"seen_at", event.accepted != 0 ? "to" : "from"},
+          {"from", std::move(from)},
+          {"to", std::move(to)},
+          {"service", service_json(event, names)},
+          {"took_us", event.took_ns / 1000},
+          {"sent", event.sent},
+          {"received", event.received}};
+}
+
+}  // namespace
+
+std::string_view kind_name(uint8_t kind) {
+  switch (kind) {
+    case WEFT_SOCKET_CONNECTED:
+      return "connected";
+    case WEFT_SOCKET_ACCEPTED:
+      return "accepted";
+    case WEFT_SOCKET_FAILED:
+      return "failed";
+    case WEFT_SOCKET_CLOSED:
+      return "closed";
+    default:
+      return "sent";
+  }
+}
+
+void RecentFlows::add(const weft_socket_event& event) {
+  if (ring_.size() < kMost)
+    ring_.push_back(event);
+  else
+    ring_[next_ % kMost] = event;
+  ++next_;
+}
+
+json::object RecentFlows::to_json(uint64_t after, uint64_t lost, const Names& names, kube::TimePoint wall,
+                                  uint64_t monotonic_ns) const {
+  json::array list;
+  // Another agent's number: its events are all new.
+  uint64_t first = after > next_ ? 0 : after;
+  first = std::max(first, next_ - std::min<uint64_t>(next_, kMost));
+  const uint64_t end = std::min(next_, first + kPage);
+  for (uint64_t number = first; number < end; ++number) {
+    const auto& event = ring_[number % kMost];
+    auto age = std::chrono::nanoseconds(static_cast<int64_t>(monotonic_ns - event.time_ns));
+    auto item = flow_json(event, names);
+    item["time"] = kube::format_micro_time(wall - std::chrono::duration_cast<std::chrono::microseconds>(age));
+    list.push_back(std::move(item));
+  }
+  return {{"next", end}, {"lost", lost}, {"flows", std::move(list)}};
+}
+
+}  // namespace weft::observe
