@@ -57,6 +57,10 @@ Expected<ClusterLayout> make_layout(const ClusterOptions& options, int number) {
   if (options.nodes < 1 || options.nodes > kMaxNodes)
     return fail(ErrorCode::invalid, fmt::format("--nodes {}: must be 1 to {}", options.nodes, kMaxNodes));
   WEFT_TRY(auto cgroup_root, cgroup2_root());
+  return layout_below(cgroup_root, options, number);
+}
+
+ClusterLayout layout_below(const std::string& cgroup_root, const ClusterOptions& options, int number) {
   ClusterLayout layout;
   layout.name = options.name;
   layout.run_dir = fmt::format("{}/{}", kRunRoot, options.name);

@@ -73,6 +73,8 @@ inline constexpr int kMaxNodes = 100;
 /// `number` (0 to 254) tells clusters on one machine apart: their node networks are 172.30.NUMBER.0/24 and
 /// fd00:172:NUMBER::/64. Pod and Service ranges live in the nodes' namespaces and may repeat.
 Expected<ClusterLayout> make_layout(const ClusterOptions& options, int number);
+/// The same for options that are known to be good. Pure.
+ClusterLayout layout_below(const std::string& cgroup_root, const ClusterOptions& options, int number);
 
 /// The number of the cluster that owns the folder /run/weft/NAME, or a free one, written there. Safe against
 /// another `weft up` doing the same.

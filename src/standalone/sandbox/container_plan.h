@@ -14,7 +14,7 @@ namespace weft::standalone::sandbox {
 struct ContainerSetting {
   PodFacts facts;
   const NodeContext& node;
-  const PodName& name;
+  const kube::PodName& name;
   std::string netns;  ///< name in /run/netns; "": the node's
   std::string dir;    ///< the pod's folder: etc/ has resolv.conf, hosts and hostname
 };

@@ -25,8 +25,8 @@ struct NodeContext {
   std::string cni_socket;
   std::vector<std::string> addresses;
   std::map<std::string, std::string> images;
-  ClusterDns dns;
-  ResolvConf resolv_conf;
+  kube::ClusterDns dns;
+  kube::ResolvConf resolv_conf;
   std::string program;  ///< our own binary
 };
 

@@ -77,7 +77,7 @@ struct PodRunner::Impl : std::enable_shared_from_this<Impl> {
   PodHost& host;
   std::shared_ptr<const kube::Pod> pod;
   PodIdentity identity;
-  PodName name;
+  kube::PodName name;
   std::vector<Container> init, main;
   std::map<std::string, std::string> volumes;       ///< name to folder of the host
   std::map<std::string, VolumeFiles> volume_files;  ///< what was written last
@@ -206,7 +206,7 @@ void PodRunner::Impl::sync() {
 
 /// Volumes made of objects are compared and rewritten at every look: that is how they follow their objects.
 bool PodRunner::Impl::prepare_volumes() {
-  auto made = pod_name(*pod, host.node().dns.domain);
+  auto made = kube::pod_name(*pod, host.node().dns.domain);
   if (!made) {
     warn("FailedCreatePodSandBox", made.error().message);
     return false;
@@ -273,7 +273,7 @@ void PodRunner::Impl::attach() {
 Expected<void> PodRunner::Impl::write_files() {
   if (files_written) return {};
   const auto& node = host.node();
-  auto dns = pod_dns(*pod, node.dns, node.resolv_conf);
+  auto dns = kube::pod_dns(*pod, node.dns, node.resolv_conf);
   for (const auto& warning : dns.warnings) host.event(*pod, "", true, "DNSConfigForming", warning);
   std::error_code error;
   fs::create_directories(dir() + "/etc", error);
@@ -282,7 +282,7 @@ Expected<void> PodRunner::Impl::write_files() {
     out << text;
     return static_cast<bool>(out.flush());
   };
-  bool ok = write("resolv.conf", write_resolv_conf(dns.conf)) &&
+  bool ok = write("resolv.conf", kube::write_resolv_conf(dns.conf)) &&
             write("hosts", pod_hosts(*pod, name, addresses)) && write("hostname", name.kernel + "\n");
   if (!ok) return fail(ErrorCode::system, fmt::format("cannot write {}/etc", dir()));
   files_written = true;

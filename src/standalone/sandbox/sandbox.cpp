@@ -32,10 +32,10 @@ namespace {
 /// How soon a node that is cut off, or back, is noticed.
 constexpr auto kLookAtLinks = std::chrono::milliseconds(200);
 
-ResolvConf load_resolv_conf(const std::string& path) {
+kube::ResolvConf load_resolv_conf(const std::string& path) {
   std::ifstream file(path);
   std::string text{std::istreambuf_iterator<char>(file), {}};
-  return parse_resolv_conf(text);
+  return kube::parse_resolv_conf(text);
 }
 
 NodeContext context_of(const SandboxOptions& options, const SandboxNode& node) {
