@@ -1,0 +1,112 @@
+#include "standalone/apimachinery/new_objects.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "kube/codec.h"
+#include "kube/registry.h"
+#include "kube/service.h"
+#include "standalone/apimachinery/fields.h"
+#include "standalone/apimachinery/kinds.h"
+#include "standalone/apimachinery/service_families.h"
+#include "standalone/apimachinery/validation.h"
+
+namespace weft::standalone {
+namespace {
+
+/// Where addresses begin that nobody asked for: behind those that people choose by hand.
+constexpr uint64_t kFirstGiven = 256;
+
+std::unexpected<Error> refused(const FieldErrors& errors) {
+  std::string text;
+  for (const auto& error : errors) text += (text.empty() ? "" : "; ") + error.text();
+  return fail(ErrorCode::invalid, std::move(text));
+}
+
+/// A kind in the version that is served, or in an older one of the same shape.
+const kube::KindInfo* find_kind(const json::value& object) {
+  auto version = kube::string_at(object, "apiVersion");
+  auto kind = kube::string_at(object, "kind");
+  auto slash = version.find('/');
+  auto group = slash == version.npos ? std::string_view() : version.substr(0, slash);
+  const auto& all = kube::builtin_kinds();
+  auto at = std::ranges::find_if(all, [&](const kube::KindInfo& info) {
+    return info.resource.kind == kind && info.resource.group == group;
+  });
+  return at == all.end() ? nullptr : &*at;
+}
+
+bool wants_address(const kube::ServiceSpec& spec) {
+  return spec.type != "ExternalName" && spec.clusterIP.empty() && spec.clusterIPs.empty();
+}
+
+}  // namespace
+
+NewObjects::NewObjects(const ServiceRanges& ranges) : ranges_(ranges), services_(ranges) {}
+
+Expected<void> NewObjects::complete(json::value& object) {
+  const auto* kind = find_kind(object);
+  if (!kind || !object.is_object()) return {};
+  prune(object, *kind->schema);
+  WEFT_CHECK(check_types(object, *kind->schema));
+  drop_nulls(object, *kind->schema);
+  json::object status;
+  if (const auto* told = kube::member(object, "status"); told && told->is_object())
+    status = told->get_object();
+  default_object(kind->resource, *kind->schema, object);
+  auto& meta = kube::object_at(object.get_object(), "metadata");
+  if (!meta.contains("uid")) meta["uid"] = fmt::format("00000000-0000-4000-8000-{:012x}", ++count_);
+  if (kind->resource.namespaced && !meta.contains("namespace")) meta["namespace"] = "default";
+  // A server names such objects by chance; here the same manifests give the same.
+  if (!meta.contains("name") && meta.contains("generateName"))
+    meta["name"] = fmt::format("{}{}", std::string_view(meta["generateName"].as_string()), count_);
+  prepare_for_create(kind->resource, kind->has_status, object);
+  if (kind->resource.kind == "Service") WEFT_CHECK(give_addresses(object));
+  if (auto errors = validate_create(kind->resource, *kind->schema, object); !errors.empty())
+    return refused(errors);
+  if (!status.empty()) object.get_object()["status"] = std::move(status);
+  return {};
+}
+
+IpAddr NewObjects::next_address(const IpPrefix& range) {
+  uint64_t at = std::min(kFirstGiven, range.size() / 16);
+  auto base = range.base();
+  while (!given_.insert(base.plus(at)).second) ++at;
+  return base.plus(at);
+}
+
+Expected<void> NewObjects::give_addresses(json::value& service) {
+  WEFT_TRY(auto object, kube::decode<kube::Service>(service));
+  auto& spec = object.spec;
+  if (wants_address(spec)) {
+    std::vector<std::string> families;
+    for (const auto& range : ranges_.cluster_ips) families.emplace_back(range.addr.is_v4() ? "IPv4" : "IPv6");
+    if (auto errors = choose_families(spec, nullptr, families); !errors.empty()) return refused(errors);
+    for (const auto& family : spec.ipFamilies) {
+      auto range = std::ranges::find(ranges_.cluster_ips, family == "IPv4",
+                                     [](const IpPrefix& prefix) { return prefix.addr.is_v4(); });
+      if (range != ranges_.cluster_ips.end()) spec.clusterIPs.push_back(next_address(*range).str());
+    }
+    if (!spec.clusterIPs.empty()) spec.clusterIP = spec.clusterIPs.front();
+    service = kube::encode(object);
+  }
+  // On failure the object is of no use.
+  auto before = service;
+  auto taken = services_.allocate(service, nullptr);
+  if (taken) {
+    taken->commit();
+    return {};
+  }
+  // Addresses of another cluster's ranges are taken as they are.
+  bool written = !spec.clusterIP.empty() && !wants_address(spec) &&
+                 std::ranges::none_of(ranges_.cluster_ips, [&](const IpPrefix& range) {
+                   auto address = IpAddr::parse(spec.clusterIP);
+                   return address && range.contains(*address);
+                 });
+  if (!written) return refused(taken.error());
+  service = std::move(before);
+  return {};
+}
+
+}  // namespace weft::standalone

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+
+#include "base/error.h"
+#include "base/ip.h"
+#include "kube/json.h"
+#include "standalone/apimachinery/service_allocator.h"
+
+namespace weft::standalone {
+
+/// What an API server would store of new objects, for those who have manifests and no server. Addresses of
+/// Services that do not ask for any are given in order, so that the same manifests give the same each time.
+class NewObjects {
+ public:
+  explicit NewObjects(const ServiceRanges& ranges);
+
+  /// Completes an object in place as a create would: types checked, defaults, a uid, the Service's addresses.
+  /// Its status stays, so that what `kubectl get -o yaml` has printed is taken as it is. An object of a kind
+  /// that is not built in is left alone. Fails as the server would: "spec.ports[0].port: Invalid value: …",
+  /// several joined by "; ".
+  Expected<void> complete(json::value& object);
+
+ private:
+  Expected<void> give_addresses(json::value& service);
+  IpAddr next_address(const IpPrefix& range);
+
+  ServiceRanges ranges_;
+  ServiceAllocator services_;
+  std::set<IpAddr> given_;
+  uint64_t count_ = 0;
+};
+
+}  // namespace weft::standalone

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "trace/world.h"
+
+/// Why something is not there, and what is there instead: for people whose objects do not fit together.
+namespace weft::trace {
+
+struct Hint {
+  std::string reason;
+  std::string fix;
+};
+
+/// Of a Service none of whose endpoints takes this port's traffic.
+Hint why_no_endpoints(const World& world, const std::string& service, const kube::ServicePort& port, bool v6);
+
+/// Of a Service that is asked for a port that it does not have; `port` in host order, `protocol` IPPROTO_….
+Hint why_no_port(const World& world, const std::string& service, uint16_t port, uint8_t protocol);
+
+/// Of a name under the cluster's domain that nobody has, as a client of namespace `ns` asked for it.
+Hint why_no_name(const World& world, const std::string& host, const std::string& ns);
+
+/// "TCP".
+std::string protocol_text(uint8_t protocol);
+
+/// "a=b, c=d".
+std::string labels_text(const kube::StringMap& labels);
+
+}  // namespace weft::trace

@@ -1,0 +1,342 @@
+#include "trace/manifest_reader.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "kube/apps.h"
+#include "kube/codec.h"
+#include "kube/node_addresses.h"
+#include "kube/resource.h"
+
+namespace weft::trace {
+namespace {
+
+constexpr const char* kNamespaceName = "kubernetes.io/metadata.name";
+/// Addresses of a range that pods do not get: its base, and the node's own.
+constexpr uint64_t kFirstPod = 2;
+
+std::string place_of(const kube::YamlDocument* document) {
+  return document ? fmt::format("{}:{}: ", document->file, document->line) : std::string();
+}
+
+bool is_workload(std::string_view kind) {
+  return kind == "Deployment" || kind == "ReplicaSet" || kind == "StatefulSet" || kind == "DaemonSet" ||
+         kind == "Job";
+}
+
+/// "Kind/namespace/name" of the controller that owns it; empty: none.
+std::string controller_of(const json::value& object) {
+  const auto* owners = kube::at_path(object, "metadata.ownerReferences");
+  if (!owners || !owners->is_array()) return {};
+  for (const auto& owner : owners->get_array()) {
+    const auto* controls = kube::member(owner, "controller");
+    if (controls && controls->is_bool() && controls->get_bool())
+      return fmt::format("{}/{}/{}", kube::string_at(owner, "kind"),
+                         kube::string_at(object, "metadata.namespace"), kube::string_at(owner, "name"));
+  }
+  return {};
+}
+
+/// Services that ask for certain addresses before those that take what is left.
+std::vector<const kube::YamlDocument*> by_need(const std::vector<kube::YamlDocument>& manifests) {
+  std::vector<const kube::YamlDocument*> asking, others;
+  for (const auto& document : manifests)
+    (kube::string_at(document.value, "spec.clusterIP").empty() ? others : asking).push_back(&document);
+  asking.insert(asking.end(), others.begin(), others.end());
+  return asking;
+}
+
+int64_t number_at(const json::value& object, std::string_view path, int64_t otherwise) {
+  const auto* value = kube::at_path(object, path);
+  return value && value->is_int64() ? value->get_int64() : otherwise;
+}
+
+}  // namespace
+
+Expected<ManifestReader::Item> ManifestReader::complete(const kube::YamlDocument& document, bool assumed) {
+  Item item{.value = document.value, .document = assumed ? nullptr : &document, .kind = {}, .key = {}};
+  if (auto done = machinery_.complete(item.value); !done)
+    return fail(ErrorCode::invalid,
+                place_of(item.document) + fmt::format("{} {}: {}", kube::string_at(item.value, "kind"),
+                                                      kube::string_at(item.value, "metadata.name"),
+                                                      done.error().message));
+  item.kind = kube::string_at(item.value, "kind");
+  item.key =
+      key_of(kube::string_at(item.value, "metadata.namespace"), kube::string_at(item.value, "metadata.name"));
+  return item;
+}
+
+Expected<void> ManifestReader::read(const std::vector<kube::YamlDocument>& manifests) {
+  std::vector<Item> items;
+  std::set<std::string> written;
+  for (const auto* document_at : by_need(manifests)) {
+    const auto& document = *document_at;
+    WEFT_TRY(auto item, complete(document, false));
+    world_.origins.written(item.kind, item.key, document);
+    written.insert(item.kind + "/" + item.key);
+    if (auto owner = controller_of(item.value); !owner.empty()) {
+      owners_.insert(owner);
+      if (item.kind == "ReplicaSet") owner_of_[item.kind + "/" + item.key] = owner;
+    }
+    items.push_back(std::move(item));
+  }
+  for (const auto& document : machinery_.assumed) {
+    WEFT_TRY(auto item, complete(document, true));
+    // A Service that is written comes with its own slices.
+    auto service = kube::string_at(item.value, "metadata.namespace");
+    const auto* labels = kube::at_path(item.value, "metadata.labels");
+    auto of = labels ? kube::member(*labels, "kubernetes.io/service-name") : nullptr;
+    bool replaced = of && of->is_string() &&
+                    written.contains("Service/" + key_of(service, std::string_view(of->get_string())));
+    if (replaced || written.contains(item.kind + "/" + item.key)) continue;
+    world_.origins.assumed(item.kind, item.key);
+    items.push_back(std::move(item));
+  }
+  // Pods are placed on nodes, so these are known first; those that are written before those that are made.
+  auto rank = [](const Item& item) { return item.kind == "Node" ? 0 : is_workload(item.kind) ? 2 : 1; };
+  for (int now = 0; now < 3; ++now) {
+    for (const auto& item : items) {
+      if (rank(item) == now) WEFT_CHECK(add(item));
+    }
+  }
+  name_namespaces();
+  return {};
+}
+
+template <class T>
+Expected<Ptr<T>> ManifestReader::decoded(const Item& item) const {
+  auto object = kube::decode<T>(item.value);
+  if (!object)
+    return fail(ErrorCode::invalid, place_of(item.document) + fmt::format("{} {}: {}", item.kind, item.key,
+                                                                          object.error().message));
+  return std::make_shared<const T>(std::move(*object));
+}
+
+template <class T>
+Expected<void> ManifestReader::add_to(ByKey<T>& list, const Item& item) {
+  WEFT_TRY(auto object, decoded<T>(item));
+  list[item.key] = std::move(object);
+  return {};
+}
+
+template <class T>
+Expected<void> ManifestReader::add_for_gateways(const Item& item) {
+  WEFT_TRY(auto object, decoded<T>(item));
+  for_gateways.push_back([object](gateway::GatewayPlan& plan) { plan.apply<T>(nullptr, object); });
+  return {};
+}
+
+template <class T>
+Expected<void> ManifestReader::add_route(const Item& item) {
+  WEFT_TRY(auto object, decoded<T>(item));
+  RouteNames names{.kind = item.kind, .key = item.key, .hostnames = {}};
+  if constexpr (requires { object->spec.hostnames; }) names.hostnames = object->spec.hostnames;
+  world_.routes.push_back(std::move(names));
+  for_gateways.push_back([object](gateway::GatewayPlan& plan) { plan.apply<T>(nullptr, object); });
+  return {};
+}
+
+Expected<void> ManifestReader::add(const Item& item) {
+  const auto& kind = item.kind;
+  if (kind == "Node") return add_to(world_.nodes, item);
+  if (kind == "Pod") return add_pod(item);
+  if (is_workload(kind)) return add_workload(item);
+  if (kind == "Namespace") return add_to(world_.namespaces, item);
+  if (kind == "Service") return add_to(world_.services, item);
+  if (kind == "Endpoints") return add_to(endpoints, item);
+  if (kind == "AddressPool") return add_to(pools, item);
+  if (kind == "NetworkPolicy") return add_to(policies, item);
+  if (kind == "ClusterNetworkPolicy") return add_to(cluster_policies, item);
+  if (kind == "EndpointSlice") {
+    WEFT_TRY(auto slice, decoded<kube::EndpointSlice>(item));
+    slices.push_back(std::move(slice));
+    return {};
+  }
+  if (kind == "Gateway") {
+    WEFT_CHECK(add_to(world_.gateways, item));
+    return add_for_gateways<kube::Gateway>(item);
+  }
+  if (kind == "GatewayClass") return add_for_gateways<kube::GatewayClass>(item);
+  if (kind == "ListenerSet") return add_for_gateways<kube::ListenerSet>(item);
+  if (kind == "HTTPRoute") return add_route<kube::HTTPRoute>(item);
+  if (kind == "GRPCRoute") return add_route<kube::GRPCRoute>(item);
+  if (kind == "TLSRoute") return add_route<kube::TLSRoute>(item);
+  if (kind == "TCPRoute") return add_route<kube::TCPRoute>(item);
+  if (kind == "UDPRoute") return add_route<kube::UDPRoute>(item);
+  if (kind == "ReferenceGrant") return add_for_gateways<kube::ReferenceGrant>(item);
+  if (kind == "BackendTLSPolicy") return add_for_gateways<kube::BackendTLSPolicy>(item);
+  if (kind == "ConfigMap") return add_for_gateways<kube::ConfigMap>(item);
+  if (kind == "Ingress") {
+    WEFT_TRY(auto object, decoded<kube::Ingress>(item));
+    RouteNames names{.kind = kind, .key = item.key, .hostnames = {}};
+    for (const auto& rule : object->spec.rules) names.hostnames.push_back(rule.host);
+    world_.routes.push_back(std::move(names));
+    return add_for_gateways<kube::Ingress>(item);
+  }
+  if (kind == "IngressClass") return add_for_gateways<kube::IngressClass>(item);
+  // Proxies read no others.
+  if (kind == "Secret" && kube::string_at(item.value, "type") == "kubernetes.io/tls")
+    return add_for_gateways<kube::Secret>(item);
+  return {};
+}
+
+Expected<void> ManifestReader::add_pod(const Item& item) {
+  WEFT_TRY(auto object, decoded<kube::Pod>(item));
+  auto pod = *object;
+  if (auto owner = controller_of(item.value); !owner.empty()) {
+    world_.workloads[owner].push_back(item.key);
+    if (auto above = owner_of_.find(owner); above != owner_of_.end())
+      world_.workloads[above->second].push_back(item.key);
+  }
+  place(pod);
+  give_address(pod);
+  world_.pods[item.key] = std::make_shared<const kube::Pod>(std::move(pod));
+  return {};
+}
+
+bool ManifestReader::has_own_pods(const Item& workload) const {
+  return owners_.contains(workload.kind + "/" + workload.key);
+}
+
+Expected<void> ManifestReader::add_workload(const Item& item) {
+  auto& pods = world_.workloads[item.kind + "/" + item.key];
+  if (has_own_pods(item)) return {};
+  auto name = std::string(kube::string_at(item.value, "metadata.name"));
+  if (item.kind == "DaemonSet") {
+    size_t count = 0;
+    for (const auto& node : nodes_for(item))
+      WEFT_CHECK(add_pod_of(item, fmt::format("{}-{}", name, count++), node, {}, {}));
+    return {};
+  }
+  int64_t replicas = item.kind == "Job" ? number_at(item.value, "spec.parallelism", 1)
+                                        : number_at(item.value, "spec.replicas", 1);
+  int64_t first = number_at(item.value, "spec.ordinals.start", 0);
+  for (int64_t i = 0; i < replicas; ++i) {
+    auto pod = fmt::format("{}-{}", name, first + i);
+    json::object labels, spec;
+    if (item.kind == "StatefulSet") {
+      labels = {{"statefulset.kubernetes.io/pod-name", pod},
+                {"apps.kubernetes.io/pod-index", std::to_string(first + i)}};
+      spec = {{"hostname", pod}, {"subdomain", kube::string_at(item.value, "spec.serviceName")}};
+    }
+    WEFT_CHECK(add_pod_of(item, pod, "", std::move(labels), std::move(spec)));
+  }
+  if (pods.empty()) world_.notes.push_back(fmt::format("{} {} has no pods", item.kind, item.key));
+  return {};
+}
+
+/// The object of a pod of the workload's template.
+Expected<void> ManifestReader::add_pod_of(const Item& workload, const std::string& name,
+                                          const std::string& node, json::object more_labels,
+                                          json::object more_spec) {
+  const auto* pod_template = kube::at_path(workload.value, "spec.template");
+  if (!pod_template || !pod_template->is_object()) return {};
+  auto object = pod_template->get_object();
+  object["apiVersion"] = "v1";
+  object["kind"] = "Pod";
+  auto& meta = kube::object_at(object, "metadata");
+  meta["name"] = name;
+  meta["namespace"] = kube::string_at(workload.value, "metadata.namespace");
+  meta["ownerReferences"] = json::array{{{"apiVersion", kube::string_at(workload.value, "apiVersion")},
+                                         {"kind", workload.kind},
+                                         {"name", kube::string_at(workload.value, "metadata.name")},
+                                         {"uid", kube::string_at(workload.value, "metadata.uid")},
+                                         {"controller", true}}};
+  auto& labels = kube::object_at(object, "metadata.labels");
+  for (const auto& label : more_labels) labels[label.key()] = label.value();
+  auto& spec = kube::object_at(object, "spec");
+  for (const auto& field : more_spec) spec[field.key()] = field.value();
+  if (!node.empty()) spec["nodeName"] = node;
+  Item pod{.value = std::move(object),
+           .document = workload.document,
+           .kind = "Pod",
+           .key = key_of(kube::string_at(workload.value, "metadata.namespace"), name)};
+  if (auto done = machinery_.complete(pod.value); !done)
+    return fail(ErrorCode::invalid,
+                place_of(workload.document) +
+                    fmt::format("{} {}: its pods: {}", workload.kind, workload.key, done.error().message));
+  world_.origins.made("Pod", pod.key, workload.kind, workload.key);
+  return add_pod(pod);
+}
+
+/// The nodes that a DaemonSet's pods may run on.
+std::vector<std::string> ManifestReader::nodes_for(const Item& daemon_set) const {
+  std::vector<std::string> out;
+  kube::Pod pod;
+  if (const auto* spec = kube::at_path(daemon_set.value, "spec.template.spec")) {
+    if (auto decoded = kube::decode<kube::PodSpec>(*spec)) pod.spec = std::move(*decoded);
+  }
+  for (const auto& [name, node] : world_.nodes) {
+    if (!machinery_.place(pod, {}, {{name, node}}).empty()) out.push_back(name);
+  }
+  return out;
+}
+
+void ManifestReader::place(kube::Pod& pod) {
+  if (pod.spec.nodeName.empty() && pod.status.podIP.empty())
+    pod.spec.nodeName = machinery_.place(pod, pods_of_nodes_, world_.nodes);
+  if (!pod.spec.nodeName.empty()) ++pods_of_nodes_[pod.spec.nodeName];
+}
+
+/// What a pod's status says once it runs, unless it says something itself.
+void ManifestReader::give_address(kube::Pod& pod) {
+  auto& status = pod.status;
+  bool told = !status.podIP.empty() || (!status.phase.empty() && status.phase != "Pending");
+  auto node = world_.nodes.find(pod.spec.nodeName);
+  if (told || node == world_.nodes.end()) return;
+  std::vector<std::string> addresses;
+  auto of_node = kube::internal_addresses(*node->second);
+  for (const auto& address : of_node) status.hostIPs.emplace_back().ip = address.str();
+  if (!status.hostIPs.empty()) status.hostIP = status.hostIPs.front().ip;
+  if (pod.spec.hostNetwork) {
+    for (const auto& address : of_node) addresses.push_back(address.str());
+  } else {
+    for (const auto& text : node->second->spec.podCIDRs) {
+      auto range = IpPrefix::parse(text);
+      if (!range) continue;
+      auto [at, first] = next_address_.try_emplace(text, kFirstPod);
+      addresses.push_back(range->base().plus(at->second++).str());
+    }
+  }
+  if (addresses.empty()) return;
+  status.phase = "Running";
+  status.podIP = addresses.front();
+  for (auto& address : addresses) status.podIPs.emplace_back().ip = std::move(address);
+  status.conditions.clear();
+  for (const char* type : {"Initialized", "ContainersReady", "Ready", "PodScheduled"}) {
+    auto& condition = status.conditions.emplace_back();
+    condition.type = type;
+    condition.status = "True";
+  }
+}
+
+/// Namespaces that objects name and nobody has written.
+void ManifestReader::name_namespaces() {
+  std::set<std::string> named{"default", "kube-system"};
+  auto note = [&](const auto& list) {
+    for (const auto& [key, object] : list) named.insert(object->metadata.namespace_);
+  };
+  note(world_.pods);
+  note(world_.services);
+  note(world_.gateways);
+  note(policies);
+  for (const auto& route : world_.routes) named.insert(route.key.substr(0, route.key.find('/')));
+  for (const auto& name : named) {
+    if (world_.namespaces.contains(name)) continue;
+    kube::Namespace made;
+    made.metadata.name = name;
+    made.metadata.labels[kNamespaceName] = name;
+    world_.namespaces[name] = std::make_shared<const kube::Namespace>(std::move(made));
+    world_.origins.assumed("Namespace", name);
+    if (name != "default" && name != "kube-system")
+      world_.notes.push_back(fmt::format(
+          "Namespace {} is not among the manifests: it is taken to have no labels of its own", name));
+  }
+  for (const auto& [name, object] : world_.namespaces)
+    for_gateways.push_back(
+        [object](gateway::GatewayPlan& plan) { plan.apply<kube::Namespace>(nullptr, object); });
+}
+
+}  // namespace weft::trace

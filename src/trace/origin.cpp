@@ -1,0 +1,48 @@
+#include "trace/origin.h"
+
+namespace weft::trace {
+
+std::string key_of(std::string_view namespace_, std::string_view name) {
+  std::string out(namespace_);
+  if (!out.empty()) out += '/';
+  return out += name;
+}
+
+std::string ObjectRef::str() const {
+  return kind + " " + key_of(namespace_, name) + (part.empty() ? "" : " " + part);
+}
+
+void Origins::written(const std::string& kind, const std::string& key, const kube::YamlDocument& document) {
+  known_[kind + "/" + key] = {.document = &document, .from = {}};
+}
+
+void Origins::made(const std::string& kind, const std::string& key, const std::string& of_kind,
+                   const std::string& of_key) {
+  Origin origin{.document = nullptr, .from = of_kind + " " + of_key};
+  if (auto at = known_.find(of_kind + "/" + of_key); at != known_.end())
+    origin.document = at->second.document;
+  known_[kind + "/" + key] = std::move(origin);
+}
+
+void Origins::assumed(const std::string& kind, const std::string& key) {
+  known_[kind + "/" + key] = {.document = nullptr, .from = "assumed"};
+}
+
+ObjectRef Origins::find(const std::string& kind, const std::string& key, const std::string& part) const {
+  ObjectRef out;
+  out.kind = kind;
+  out.part = part;
+  auto slash = key.find('/');
+  if (slash != key.npos) out.namespace_ = key.substr(0, slash);
+  out.name = slash == key.npos ? key : key.substr(slash + 1);
+  auto at = known_.find(kind + "/" + key);
+  if (at == known_.end()) return out;
+  out.origin = at->second.from;
+  if (const auto* document = at->second.document) {
+    out.file = document->file;
+    out.line = out.origin.empty() && !part.empty() ? document->line_of(part) : document->line;
+  }
+  return out;
+}
+
+}  // namespace weft::trace

@@ -1,0 +1,125 @@
+#include <fmt/core.h>
+
+#include <tuple>
+
+#include "policy/reason.h"
+#include "trace/hints.h"
+#include "trace/walk.h"
+
+/// What policies say of a connection: read off the plan that nodes enforce.
+namespace weft::trace {
+namespace {
+
+std::string name_of(const World& world, const policy::Party& party) {
+  if (!party.pod.empty()) return "Pod " + party.pod;
+  if (!party.address) return "?";
+  if (auto node = world.node_at.find(*party.address); node != world.node_at.end())
+    return fmt::format("Node {} ({})", node->second, party.address->str());
+  return party.address->str();
+}
+
+}  // namespace
+
+policy::Party Walk::party(const IpAddr& peer) const {
+  return {.pod = source_.pod, .address = source_.address_for(peer)};
+}
+
+std::vector<ObjectRef> Walk::refs_of(const policy::Reason& reason) const {
+  std::vector<ObjectRef> out;
+  auto kind_of = [](const std::string& key) {
+    return key.contains('/') ? "NetworkPolicy" : "ClusterNetworkPolicy";
+  };
+  for (const auto& rule : reason.rules)
+    out.push_back(world_.origins.find(kind_of(rule.policy), rule.policy,
+                                      fmt::format("spec.{}[{}]", name_of(reason.direction), rule.index)));
+  if (reason.rules.empty()) {
+    for (const auto& key : reason.policies) out.push_back(world_.origins.find(kind_of(key), key));
+  }
+  return out;
+}
+
+/// As a peer of a NetworkPolicy would name it.
+std::string Walk::describe_peer(const policy::Party& peer) const {
+  if (auto at = world_.pods.find(peer.pod); at != world_.pods.end() && !at->second->spec.hostNetwork)
+    return fmt::format(
+        "{}namespaceSelector {{kubernetes.io/metadata.name={}}}",
+        at->second->metadata.labels.empty()
+            ? ""
+            : fmt::format("podSelector {{{}}} with ", labels_text(at->second->metadata.labels)),
+        at->second->metadata.namespace_);
+  auto address = peer.address;
+  if (!address && !peer.pod.empty()) {
+    auto all = world_.policies.addresses_of(peer.pod);
+    if (!all.empty()) address = all.front();
+  }
+  return address ? fmt::format("ipBlock {}/{}", address->str(), address->bits()) : "it";
+}
+
+Hop Walk::end_hop(policy::Direction direction, const policy::EndVerdict& verdict, const policy::Party& at,
+                  const policy::Party& peer, uint16_t port, bool service_port_allowed,
+                  uint16_t service_port) const {
+  auto hop = make_hop(std::string(name_of(direction)), fmt::format("{}: {}", at.pod, verdict.why));
+  auto reason = verdict.reason != 0 ? world_.policies.reason(verdict.reason)
+                : verdict.allowed   ? nullptr
+                                    : world_.policies.isolation(at.pod, direction);
+  if (reason) hop.by = refs_of(reason->reason);
+  if (verdict.audit) hop.notes.emplace_back("it is in audit: enforced, it would be denied");
+  if (verdict.allowed) return hop;
+  auto protocol = protocol_text(request_.protocol);
+  std::string fix;
+  if (service_port_allowed) {
+    fix = fmt::format(
+        "a rule allows port {}, which is the Service's: policies see the pod's port, so name {} {}",
+        service_port, protocol, port);
+  } else if (reason && reason->reason.kind == policy::Reason::Kind::isolation) {
+    auto names = reason->reason.policies;
+    fix = fmt::format(
+        "add an {} rule to NetworkPolicy {} (or to another that selects the pod): {} {}, port {} {}",
+        name_of(direction), names.empty() ? "" : names.front(),
+        direction == policy::Direction::ingress ? "from" : "to", describe_peer(peer), protocol, port);
+  } else if (reason && !reason->reason.rules.empty()) {
+    const auto& rule = reason->reason.rules.front();
+    fix = fmt::format("put an Accept rule before {}[{}] of ClusterNetworkPolicy {}, or take {} out of it",
+                      name_of(direction), rule.index, rule.policy, name_of(world_, peer));
+  }
+  const auto& [first, second] =
+      direction == policy::Direction::ingress ? std::tie(peer, at) : std::tie(at, peer);
+  auto says = std::string_view(verdict.why);
+  auto prefix = fmt::format("{} ", name_of(direction));
+  if (says.starts_with(prefix)) says.remove_prefix(prefix.size());
+  hop.end(Verdict::denied,
+          fmt::format("{} from {} to {} port {}/{} {}", name_of(direction), name_of(world_, first),
+                      name_of(world_, second), port, protocol, says),
+          std::move(fix));
+  return hop;
+}
+
+void Walk::ask_policies(Hop& hop, const policy::Party& from, const policy::Party& to, uint16_t port,
+                        uint16_t service_port) const {
+  auto result = world_.policies.evaluate(from, to, request_.protocol, port);
+  if (!result) {
+    auto unknown = make_hop("policy", "cannot be said");
+    unknown.end(Verdict::no_way, result.error().message);
+    hop.hops.push_back(std::move(unknown));
+    return;
+  }
+  // Rules that name the Service's port instead of the pod's are a common mistake.
+  std::optional<policy::Evaluation> by_service_port;
+  if (!result->allowed && service_port != 0 && service_port != port) {
+    if (auto again = world_.policies.evaluate(from, to, request_.protocol, service_port))
+      by_service_port = std::move(*again);
+  }
+  auto other = [&](const std::optional<policy::EndVerdict> policy::Evaluation::* end) {
+    return by_service_port && (*by_service_port).*end && ((*by_service_port).*end)->allowed;
+  };
+  using policy::Direction;
+  if (result->egress)
+    hop.hops.push_back(end_hop(Direction::egress, *result->egress, from, to, port,
+                               other(&policy::Evaluation::egress), service_port));
+  if (result->ingress)
+    hop.hops.push_back(end_hop(Direction::ingress, *result->ingress, to, from, port,
+                               other(&policy::Evaluation::ingress), service_port));
+  if (!result->egress && !result->ingress) hop.hops.push_back(make_hop("policy", result->why));
+}
+
+}  // namespace weft::trace

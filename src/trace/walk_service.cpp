@@ -1,0 +1,217 @@
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "gateway/infrastructure.h"
+#include "trace/hints.h"
+#include "trace/walk.h"
+
+/// From a Service's address to its endpoints, by the plan of the node that sees the connection.
+namespace weft::trace {
+namespace {
+
+std::string where(const IpAddr& addr, uint16_t port) {
+  return addr.is_v6() ? fmt::format("[{}]:{}", addr.str(), port) : fmt::format("{}:{}", addr.str(), port);
+}
+
+std::string_view words(service::Exclusion reason) {
+  switch (reason) {
+    case service::Exclusion::not_ready:
+      return "it is not ready";
+    case service::Exclusion::terminating:
+      return "it is being deleted";
+    case service::Exclusion::other_node:
+      return "it is on another node, and the policy is Local (or hints keep traffic on its node)";
+    case service::Exclusion::other_zone:
+      return "its hints are for another zone";
+    case service::Exclusion::duplicate:
+      return "another slice has it too";
+  }
+  return "";
+}
+
+std::string_view words(service::Choice choice) {
+  switch (choice) {
+    case service::Choice::ready:
+      return "those that are ready";
+    case service::Choice::same_node:
+      return "those that hints give to this node";
+    case service::Choice::same_zone:
+      return "those that hints give to this zone";
+    case service::Choice::terminating:
+      return "those that still serve while they are deleted, as none is ready";
+    case service::Choice::none:
+      return "none";
+  }
+  return "";
+}
+
+std::string_view words(service::FrontendKind kind) {
+  switch (kind) {
+    case service::FrontendKind::cluster_ip:
+      return "the cluster address";
+    case service::FrontendKind::external_ip:
+      return "the external address";
+    case service::FrontendKind::load_balancer:
+      return "the load balancer's address";
+    case service::FrontendKind::node_port:
+      return "a node port";
+  }
+  return "";
+}
+
+}  // namespace
+
+const std::vector<service::SlicePtr>& Walk::slices_of(const std::string& service) const {
+  static const std::vector<service::SlicePtr> none;
+  auto at = world_.slices.find(service);
+  return at == world_.slices.end() ? none : at->second;
+}
+
+/// Where a connection from outside comes in.
+std::string Walk::entry_node(const Target& to) const {
+  if (auto node = world_.node_at.find(to.addr); node != world_.node_at.end()) return node->second;
+  const auto& announcement = world_.announcements.announcement(to.addr);
+  if (!announcement.owner.empty()) return announcement.owner;
+  return world_.nodes.empty() ? std::string() : world_.nodes.begin()->first;
+}
+
+std::optional<Walk::Way> Walk::find_way(const Target& to, const std::string& node,
+                                        std::vector<std::string>& owners) const {
+  auto at = world_.services_at.find(to.addr);
+  bool is_node = world_.node_at.contains(to.addr);
+  const auto& candidates = at != world_.services_at.end() ? at->second : world_.node_port_services;
+  if (at == world_.services_at.end() && !is_node) return std::nullopt;
+  auto facts = world_.facts_of(node);
+  // The node ports of all nodes are offered wherever a connection to them begins.
+  if (is_node && std::ranges::find(facts.addresses, to.addr) == facts.addresses.end())
+    facts.addresses = {to.addr};
+  for (const auto& key : candidates) {
+    const auto& service = world_.services.at(key);
+    auto plan = service::plan_service(*service, slices_of(key), facts);
+    for (size_t i = 0; i < plan.frontends.size(); ++i) {
+      const auto& front = plan.frontends[i];
+      if (front.addr == to.addr && front.port == to.port &&
+          static_cast<uint8_t>(front.protocol) == request_.protocol)
+        return Way{.key = key, .service = service, .plan = std::move(plan), .frontend = i};
+    }
+    if (!is_node) owners.push_back(key);
+  }
+  return std::nullopt;
+}
+
+Hop Walk::refuse_port(const Target& to, const std::vector<std::string>& owners) const {
+  const auto& key = owners.front();
+  auto hop =
+      make_hop("service", fmt::format("{}, an address of Service {}", to.addr.str(), fmt::join(owners, ", ")),
+               {world_.origins.find("Service", key, "spec.ports")});
+  auto hint = why_no_port(world_, key, to.port, request_.protocol);
+  // Cluster addresses refuse what they have no port for; others answer with nothing.
+  const auto& spec = world_.services.at(key)->spec;
+  bool cluster = spec.clusterIP == to.addr.str() || std::ranges::count(spec.clusterIPs, to.addr.str()) > 0;
+  hop.end(cluster && is_inside() ? Verdict::refused : Verdict::no_way, hint.reason, hint.fix);
+  return hop;
+}
+
+/// loadBalancerSourceRanges: nodes may always, pods and those outside only if they are listed.
+bool Walk::is_kept_out(const Way& way, Hop& hop) const {
+  const auto& front = way.front();
+  if (!front.sources || (source_.kind == Source::Kind::node)) return false;
+  auto from = source_.address_for(front.addr);
+  if (from &&
+      std::ranges::any_of(*front.sources, [&](const IpPrefix& range) { return range.contains(*from); }))
+    return false;
+  hop.by.push_back(world_.origins.find("Service", way.key, "spec.loadBalancerSourceRanges"));
+  hop.end(Verdict::dropped,
+          fmt::format("{} is in none of the loadBalancerSourceRanges of Service {}",
+                      from ? from->str() : "the client", way.key),
+          fmt::format("add a range with {} to spec.loadBalancerSourceRanges", from ? from->str() : "it"));
+  return true;
+}
+
+Hop Walk::through_service(const Target& to, const Way& way, const std::string& node) {
+  const auto& front = way.front();
+  const auto& port = way.service->spec.ports[front.port_index];
+  auto hop =
+      make_hop("service", fmt::format("{}, {} of Service {}{}{}", where(to.addr, to.port), words(front.kind),
+                                      way.key, port.name.empty() ? "" : ", port " + port.name,
+                                      is_inside() ? "" : fmt::format("; it comes in by {}", node)));
+  auto field = front.kind == service::FrontendKind::node_port ? ".nodePort" : ".port";
+  hop.by.push_back(
+      world_.origins.find("Service", way.key, fmt::format("spec.ports[{}]{}", front.port_index, field)));
+  for (const auto& problem : way.plan.problems) hop.notes.push_back(problem);
+  if (front.affinity_seconds > 0)
+    hop.notes.push_back(fmt::format("a client stays with its endpoint for {} s", front.affinity_seconds));
+  if (is_kept_out(way, hop)) return hop;
+  const auto& set = way.plan.sets[is_inside() ? front.set : front.edge_set];
+  hop.hops.push_back(slices_hop(way, set, is_inside() ? front.when_empty : front.edge_when_empty, node));
+  settle_sequence(hop);
+  return hop;
+}
+
+Hop Walk::slices_hop(const Way& way, const service::BackendSet& set, service::WhenEmpty when_empty,
+                     const std::string& node) {
+  const auto& slices = slices_of(way.key);
+  auto hop = make_hop("slices", fmt::format("{} of {} endpoints: {}", set.backends.size(),
+                                            set.backends.size() + set.excluded.size(), words(set.choice)));
+  for (const auto& out : set.excluded)
+    hop.notes.push_back(fmt::format("left out: {}: {}", service::why(slices, out.from), words(out.reason)));
+  for (const auto& [pod, why] : world_.left_out.contains(way.key)
+                                    ? world_.left_out.at(way.key)
+                                    : std::vector<std::pair<std::string, std::string>>{})
+    hop.notes.push_back(fmt::format("left out: Pod {}: {}", pod, why));
+  for (const auto& backend : set.backends) hop.hops.push_back(endpoint_hop(way, backend));
+  if (!set.backends.empty()) {
+    settle_any(hop);
+    return hop;
+  }
+  const auto& port = way.service->spec.ports[set.port];
+  if (when_empty == service::WhenEmpty::drop) {
+    bool inside = is_inside();
+    hop.end(Verdict::dropped,
+            fmt::format("{}TrafficPolicy of Service {} is Local, and none of its endpoints is on {}",
+                        inside ? "internal" : "external", way.key, node),
+            fmt::format("set spec.{}TrafficPolicy: Cluster, or run a pod of it on every node (a DaemonSet)",
+                        inside ? "internal" : "external"));
+    hop.by.push_back(world_.origins.find(
+        "Service", way.key, inside ? "spec.internalTrafficPolicy" : "spec.externalTrafficPolicy"));
+    return hop;
+  }
+  auto hint = why_no_endpoints(world_, way.key, port, set.v6);
+  hop.end(Verdict::refused, std::move(hint.reason), std::move(hint.fix));
+  hop.by.push_back(world_.origins.find("Service", way.key, "spec.selector"));
+  return hop;
+}
+
+Hop Walk::endpoint_hop(const Way& way, const service::Backend& backend) {
+  const auto& slice = *slices_of(way.key)[backend.from.slice];
+  const auto& endpoint = slice.endpoints[backend.from.endpoint];
+  policy::Party to{.pod = {}, .address = backend.addr};
+  std::string whose;
+  if (auto pod = world_.pod_at.find(backend.addr); pod != world_.pod_at.end()) {
+    to.pod = pod->second;
+    whose = fmt::format(", Pod {}", pod->second);
+  } else if (auto node = world_.node_at.find(backend.addr); node != world_.node_at.end()) {
+    whose = fmt::format(", Node {}", node->second);
+  }
+  auto at = endpoint.nodeName && !whose.starts_with(", Node") ? " on " + *endpoint.nodeName : "";
+  auto hop =
+      make_hop("endpoint", fmt::format("{}{}{}", where(backend.addr, backend.port), whose, at),
+               {world_.origins.find("EndpointSlice", key_of(slice.metadata.namespace_, slice.metadata.name),
+                                    fmt::format("endpoints[{}]", backend.from.endpoint))});
+  if (!to.pod.empty()) hop.by.push_back(world_.origins.find("Pod", to.pod));
+  if (!to.pod.empty() && to.pod == source_.pod) hop.notes.emplace_back("the pod gets to itself");
+  ask_policies(hop, party(backend.addr), to, backend.port, way.front().port);
+  settle_sequence(hop);
+  if (hop.ends()) return hop;
+  if (auto gateway = gateway::gateway_of(*way.service)) {
+    hop.hops.push_back(through_gateway(
+        *gateway, {.port = way.front().port, .udp = way.front().protocol == service::Protocol::udp},
+        backend.addr));
+    settle_sequence(hop);
+  }
+  return hop;
+}
+
+}  // namespace weft::trace

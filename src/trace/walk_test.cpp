@@ -1,0 +1,382 @@
+#include "trace/walk.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+
+#include "trace/test_cluster.h"
+
+namespace weft::trace {
+namespace {
+
+using test::Cluster;
+using test::steps;
+using testing::HasSubstr;
+using testing::SizeIs;
+
+/// Two web pods behind a Service in namespace shop, a client there and one in namespace default.
+const std::string kShop = R"(
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, image: i, ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: shop, labels: {app: client}}
+spec: {containers: [{name: c, image: i}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: stranger, labels: {app: stranger}}
+spec: {containers: [{name: c, image: i}]}
+)";
+
+std::string policy(const std::string& name, const std::string& spec, const std::string& ns = "shop") {
+  return "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: " + name +
+         ", namespace: " + ns + "}\nspec: {" + spec + "}\n";
+}
+
+TEST(Walk, ANameAServiceAndItsPods) {
+  Cluster cluster(kShop);
+  auto trace = cluster.trace("default/stranger", "http://web.shop/");
+  EXPECT_EQ(trace.exit_code(), 0) << trace.to_text();
+  auto answers = steps(trace.hops, "answer");
+  ASSERT_THAT(answers, SizeIs(2)) << "the search list's first entry is the pod's own namespace";
+  EXPECT_THAT(answers[0]->text, HasSubstr("web.shop.default.svc.cluster.local: no such name"));
+  EXPECT_THAT(answers[1]->text, HasSubstr("web.shop.svc.cluster.local is 10.96."));
+  auto service = steps(trace.hops, "service");
+  ASSERT_THAT(service, SizeIs(1));
+  EXPECT_EQ(service[0]->by[0].str(), "Service shop/web spec.ports[0].port");
+  EXPECT_EQ(service[0]->by[0].file, "test.yaml");
+  EXPECT_EQ(service[0]->by[0].line, 19);
+  auto endpoints = steps(trace.hops, "endpoint");
+  ASSERT_THAT(endpoints, SizeIs(2));
+  EXPECT_THAT(endpoints[0]->text, HasSubstr(":8080, Pod shop/web-0 on node-1"));
+  EXPECT_EQ(endpoints[0]->by[1].origin, "Deployment shop/web");
+  EXPECT_EQ(endpoints[0]->by[1].line, 6);
+}
+
+TEST(Walk, TheSameManifestsGiveTheSame) {
+  auto text = [] { return Cluster(kShop).trace("shop/client", "web.shop:80").to_text(); };
+  EXPECT_EQ(text(), text());
+}
+
+TEST(Walk, WhoIsDeniedAndByWhichPolicyOrRule) {
+  Cluster cluster(kShop + policy("web",
+                                 "podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: "
+                                 "{matchLabels: {app: client}}}], ports: [{port: http}]}]"));
+  auto allowed = cluster.trace("shop/client", "http://web/");
+  EXPECT_EQ(allowed.exit_code(), 0) << allowed.to_text();
+  auto rules = steps(allowed.hops, "ingress");
+  ASSERT_THAT(rules, SizeIs(2));
+  EXPECT_EQ(rules[0]->by[0].str(), "NetworkPolicy shop/web spec.ingress[0]");
+  EXPECT_EQ(rules[0]->by[0].line, 34);
+
+  auto denied = cluster.trace("stranger", "http://web.shop/");
+  EXPECT_EQ(denied.outcome.verdict, Verdict::denied);
+  EXPECT_THAT(denied.outcome.reason, HasSubstr("NetworkPolicy shop/web isolates the pod"));
+  EXPECT_THAT(denied.outcome.fix, HasSubstr("podSelector {app=stranger}"));
+  EXPECT_EQ(steps(denied.hops, "ingress")[0]->by[0].str(), "NetworkPolicy shop/web");
+  EXPECT_EQ(cluster.verdict("192.0.2.9", "pod/shop/web-0"), "no way");
+  EXPECT_EQ(cluster.verdict("node/node-1", "pod/shop/web-0"), "works") << "a node gets to its own pods";
+}
+
+TEST(Walk, APolicyThatNamesTheServicesPort) {
+  Cluster cluster(kShop + policy("web", "podSelector: {}, ingress: [{ports: [{port: 80}]}]"));
+  auto trace = cluster.trace("shop/client", "http://web/");
+  EXPECT_EQ(trace.outcome.verdict, Verdict::denied);
+  EXPECT_THAT(trace.outcome.fix,
+              HasSubstr("port 80, which is the Service's: policies see the pod's port, so name TCP 8080"));
+}
+
+TEST(Walk, EgressThatForgetsDns) {
+  Cluster cluster(kShop + policy("out",
+                                 "podSelector: {matchLabels: {app: client}}, policyTypes: [Egress], egress: "
+                                 "[{to: [{podSelector: {matchLabels: {app: web}}}]}]"));
+  auto by_name = cluster.trace("shop/client", "http://web/");
+  EXPECT_EQ(by_name.outcome.verdict, Verdict::denied);
+  EXPECT_THAT(by_name.outcome.reason, HasSubstr("DNS cannot be asked: egress from Pod shop/client"));
+  EXPECT_THAT(by_name.outcome.fix, HasSubstr("UDP and TCP port 53"));
+  EXPECT_EQ(cluster.verdict("shop/client", "service/shop/web"), "works");
+}
+
+TEST(Walk, OnePodOfTwoIsDenied) {
+  Cluster cluster(kShop + policy("one", "podSelector: {matchLabels: {special: \"yes\"}}, ingress: []") + R"(
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: odd, namespace: shop, labels: {app: web, special: "yes"}}
+spec: {containers: [{name: c, image: i, ports: [{name: http, containerPort: 9090}]}]}
+)");
+  auto trace = cluster.trace("shop/client", "service/shop/web");
+  EXPECT_EQ(trace.outcome.verdict, Verdict::partly);
+  EXPECT_THAT(trace.outcome.reason,
+              HasSubstr("1 of 3 ways: ingress from Pod shop/client to Pod shop/odd port 9090"));
+  EXPECT_EQ(trace.exit_code(), 1);
+}
+
+TEST(Walk, NamesThatAreNot) {
+  Cluster cluster(kShop);
+  auto missing = cluster.trace("default/stranger", "http://web/");
+  EXPECT_EQ(missing.outcome.verdict, Verdict::no_name);
+  EXPECT_THAT(missing.outcome.fix, HasSubstr("there is a Service web in namespace shop: ask for web.shop"));
+  EXPECT_EQ(cluster.verdict("default/stranger", "http://web.shop.svc.cluster.local/"), "works");
+  EXPECT_EQ(cluster.verdict("default/stranger", "http://web.shop.svc.cluster.local./"), "works");
+  EXPECT_EQ(cluster.verdict("default/stranger", "http://nobody.shop.svc.cluster.local./"), "no name");
+  EXPECT_EQ(cluster.verdict("default/stranger", "https://www.example.org/"), "unknown");
+  EXPECT_EQ(cluster.trace("default/stranger", "https://www.example.org/").exit_code(), 3);
+  EXPECT_EQ(cluster.verdict("node/node-1", "http://web.shop.svc.cluster.local/"), "unknown");
+}
+
+TEST(Walk, DnsPolicyAndHostsFile) {
+  Cluster cluster(kShop + R"(
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: apart, namespace: shop}
+spec: {dnsPolicy: Default, containers: [{name: c, image: i}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: alias, namespace: shop}
+spec:
+  hostAliases: [{ip: 10.96.0.77, hostnames: [the-web]}]
+  containers: [{name: c, image: i}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: fixed, namespace: shop}
+spec: {clusterIP: 10.96.0.77, selector: {app: web}, ports: [{port: 80, targetPort: 8080}]}
+)");
+  auto apart = cluster.trace("shop/apart", "http://web.shop/");
+  EXPECT_EQ(apart.outcome.verdict, Verdict::unknown);
+  EXPECT_THAT(apart.outcome.fix, HasSubstr("ClusterFirst"));
+  EXPECT_EQ(cluster.verdict("shop/alias", "http://the-web/"), "works");
+}
+
+TEST(Walk, ServicesWithoutEndpoints) {
+  Cluster cluster(kShop + R"(
+---
+apiVersion: v1
+kind: Service
+metadata: {name: typo, namespace: shop}
+spec: {selector: {app: wep}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: elsewhere}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: named, namespace: shop}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: web}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: bare, namespace: shop}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: sick, namespace: shop, labels: {app: sick}}
+spec: {nodeName: node-1, containers: [{name: c, image: i}]}
+status:
+  phase: Running
+  podIP: 10.244.0.200
+  podIPs: [{ip: 10.244.0.200}]
+  conditions: [{type: Ready, status: "False"}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: sick, namespace: shop}
+spec: {selector: {app: sick}, ports: [{port: 80}]}
+)");
+  auto trace = [&](const char* to) { return cluster.trace("shop/client", to); };
+  auto typo = trace("service/shop/typo");
+  EXPECT_EQ(typo.outcome.verdict, Verdict::refused);
+  EXPECT_THAT(typo.outcome.reason, HasSubstr("the selector of Service shop/typo (app=wep) matches no pod"));
+  EXPECT_THAT(typo.outcome.fix, HasSubstr("Pod shop/client has app=client"));
+  EXPECT_THAT(trace("service/default/elsewhere").outcome.fix,
+              HasSubstr("is in namespace shop; put the Service there"));
+  auto named = trace("service/shop/named");
+  EXPECT_THAT(named.outcome.reason, HasSubstr("TCP port named \"web\""));
+  EXPECT_THAT(named.outcome.fix, HasSubstr("http (8080/TCP)"));
+  EXPECT_THAT(trace("service/shop/bare").outcome.reason, HasSubstr("has no selector and no EndpointSlice"));
+  auto sick = trace("service/shop/sick");
+  EXPECT_THAT(sick.outcome.reason, HasSubstr("none of the 1 pods of Service shop/sick is ready"));
+  ASSERT_THAT(steps(sick.hops, "slices"), SizeIs(1));
+  EXPECT_THAT(steps(sick.hops, "slices")[0]->notes.at(0), HasSubstr("(Pod shop/sick): it is not ready"));
+}
+
+TEST(Walk, PortsThatAServiceDoesNotHave) {
+  Cluster cluster(kShop);
+  auto wrong = cluster.trace("shop/client", "web.shop:8080");
+  EXPECT_EQ(wrong.outcome.verdict, Verdict::refused);
+  EXPECT_THAT(wrong.outcome.reason, HasSubstr("Service shop/web has no port 8080/TCP"));
+  EXPECT_THAT(wrong.outcome.fix, HasSubstr("ask for a port that it has (http 80/TCP)"));
+  auto udp = cluster.trace("shop/client", "service/shop/web:80",
+                           {.protocol = IPPROTO_UDP, .port = {}, .headers = {}});
+  EXPECT_THAT(udp.outcome.fix, HasSubstr("of another protocol"));
+}
+
+TEST(Walk, HeadlessNamesAndStatefulSets) {
+  Cluster cluster(kShop + R"(
+---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: shop}
+spec: {clusterIP: None, selector: {app: db}, ports: [{name: sql, port: 5432}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: shop}
+spec:
+  serviceName: db
+  replicas: 2
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: c, image: i, ports: [{name: sql, containerPort: 5432}]}]}
+)");
+  auto one = cluster.trace("shop/client", "db-1.db:5432");
+  EXPECT_EQ(one.exit_code(), 0) << one.to_text();
+  ASSERT_THAT(steps(one.hops, "pod"), SizeIs(1));
+  EXPECT_THAT(steps(one.hops, "pod")[0]->text, HasSubstr("Pod shop/db-1"));
+  EXPECT_THAT(steps(cluster.trace("shop/client", "db:5432").hops, "pod"), SizeIs(2));
+  EXPECT_THAT(cluster.trace("shop/client", "service/shop/db").outcome.fix, HasSubstr("db.shop"));
+}
+
+const std::string kNodes = R"(
+apiVersion: v1
+kind: Node
+metadata: {name: a, labels: {topology.kubernetes.io/zone: east}}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: b, labels: {topology.kubernetes.io/zone: west}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec: {nodeName: a, containers: [{name: c, image: i, ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: near}
+spec: {nodeName: a, containers: [{name: c, image: i}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: far}
+spec: {nodeName: b, containers: [{name: c, image: i}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: local}
+spec: {internalTrafficPolicy: Local, selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: public}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: Local
+  loadBalancerSourceRanges: [198.51.100.0/24]
+  selector: {app: web}
+  ports: [{port: 80, nodePort: 30080}]
+)";
+
+TEST(Walk, PoliciesThatKeepTrafficOnANode) {
+  Cluster cluster(kNodes);
+  EXPECT_EQ(cluster.verdict("near", "service/local"), "works");
+  auto far = cluster.trace("far", "service/local");
+  EXPECT_EQ(far.outcome.verdict, Verdict::dropped);
+  EXPECT_THAT(far.outcome.reason, HasSubstr("internalTrafficPolicy of Service default/local is Local"));
+  EXPECT_THAT(far.outcome.reason, HasSubstr("on b"));
+  auto slices = steps(far.hops, "slices");
+  ASSERT_THAT(slices, SizeIs(1));
+  EXPECT_THAT(slices[0]->notes.at(0), HasSubstr("it is on another node"));
+}
+
+TEST(Walk, FromOutside) {
+  Cluster cluster(kNodes);
+  auto listed = cluster.trace("198.51.100.7", "service/public");
+  EXPECT_EQ(listed.exit_code(), 0) << listed.to_text();
+  EXPECT_THAT(steps(listed.hops, "service")[0]->text, HasSubstr("it comes in by a"))
+      << "only there is an endpoint";
+  auto other = cluster.trace("192.0.2.7", "service/public");
+  EXPECT_EQ(other.outcome.verdict, Verdict::dropped);
+  EXPECT_THAT(other.outcome.reason, HasSubstr("loadBalancerSourceRanges"));
+  EXPECT_EQ(cluster.verdict("outside", "service/local"), "no way");
+  EXPECT_EQ(cluster.verdict("192.0.2.7", "172.30.0.2:30080"), "works")
+      << "ranges are for load balancers alone";
+  EXPECT_EQ(cluster.verdict("192.0.2.7", "172.30.0.3:30080"), "dropped") << "node b has no endpoint";
+  EXPECT_EQ(cluster.verdict("outside", "pod/web"), "no way");
+}
+
+TEST(Walk, AClusterNetworkPolicyNamesItsRule) {
+  Cluster cluster(kShop + R"(
+---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: guard}
+spec:
+  tier: Admin
+  priority: 10
+  subject: {namespaces: {matchLabels: {kubernetes.io/metadata.name: shop}}}
+  ingress:
+    - {name: no-strangers, action: Deny, from: [{namespaces: {matchLabels: {kubernetes.io/metadata.name: default}}}]}
+)");
+  auto trace = cluster.trace("stranger", "service/shop/web");
+  EXPECT_EQ(trace.outcome.verdict, Verdict::denied);
+  auto hops = steps(trace.hops, "ingress");
+  ASSERT_THAT(hops, SizeIs(2));
+  EXPECT_EQ(hops[0]->by.at(0).str(), "ClusterNetworkPolicy guard spec.ingress[0]");
+  EXPECT_EQ(hops[0]->by.at(0).line, 40);
+}
+
+TEST(Walk, WrongUseIsToldAsSuch) {
+  Cluster cluster(kShop);
+  auto error = [&](const char* from, const char* to) {
+    auto result = cluster.try_trace(from, to);
+    return result ? "none" : result.error().message;
+  };
+  EXPECT_THAT(error("shop/nobody", "http://web/"), HasSubstr("there is no pod shop/nobody"));
+  EXPECT_THAT(error("deployment/web", "http://web/"), HasSubstr("Deployment default/web"));
+  EXPECT_THAT(error("service/shop/web", "http://web/"), HasSubstr("begins no connections"));
+  EXPECT_THAT(error("shop/client", "web"), HasSubstr("--port"));
+  EXPECT_THAT(error("shop/client", "ftp://web/"), HasSubstr("http:// and https://"));
+  EXPECT_THAT(error("shop/client", "service/shop/none"), HasSubstr("there is no Service shop/none"));
+  EXPECT_THAT(error("shop/client", "web:99999"), HasSubstr("no port"));
+}
+
+TEST(Walk, JsonSaysTheSame) {
+  Cluster cluster(kShop + policy("web", "podSelector: {}, ingress: []"));
+  auto json = cluster.trace("shop/client", "service/shop/web").to_json();
+  EXPECT_EQ(json["verdict"], "denied");
+  const auto& from = json["hops"].at(0);
+  EXPECT_EQ(from.at("step"), "from");
+  const auto& service = from.at("hops").at(0);
+  EXPECT_EQ(service.at("step"), "service");
+  EXPECT_EQ(service.at("by").at(0).at("file"), "test.yaml");
+  EXPECT_EQ(service.at("verdict"), "denied");
+}
+
+}  // namespace
+}  // namespace weft::trace
