@@ -53,6 +53,20 @@ int64_t number_at(const json::value& object, std::string_view path, int64_t othe
   return value && value->is_int64() ? value->get_int64() : otherwise;
 }
 
+/// The volumes of a StatefulSet's pod: those of its template, and one for each of its claims.
+json::array volumes_of(const json::value& set, const std::string& pod) {
+  json::array out;
+  if (const auto* own = kube::at_path(set, "spec.template.spec.volumes"); own && own->is_array())
+    out = own->get_array();
+  if (const auto* claims = kube::at_path(set, "spec.volumeClaimTemplates"); claims && claims->is_array()) {
+    for (const auto& claim : claims->get_array()) {
+      std::string name(kube::string_at(claim, "metadata.name"));
+      out.push_back({{"name", name}, {"persistentVolumeClaim", {{"claimName", name + "-" + pod}}}});
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 Expected<ManifestReader::Item> ManifestReader::complete(const kube::YamlDocument& document, bool assumed) {
@@ -220,6 +234,7 @@ Expected<void> ManifestReader::add_workload(const Item& item) {
       labels = {{"statefulset.kubernetes.io/pod-name", pod},
                 {"apps.kubernetes.io/pod-index", std::to_string(first + i)}};
       spec = {{"hostname", pod}, {"subdomain", kube::string_at(item.value, "spec.serviceName")}};
+      if (auto volumes = volumes_of(item.value, pod); !volumes.empty()) spec["volumes"] = std::move(volumes);
     }
     WEFT_CHECK(add_pod_of(item, pod, "", std::move(labels), std::move(spec)));
   }

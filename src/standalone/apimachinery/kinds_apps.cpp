@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "kube/apps.h"
 #include "kube/codec.h"
@@ -190,12 +191,23 @@ void validate_replica_set(FieldErrors& errors, const json::value& object) {
   check_template(errors, set->spec.selector, set->spec.template_, object, "deployment");
 }
 
+/// Containers may mount the claims that each pod gets, too.
+void drop_claims(FieldErrors& errors, const kube::StatefulSetSpec& spec) {
+  std::set<std::string> claims;
+  for (const auto& claim : spec.volumeClaimTemplates)
+    claims.insert("Not found: \"" + std::string(kube::string_at(claim, "metadata.name")) + "\"");
+  std::erase_if(errors, [&](const FieldError& error) {
+    return error.field.find("].volumeMounts[") != std::string::npos && claims.contains(error.message);
+  });
+}
+
 void validate_stateful_set(FieldErrors& errors, const json::value& object) {
   auto set = kube::decode<kube::StatefulSet>(object);
   if (!set) return errors.push_back(invalid("", nullptr, set.error().message));
   const auto& spec = set->spec;
   check_counts(errors, spec);
   check_template(errors, spec.selector, spec.template_, object, "statefulset");
+  drop_claims(errors, spec);
   check_one_of(errors, "spec.podManagementPolicy", spec.podManagementPolicy, {"OrderedReady", "Parallel"});
   check_one_of(errors, "spec.updateStrategy.type", spec.updateStrategy.type, {"OnDelete", "RollingUpdate"});
   const auto& rolling = spec.updateStrategy.rollingUpdate;

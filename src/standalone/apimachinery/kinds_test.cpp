@@ -167,6 +167,15 @@ TEST(Kinds, Workloads) {
         "spec.selector: Invalid value"}},
   };
   for (const auto& c : cases) run({{c.spec, object(c.kind, c.spec).c_str(), c.problems}});
+  constexpr const char* kClaims =
+      "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: a, namespace: ns}, spec: {selector: "
+      "{matchLabels: {app: "
+      "a}}, volumeClaimTemplates: [{metadata: {name: data}}], template: {metadata: {labels: {app: a}}, spec: "
+      "{containers: "
+      "[{name: a, image: x, volumeMounts: [{name: data, mountPath: /d}, {name: other, mountPath: /e}]}]}}}}";
+  run({{"claims may be mounted",
+        kClaims,
+        {"spec.template.spec.containers[0].volumeMounts[1].name: Not found: \"other\""}}});
 }
 
 TEST(Kinds, DeploymentDefaultsAndGeneration) {

@@ -106,6 +106,13 @@ void Step::create(int ordinal) {
   pod.metadata.labels[kRevisionHashLabel] = revision;
   pod.spec.hostname = pod.metadata.name;
   pod.spec.subdomain = set_.spec.serviceName;
+  for (const auto& claim : set_.spec.volumeClaimTemplates) {
+    kube::Volume volume;
+    volume.name = kube::string_at(claim, "metadata.name");
+    volume.persistentVolumeClaim.emplace().claimName = fmt::format("{}-{}", volume.name, pod.metadata.name);
+    std::erase_if(pod.spec.volumes, [&](const kube::Volume& other) { return other.name == volume.name; });
+    pod.spec.volumes.push_back(std::move(volume));
+  }
   plan_.notes.push_back(
       {"Normal", "SuccessfulCreate",
        fmt::format("create Pod {} in StatefulSet {} successful", pod.metadata.name, set_.metadata.name)});

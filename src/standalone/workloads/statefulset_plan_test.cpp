@@ -84,11 +84,15 @@ TEST(StatefulSet, StartsOneAfterTheOther) {
 TEST(StatefulSet, PodsHaveStableNames) {
   World world;
   world.set.spec.podManagementPolicy = "Parallel";
+  world.set.spec.volumeClaimTemplates.push_back({{"metadata", {{"name", "data"}}}});
   world.step();
   ASSERT_EQ(world.state(), "db-0:v1? db-1:v1? db-2:v1?");
   const kube::Pod& pod = world.pods.at("db-1");
   EXPECT_EQ(pod.spec.hostname, "db-1");
   EXPECT_EQ(pod.spec.subdomain, "db-headless");
+  ASSERT_EQ(pod.spec.volumes.size(), 1U);
+  EXPECT_EQ(pod.spec.volumes[0].name, "data");
+  EXPECT_EQ(pod.spec.volumes[0].persistentVolumeClaim->claimName, "data-db-1");
   EXPECT_EQ(pod.metadata.labels.at("statefulset.kubernetes.io/pod-name"), "db-1");
   EXPECT_EQ(pod.metadata.labels.at("apps.kubernetes.io/pod-index"), "1");
   EXPECT_EQ(pod.metadata.labels.at(kRevisionHashLabel), world.set.status.updateRevision);
