@@ -1,0 +1,99 @@
+#include "check/check.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "check/context.h"
+#include "gateway/names.h"
+
+namespace weft::check {
+namespace {
+
+/// Whether the object is of a version whose rules are known.
+bool is_current(const kube::YamlDocument& document) {
+  auto version = kube::string_at(document.value, "apiVersion");
+  return version.find("alpha") == std::string_view::npos && version.find("beta") == std::string_view::npos;
+}
+
+/// What was wrong begins with its field.
+void refused(const kube::YamlDocument& document, const Error& why, std::vector<Finding>& findings) {
+  Finding out{.code = "WEFT0001",
+              .severity = is_current(document) ? Severity::error : Severity::note,
+              .where = {},
+              .message = why.message,
+              .fix = {}};
+  out.where.kind = kube::string_at(document.value, "kind");
+  out.where.namespace_ = kube::string_at(document.value, "metadata.namespace");
+  out.where.name = kube::string_at(document.value, "metadata.name");
+  out.where.file = document.file;
+  out.where.line = document.line_of(why.message.substr(0, why.message.find(':')));
+  findings.push_back(std::move(out));
+}
+
+/// Of a kind and group that the machinery has completed.
+bool is_known(const json::value& object) { return !kube::string_at(object, "metadata.uid").empty(); }
+
+/// Those that an API server takes, on their own.
+std::vector<kube::YamlDocument> taken(const std::vector<kube::YamlDocument>& manifests,
+                                      const MakeMachinery& make, std::vector<Finding>& findings) {
+  std::vector<kube::YamlDocument> out;
+  auto machinery = make(manifests);
+  for (const auto& document : manifests) {
+    auto copy = document.value;
+    if (auto done = machinery.complete(copy); !done)
+      refused(document, done.error(), findings);
+    else if (is_known(copy))
+      out.push_back(document);
+  }
+  return out;
+}
+
+json::value gateway_class(std::string_view name) {
+  return {{"apiVersion", "gateway.networking.k8s.io/v1"},
+          {"kind", "GatewayClass"},
+          {"metadata", {{"name", name}}},
+          {"spec", {{"controllerName", gateway::kController}}}};
+}
+
+/// Classes that are written become ours, and those that are only named are assumed.
+void own_classes(std::vector<kube::YamlDocument>& manifests, trace::Machinery& machinery) {
+  std::set<std::string> written, named;
+  for (auto& document : manifests) {
+    auto kind = kube::string_at(document.value, "kind");
+    if (kind == "Gateway") named.emplace(kube::string_at(document.value, "spec.gatewayClassName"));
+    if (kind != "GatewayClass") continue;
+    written.emplace(kube::string_at(document.value, "metadata.name"));
+    kube::object_at(document.value.get_object(), "spec")["controllerName"] = gateway::kController;
+  }
+  for (const auto& document : machinery.assumed) {
+    if (kube::string_at(document.value, "kind") == "GatewayClass")
+      written.emplace(kube::string_at(document.value, "metadata.name"));
+  }
+  for (const auto& name : named) {
+    if (!written.contains(name))
+      machinery.assumed.push_back({.value = gateway_class(name), .file = {}, .line = 0, .lines = {}});
+  }
+}
+
+}  // namespace
+
+Expected<std::vector<Finding>> check(const std::vector<kube::YamlDocument>& manifests,
+                                     const MakeMachinery& make) {
+  std::vector<Finding> findings;
+  auto good = taken(manifests, make, findings);
+  auto machinery = make(good);
+  own_classes(good, machinery);
+  WEFT_TRY(auto world, trace::build_world(good, machinery));
+  Context context{.world = *world, .manifests = good, .findings = findings};
+  check_services(context);
+  check_pods(context);
+  check_policies(context);
+  check_gateways(context);
+  std::ranges::stable_sort(findings, {}, [](const Finding& finding) {
+    return std::tie(finding.where.file, finding.where.line, finding.code);
+  });
+  return findings;
+}
+
+}  // namespace weft::check
