@@ -10,6 +10,7 @@
 #include <csignal>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "dns/worker.h"
 
@@ -27,6 +28,8 @@ std::vector<SocketAddress> root_upstreams(const Config& config) {
   }
   return out;
 }
+
+using OverridesPtr = std::shared_ptr<const Overrides>;
 
 struct Sockets {
   SocketAddress address;
@@ -106,11 +109,13 @@ class Server::Worker : Poller::Handler {
  public:
   const Counters& counters() const { return counters_; }
 
-  static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, const SharedZone& zone) {
+  static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, OverridesPtr overrides,
+                                                const SharedZone& zone) {
     WEFT_TRY(auto poller, Poller::make());
     Fd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!bell) return fail_errno("eventfd", errno);
-    return std::unique_ptr<Worker>(new Worker(std::move(poller), std::move(bell), options, zone));
+    return std::unique_ptr<Worker>(
+        new Worker(std::move(poller), std::move(bell), options, std::move(overrides), zone));
   }
 
   ~Worker() override {
@@ -121,10 +126,11 @@ class Server::Worker : Poller::Handler {
   }
 
   /// Of any thread.
-  void configure(ConfigPtr config) {
+  void configure(ConfigPtr config, OverridesPtr overrides) {
     {
       std::lock_guard lock(next_mutex_);
       next_config_ = std::move(config);
+      next_overrides_ = std::move(overrides);
     }
     wake();
   }
@@ -144,14 +150,21 @@ class Server::Worker : Poller::Handler {
   }
 
  private:
-  Worker(std::unique_ptr<Poller> poller, Fd bell, const ServerOptions& options, const SharedZone& zone)
+  Worker(std::unique_ptr<Poller> poller, Fd bell, const ServerOptions& options, OverridesPtr overrides,
+         const SharedZone& zone)
       : poller_(std::move(poller)),
         bell_(std::move(bell)),
         forwarder_(*poller_, {.upstreams = root_upstreams(*options.config)}),
         domains_(*poller_, {.socket = options.domains_socket}),
-        context_{zone,     *poller_,  forwarder_,
-                 domains_, counters_, options.config,
-                 0,        {},        std::vector<uint8_t>(kMaxMessage)} {
+        context_{.zone = zone,
+                 .poller = *poller_,
+                 .forwarder = forwarder_,
+                 .domains = domains_,
+                 .counters = counters_,
+                 .config = options.config,
+                 .overrides = std::move(overrides),
+                 .answer = {},
+                 .message = std::vector<uint8_t>(kMaxMessage)} {
     poller_->add(bell_.get(), EPOLLIN, this);
   }
 
@@ -167,8 +180,9 @@ class Server::Worker : Poller::Handler {
 
   void adopt() {
     std::lock_guard lock(next_mutex_);
-    if (next_config_) context_.config = std::move(next_config_);
-    next_config_ = nullptr;
+    if (!next_config_) return;
+    context_.config = std::exchange(next_config_, nullptr);
+    context_.overrides = std::exchange(next_overrides_, nullptr);
   }
 
   void run() {
@@ -196,7 +210,8 @@ class Server::Worker : Poller::Handler {
   std::vector<std::unique_ptr<TcpListener>> tcp_;
   std::atomic<bool> stopping_ = false;
   std::mutex next_mutex_;
-  ConfigPtr next_config_;  ///< to be taken before the next round
+  ConfigPtr next_config_;  ///< to be taken before the next round, with its overrides
+  OverridesPtr next_overrides_;
   std::thread thread_;
 };
 
@@ -211,9 +226,10 @@ Expected<std::unique_ptr<Server>> Server::start(const ServerOptions& given, cons
 
 Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone) {
   const bool shared = options.threads > 1;
+  WEFT_TRY(auto overrides, Overrides::compile(*options.config));
   addresses_ = options.listen;
   for (int i = 0; i < options.threads; ++i) {
-    WEFT_TRY(auto worker, Worker::make(options, zone));
+    WEFT_TRY(auto worker, Worker::make(options, overrides, zone));
     for (SocketAddress& address : addresses_) {
       WEFT_TRY(Sockets sockets, open_pair(address, shared));
       address = sockets.address;
@@ -224,9 +240,11 @@ Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone
   return {};
 }
 
-void Server::configure(ConfigPtr config) {
+Expected<void> Server::configure(ConfigPtr config) {
   if (!config) config = std::make_shared<const Config>();
-  for (auto& worker : workers_) worker->configure(config);
+  WEFT_TRY(auto overrides, Overrides::compile(*config));
+  for (auto& worker : workers_) worker->configure(config, overrides);
+  return {};
 }
 
 std::vector<const Counters*> Server::counters() const {

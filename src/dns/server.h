@@ -36,8 +36,9 @@ class Server {
   const std::vector<SocketAddress>& addresses() const { return addresses_; }
 
   /// Takes another configuration live: each thread has it for the next question it reads. Connections stay
-  /// open; questions that an upstream was asked already end as they began.
-  void configure(ConfigPtr config);
+  /// open; questions that an upstream was asked already end as they began. One that cannot be used is not
+  /// taken, by none of them.
+  Expected<void> configure(ConfigPtr config);
   /// Of each thread; they live as long as the server.
   std::vector<const Counters*> counters() const;
 

@@ -74,8 +74,8 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
     Response response;
     std::optional<Forwarded> question;
     context_.zone.read([&](const Zone& zone) {
-      response = respond(zone, message, Transport::tcp, context_.message, context_.rotation++, query,
-                         context_.answer);
+      response = respond(zone, *context_.overrides, message, Transport::tcp, context_.message,
+                         context_.rotation++, query, context_.answer);
     });
     if (response.outcome == Outcome::drop) return false;
     const bool held = response.outcome == Outcome::reply && context_.domains.wants(query);

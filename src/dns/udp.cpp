@@ -92,8 +92,8 @@ bool UdpListener::serve_batch() {
     Query query;
     for (size_t i = 0; i < count; ++i) {
       if ((b.in[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) continue;
-      auto response = respond(zone, {b.queries[i].data(), b.in[i].msg_len}, Transport::udp, b.replies[i],
-                              context_.rotation++, query, context_.answer);
+      auto response = respond(zone, *context_.overrides, {b.queries[i].data(), b.in[i].msg_len},
+                              Transport::udp, b.replies[i], context_.rotation++, query, context_.answer);
       if (response.outcome == Outcome::reply && context_.domains.wants(query))
         context_.domains.deliver(query, {b.replies[i].data(), response.size}, sender(i));
       else if (response.outcome == Outcome::reply)

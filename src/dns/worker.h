@@ -24,6 +24,7 @@ struct WorkerContext {
   DomainFeed& domains;
   Counters& counters;
   ConfigPtr config;  ///< never null; another one between two rounds of events, never within
+  std::shared_ptr<const Overrides> overrides;  ///< of `config`
   uint32_t rotation = 0;
   Answer answer;                 ///< scratch
   std::vector<uint8_t> message;  ///< scratch, kMaxMessage bytes
