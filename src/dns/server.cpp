@@ -12,6 +12,8 @@
 #include <thread>
 #include <utility>
 
+#include "base/log.h"
+#include "dns/count_traffic.h"
 #include "dns/worker.h"
 
 namespace weft::dns {
@@ -74,6 +76,13 @@ Forwarded note_forward(const WorkerContext& context, size_t index, const Query& 
   if (context.answer.kind == Answer::Kind::chased)
     out.prefix = std::make_shared<const Answer>(context.answer);
   return out;
+}
+
+void note_answer(WorkerContext& context, const SocketAddress& client, Transport transport,
+                 std::span<const uint8_t> answer, Poller::Clock::time_point received) {
+  const auto took = Poller::Clock::now() - received;
+  count_answer(context.counters, answer, took);
+  if (context.config->log_queries) spdlog::info("{}", describe_answer(client, transport, answer, took));
 }
 
 void forward(WorkerContext& context, const Forwarded& question, const SocketAddress& client,

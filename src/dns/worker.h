@@ -45,6 +45,10 @@ Forwarded note_forward(const WorkerContext& context, size_t index, const Query& 
 void forward(WorkerContext& context, const Forwarded& question, const SocketAddress& client,
              Transport transport, const DomainFeed::Send& reply);
 
+/// Counts an answer that goes out now, and logs it where that is wanted.
+void note_answer(WorkerContext& context, const SocketAddress& client, Transport transport,
+                 std::span<const uint8_t> answer, Poller::Clock::time_point received);
+
 /// Answers datagrams of one socket, many a system call.
 class UdpListener : public Poller::Handler {
  public:
@@ -57,6 +61,8 @@ class UdpListener : public Poller::Handler {
   bool serve_batch();
   void queue_reply(size_t index, size_t size);
   void send_replies();
+  void note_question(const Response& response, const Query& query, size_t index);
+  void note_replies();
   DomainFeed::Send sender(size_t index);
 
   WorkerContext& context_;
