@@ -46,22 +46,22 @@ struct Server::Live {
 /// What threads share beside the zone.
 struct Server::Shared {
   OwnQuestions own;
+  std::mutex mutex;
   Live live;
 };
 
 /// One thread with its own sockets and its own forwarder.
 class Server::Worker : Poller::Handler {
  public:
-  const Counters& counters() const { return counters_; }
+  Counters& counters() { return counters_; }
   const UpstreamBook& upstreams() const { return upstreams_; }
 
   static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, const SharedZone& zone,
-                                                Shared& shared, bool first) {
+                                                Shared& shared) {
     WEFT_TRY(auto poller, Poller::make());
     Fd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!bell) return fail_errno("eventfd", errno);
-    return std::unique_ptr<Worker>(
-        new Worker(std::move(poller), std::move(bell), options, zone, shared, first));
+    return std::unique_ptr<Worker>(new Worker(std::move(poller), std::move(bell), options, zone, shared));
   }
 
   ~Worker() override {
@@ -96,7 +96,7 @@ class Server::Worker : Poller::Handler {
 
  private:
   Worker(std::unique_ptr<Poller> poller, Fd bell, const ServerOptions& options, const SharedZone& zone,
-         Shared& shared, bool first)
+         Shared& shared)
       : poller_(std::move(poller)),
         bell_(std::move(bell)),
         domains_(*poller_, {.socket = options.domains_socket}),
@@ -108,8 +108,7 @@ class Server::Worker : Poller::Handler {
                  .message = std::vector<uint8_t>(kMaxMessage),
                  .chased = std::vector<uint8_t>(kMaxMessage)},
         shared_(shared),
-        threads_(options.threads),
-        first_(first) {
+        threads_(options.threads) {
     poller_->add(bell_.get(), EPOLLIN, this);
   }
 
@@ -160,12 +159,6 @@ class Server::Worker : Poller::Handler {
     for (const auto& tcp : tcp_) tcp->expire(now);
   }
 
-  void show_cache() {
-    if (!first_) return;
-    counters_.cache.entries_positive.set(context_.cache ? context_.cache->positive() : 0);
-    counters_.cache.entries_negative.set(context_.cache ? context_.cache->negative() : 0);
-  }
-
   void run() {
     // Before the first question is answered.
     domains_.meet(kMeetAgent);
@@ -173,7 +166,6 @@ class Server::Worker : Poller::Handler {
       adopt();
       poller_->run_once(next_deadline());
       expire(poller_->now());
-      show_cache();
     }
   }
 
@@ -186,7 +178,6 @@ class Server::Worker : Poller::Handler {
   std::vector<std::shared_ptr<Forwarder>> ending_;  ///< of earlier configurations, with questions in flight
   Shared& shared_;
   const int threads_;
-  const bool first_;  ///< it counts what is all threads'
   std::vector<std::unique_ptr<UdpListener>> udp_;
   std::vector<std::unique_ptr<TcpListener>> tcp_;
   std::atomic<bool> stopping_ = false;
@@ -207,7 +198,7 @@ Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone
   const bool shared = options.threads > 1;
   addresses_ = options.listen;
   for (int i = 0; i < options.threads; ++i) {
-    WEFT_TRY(auto worker, Worker::make(options, zone, *shared_, i == 0));
+    WEFT_TRY(auto worker, Worker::make(options, zone, *shared_));
     for (SocketAddress& address : addresses_) {
       WEFT_TRY(Sockets sockets, open_pair(address, shared));
       address = sockets.address;
@@ -220,6 +211,7 @@ Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone
 
 void Server::configure(ConfigPtr config) {
   if (!config) config = std::make_shared<const Config>();
+  std::lock_guard lock(shared_->mutex);
   Live& live = shared_->live;
   // What was learned under other rules does not outlive them.
   const Config& old = live.config ? *live.config : *config;
@@ -234,6 +226,11 @@ void Server::configure(ConfigPtr config) {
 std::vector<const Counters*> Server::counters() const {
   std::vector<const Counters*> out;
   for (const auto& worker : workers_) out.push_back(&worker->counters());
+  std::lock_guard lock(shared_->mutex);
+  const AnswerCache* cache = shared_->live.cache.get();
+  auto& first = workers_.front()->counters().cache;  // the cache is all threads': one counts it
+  first.entries_positive.set(cache ? cache->positive() : 0);
+  first.entries_negative.set(cache ? cache->negative() : 0);
   return out;
 }
 

@@ -41,7 +41,7 @@ class Server {
   /// open; questions that an upstream was asked already end as they began. The cache starts anew when what
   /// leads to its answers has changed. One caller at a time.
   void configure(ConfigPtr config);
-  /// Of each thread; they live as long as the server.
+  /// Of each thread; they live as long as the server. How many answers the cache has is as of this call.
   std::vector<const Counters*> counters() const;
   std::vector<const UpstreamBook*> upstreams() const;
 

@@ -34,6 +34,8 @@ Expected<std::unique_ptr<UpstreamTls>> UpstreamTls::make(const Upstream& upstrea
   SSL_CTX_set_alpn_protos(context, kAlpn, sizeof kAlpn);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context, on_session);
+  // Messages have their lengths: a connection that ends without a word is only that, and its session is good.
+  SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
   SSL_CTX_set_quiet_shutdown(context, 1);
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   return tls;
