@@ -229,6 +229,7 @@ class DnsProcess {
 
   std::vector<prometheus::MetricFamily> families() {
     readings_.threads = server_->counters();
+    readings_.upstreams = server_->upstreams();
     readings_.synced = missing_ == 0;
     return dns::metric_families(readings_, flags_.coredns_metrics);
   }

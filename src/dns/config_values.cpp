@@ -127,12 +127,6 @@ std::vector<HostsEntry> parse_hosts(std::string_view text) {
   return out;
 }
 
-bool is_under(const Name& name, const Name& domain) {
-  auto wire = name.wire();
-  while (wire.size() > domain.size()) wire = wire.subspan(wire[0] + 1U);
-  return domain.equals(wire);
-}
-
 void ConfigProblems::error(std::string_view file, int line, std::string_view what) {
   constexpr size_t kMost = 100;
   if (errors_.size() < kMost) errors_.push_back(located(file, line, what));

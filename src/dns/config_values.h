@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "dns/config.h"
+#include "dns/upstream_order.h"
 
 /// What values in configuration files look like, in whichever of them.
 namespace weft::dns {
@@ -25,9 +26,6 @@ std::optional<Upstream> parse_upstream(std::string_view text);
 
 /// The lines of /etc/hosts; what is no address or no name is left out, as the C library does.
 std::vector<HostsEntry> parse_hosts(std::string_view text);
-
-/// Whether `name` is `domain` or below it.
-bool is_under(const Name& name, const Name& domain);
 
 /// "file:line: what" of all that is wrong in a configuration, or is worth a word.
 class ConfigProblems {

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <limits>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -32,6 +33,46 @@ struct Style {
   }
 };
 
+/// A histogram of several threads.
+struct Durations {
+  std::array<uint64_t, Counters::kBuckets.size() + 1> counts{};
+  uint64_t us = 0;
+
+  void add(const std::array<Count, Counters::kBuckets.size() + 1>& buckets, const Count& sum) {
+    for (size_t i = 0; i < counts.size(); ++i) counts[i] += buckets[i].get();
+    us += sum.get();
+  }
+  prometheus::ClientMetric metric(MetricLabels labels) const {
+    prometheus::ClientMetric out;
+    out.label = std::move(labels);
+    uint64_t count = 0;
+    for (size_t i = 0; i < counts.size(); ++i) {
+      count += counts[i];
+      const double end = i < Counters::kBuckets.size() ? Counters::kBuckets[i] / 1e6
+                                                       : std::numeric_limits<double>::infinity();
+      out.histogram.bucket.push_back({.cumulative_count = count, .upper_bound = end});
+    }
+    out.histogram.sample_count = count;
+    out.histogram.sample_sum = static_cast<double>(us) / 1e6;
+    return out;
+  }
+};
+
+struct UpstreamSum {
+  uint64_t requests = 0, unanswered = 0, probes_failed = 0, down = 0;
+  std::array<uint64_t, kRcodes.size()> responses{};
+  Durations durations;
+
+  void add(const UpstreamCounters& counters) {
+    requests += counters.requests.get();
+    unanswered += counters.unanswered.get();
+    probes_failed += counters.probes_failed.get();
+    down += counters.down.get();
+    for (size_t i = 0; i < responses.size(); ++i) responses[i] += counters.responses[i].get();
+    durations.add(counters.durations, counters.duration_us);
+  }
+};
+
 class Families {
  public:
   Families(const MetricReadings& readings, Style style) : readings_(readings), style_(std::move(style)) {}
@@ -41,6 +82,7 @@ class Families {
     answers();
     cache();
     forwards();
+    upstreams();
     if (!style_.old) ours();
     return std::move(out_);
   }
@@ -99,18 +141,9 @@ class Families {
     auto out = family(MetricType::Histogram,
                       style_.old ? "dns_request_duration_seconds" : "request_duration_seconds",
                       "From a question's arrival to its answer");
-    prometheus::ClientMetric metric;
-    metric.label = style_.labels({});
-    uint64_t count = 0;
-    for (size_t i = 0; i <= Counters::kBuckets.size(); ++i) {
-      count += sum([&](const Counters& c) -> const Count& { return c.durations[i]; });
-      const double end = i < Counters::kBuckets.size() ? Counters::kBuckets[i] / 1e6
-                                                       : std::numeric_limits<double>::infinity();
-      metric.histogram.bucket.push_back({.cumulative_count = count, .upper_bound = end});
-    }
-    metric.histogram.sample_count = count;
-    metric.histogram.sample_sum = static_cast<double>(sum(&Counters::duration_us)) / 1e6;
-    out.metric.push_back(std::move(metric));
+    Durations durations;
+    for (const Counters* thread : readings_.threads) durations.add(thread->durations, thread->duration_us);
+    out.metric.push_back(durations.metric(style_.labels({})));
     out_.push_back(std::move(out));
   }
 
@@ -148,6 +181,40 @@ class Families {
     if (!style_.old)
       single(MetricType::Counter, "forward_coalesced_total",
              "Questions that waited for the answer to an equal one", &Counters::forward_coalesced);
+  }
+
+  /// Of all threads, by upstream.
+  void upstreams() {
+    std::map<std::string, UpstreamSum> sums;
+    for (const UpstreamBook* book : readings_.upstreams)
+      book->each([&](const std::string& upstream, const UpstreamCounters& counters) {
+        sums[upstream].add(counters);
+      });
+    auto requests = family(MetricType::Counter, "forward_requests_total", "Times that an upstream was asked");
+    auto responses =
+        family(MetricType::Counter, "forward_responses_total", "Answers of an upstream, by code");
+    auto took =
+        family(MetricType::Histogram, "forward_request_duration_seconds", "How long an upstream took");
+    auto failed =
+        family(MetricType::Counter, "forward_healthcheck_failures_total", "Health checks without an answer");
+    auto unanswered =
+        family(MetricType::Counter, "forward_unanswered_total", "Questions that an upstream did not answer");
+    auto down = family(MetricType::Gauge, "forward_down", "Threads for which an upstream counts as down");
+    for (const auto& [upstream, sum] : sums) {
+      add(requests, sum.requests, {{"to", upstream}});
+      for (size_t code = 0; code < kRcodes.size(); ++code) {
+        if (sum.responses[code] > 0)
+          add(responses, sum.responses[code], {{"to", upstream}, {"rcode", kRcodes[code]}});
+      }
+      took.metric.push_back(sum.durations.metric(style_.labels({{"to", upstream}})));
+      add(failed, sum.probes_failed, {{"to", upstream}});
+      add(unanswered, sum.unanswered, {{"to", upstream}});
+      add(down, sum.down, {{"to", upstream}});
+    }
+    for (auto* one : {&requests, &responses, &took, &failed}) out_.push_back(std::move(*one));
+    if (style_.old) return;
+    out_.push_back(std::move(unanswered));
+    out_.push_back(std::move(down));
   }
 
   void ours() {

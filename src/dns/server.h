@@ -11,6 +11,8 @@
 
 namespace weft::dns {
 
+class UpstreamBook;
+
 struct ServerOptions {
   /// UDP and TCP on each. An unspecified address ("0.0.0.0", "::") is all addresses of its family; answers
   /// still leave from the address that was asked. Port 0: one that is free for both.
@@ -36,18 +38,23 @@ class Server {
   const std::vector<SocketAddress>& addresses() const { return addresses_; }
 
   /// Takes another configuration live: each thread has it for the next question it reads. Connections stay
-  /// open; questions that an upstream was asked already end as they began. One that cannot be used is not
-  /// taken, by none of them.
+  /// open; questions that an upstream was asked already end as they began. The cache starts anew when what
+  /// leads to its answers has changed. One that cannot be used is not taken, by no thread. One caller at a
+  /// time.
   Expected<void> configure(ConfigPtr config);
-  /// Of each thread; they live as long as the server.
+  /// Of each thread; they live as long as the server. How many answers the cache has is as of this call.
   std::vector<const Counters*> counters() const;
+  std::vector<const UpstreamBook*> upstreams() const;
 
  private:
   class Worker;
-  Server() = default;
+  struct Live;
+  struct Shared;
+  Server();
   Expected<void> open(const ServerOptions& options, const SharedZone& zone);
 
   std::vector<SocketAddress> addresses_;
+  std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -89,6 +89,12 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
       queue({context_.message.data(), response.size}, received);
       return true;
     }
+    const Forwarded asked = held ? Forwarded{} : note_forward(context_, 0, query);
+    if (!held) response.size = answer_from_cache(context_, asked, Transport::tcp, context_.message);
+    if (!held && response.size > 0) {
+      queue({context_.message.data(), response.size}, received);
+      return true;
+    }
     ++waiting_;
     auto send = [self = weak_from_this(), received](std::span<const uint8_t> answer) {
       if (auto connection = self.lock()) connection->on_forwarded(answer, received);
@@ -97,7 +103,7 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
     if (held)
       context_.domains.deliver(query, {context_.message.data(), response.size}, std::move(send));
     else
-      forward(context_, note_forward(context_, 0, query), peer_, Transport::tcp, std::move(send));
+      forward(context_, asked, peer_, Transport::tcp, std::move(send));
     forwarding_ = false;
     return true;
   }

@@ -110,9 +110,14 @@ bool UdpListener::serve_batch() {
       if (response.outcome == Outcome::forward) b.forwarded.push_back(note_forward(context_, i, query));
     }
   });
-  for (const Forwarded& question : b.forwarded)
-    forward(context_, question, SocketAddress::from(b.peers[question.index]), Transport::udp,
-            sender(question.index));
+  for (const Forwarded& question : b.forwarded) {
+    const size_t i = question.index;
+    const size_t cached = answer_from_cache(context_, question, Transport::udp, b.replies[i]);
+    if (cached > 0)
+      queue_reply(i, cached);
+    else
+      forward(context_, question, SocketAddress::from(b.peers[i]), Transport::udp, sender(i));
+  }
   send_replies();
   note_replies();
   b.reset(count);
