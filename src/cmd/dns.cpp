@@ -323,6 +323,7 @@ void add_dns_command(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   add_page_options(*dns, *flags);
   add_dns_check_command(*dns, exit_code);
+  add_dns_query_command(*dns, exit_code);
   dns->callback([flags, dns, &exit_code] {
     if (!dns->get_subcommands().empty()) return;
     if (auto result = run(*flags); !result) {

@@ -53,6 +53,8 @@ void count_answer(Counters& counters, std::span<const uint8_t> answer,
   counters.duration_us.add(us);
 }
 
+Type type_of_slot(size_t slot) { return static_cast<Type>(kTypes[slot].first); }
+
 std::string type_name(Type type) {
   const auto number = static_cast<uint16_t>(type);
   const size_t slot = type_slot(number);

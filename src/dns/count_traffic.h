@@ -24,5 +24,7 @@ std::string describe_answer(const SocketAddress& client, Transport transport, st
 
 /// "A", "SRV"; "TYPE64" without a name here.
 std::string type_name(Type type);
+/// The type that has a slot of `Counters::requests` for itself.
+Type type_of_slot(size_t slot);
 
 }  // namespace weft::dns

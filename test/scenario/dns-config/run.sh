@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # weft dns by itself with a configuration: a Corefile in a ConfigMap's mount, read again when it changes; health,
-# readiness, metrics and the end; what check says.
+# readiness, metrics and the end; what check and query say.
 . "$(dirname "$0")/../../lib.sh"
 cd "$(dirname "$0")" || exit 1
 cluster_up
@@ -73,3 +73,29 @@ check "refuses a wrong one" refused 'wrong/Corefile:3: plugin nosuch' "$weft" dn
 code_of() { "$@" >/dev/null 2>&1; echo $?; }
 check "with exit code 1" test "$(code_of "$weft" dns check wrong/Corefile)" = 1
 check "and 2 for none" test "$(code_of "$weft" dns check nowhere)" = 2
+
+# Queries with reasons, of the node's own server.
+kubectl run client --image=weft/host --command -- sleep 1000 >/dev/null 2>&1
+check "a pod to ask from" eventually 10 kubectl get pod client
+query() { "$weft" dns query --name "$cluster" "$@"; }
+check "query names the objects that an answer is from" expect 'from Service default/web: spec.clusterIPs' query web.default.svc.cluster.local
+check "and the record" expect "web.default.svc.cluster.local. 5 A $ip4" query web.default.svc.cluster.local
+check "from a pod, along its search path" expect "web.default.svc.cluster.local. A: NOERROR  \(search default.svc.cluster.local\)" query web --from client
+check "each step that leads to nothing with its reason" refused 'from no Namespace nowhere' query web.nowhere --from client
+check "a rewrite" refused 'from rewrite 1: answered as web.default.svc.cluster.local.' query shop.example --config v1/Corefile
+check "that the server has another configuration" refused 'the objects say otherwise: NOERROR' query shop.example --config v1/Corefile
+check "whom the configuration asks" refused 'for the upstreams of corp.example. \(127.0.0.2:5301\)' query db.corp.example --config v1/Corefile
+check "as JSON" bash -c "'$weft' dns query --name $cluster web --from client -o json | grep -q '\"outcome\":\"NOERROR\"'"
+check "exit code 0 for an answer" test "$(code_of query web.default.svc.cluster.local)" = 0
+check "1 for none" test "$(code_of query nope.default.svc.cluster.local)" = 1
+check "1 for none of this type" test "$(code_of query web.default.svc.cluster.local TXT)" = 1
+check "2 for what cannot be asked" test "$(code_of query web --from nobody)" = 2
+check "3 when the server does not say" test "$(code_of query web --server 127.0.0.1:1)" = 3
+
+# All but its rights: this API server has no such objects.
+manifest() { awk 'BEGIN { RS = "---\n"; ORS = "---\n" } !/kind: ClusterRole/' "$root/deploy/dns.yaml"; }
+apply() { manifest | kubectl apply --dry-run=server -f -; }
+check "the manifest to run it alone is valid" expect 'daemonset.apps/weft-dns created \(server dry run\)' apply
+dns_yaml() { kubectl create --dry-run=client -o jsonpath='{.data.dns\.yaml}' -f <(manifest | awk 'BEGIN { RS = "---\n" } /kind: ConfigMap/'); }
+dns_yaml >"$work/dns.yaml"
+check "and so is the configuration in it" expect 'zone cluster.local' "$weft" dns check "$work/dns.yaml"
