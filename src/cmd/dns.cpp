@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -73,7 +75,16 @@ void follow(kube::Informer<T>& informer, dns::SharedZone& zone, const std::funct
   informer.on_synced(synced);
 }
 
+/// Each question to an upstream has a socket of its own; by default a process may have 1,024.
+void allow_many_sockets() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 Expected<void> run(const Flags& flags) {
+  allow_many_sockets();
   WEFT_CHECK(give_up_system_calls());
   WEFT_TRY(auto zone_settings, zone_options(flags));
   WEFT_TRY(auto settings, server_options(flags));
