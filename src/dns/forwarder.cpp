@@ -136,10 +136,7 @@ class Forwarder::Question {
     attempts_.push_back({upstream, Clock::now(), nullptr});
     attempts_.back().handle = client(upstream).ask(
         question_, [this, place](std::span<const uint8_t> message) { on_end(place, message); });
-    if (!attempts_.back().handle) {
-      client(upstream).suspect();
-      return false;
-    }
+    if (!attempts_.back().handle) return false;
     const auto doubled = kHedge * (1 << std::min<size_t>(place, 4));
     hedge_.at(Clock::now() + (rival() ? std::min(doubled, kRepeat) : kRepeat));
     return true;

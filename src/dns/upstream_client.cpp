@@ -53,7 +53,6 @@ class UpstreamClient::Try : public UpstreamTry, Poller::Handler {
     port_ = local_address(fd_).port;
     context_.own.note(port_, id_);
     std::array<uint8_t, kMinUdpSize> message;
-    edns_ = client_.knows_edns_;
     const size_t length = write_upstream_query(message, id_, sent_, edns_);
     if (!context_.poller.add(fd_.get(), EPOLLIN, this)) return false;
     return ::send(fd_.get(), message.data(), length, MSG_NOSIGNAL) == static_cast<ssize_t>(length);
@@ -99,10 +98,12 @@ class UpstreamClient::Try : public UpstreamTry, Poller::Handler {
   void on_datagram(std::span<const uint8_t> message, bool same_case) {
     other_case_ = client_.keeps_case_ && !same_case;
     if (edns_ && !other_case_ && dislikes_edns(message)) {
-      client_.knows_edns_ = false;
+      edns_ = false;
       if (start_udp()) return;
       return finish({});
     }
+    // One that answers without what it disliked before will not be asked with it again.
+    if (!edns_ && !other_case_ && !dislikes_edns(message)) client_.knows_edns_ = false;
     if (!other_case_ && !wants_tcp(message)) return finish(message);
     if (!other_case_) truncated_.assign(message.begin(), message.end());
     if (start_stream()) return;
@@ -139,7 +140,7 @@ class UpstreamClient::Try : public UpstreamTry, Poller::Handler {
   TimerQueue::Timer timer_;
   Fd fd_;
   uint16_t id_ = 0, port_ = 0;
-  bool edns_ = true;
+  bool edns_ = client_.knows_edns_;
   bool other_case_ = false;
   std::vector<uint8_t> truncated_;  ///< better than nothing, if TCP fails
   std::unique_ptr<UpstreamStream::Ticket> ticket_;
@@ -164,7 +165,9 @@ std::unique_ptr<UpstreamTry> UpstreamClient::start(const UpstreamQuestion& quest
   counters_.requests.add();
   auto attempt = std::make_unique<Try>(*this, question, patience, std::move(done));
   if (attempt->start()) return attempt;
+  const bool ours = errno == EMFILE || errno == ENFILE;  // we are out of descriptors
   counters_.unanswered.add();
+  if (!ours) suspect();
   return nullptr;
 }
 

@@ -33,8 +33,8 @@ class UpstreamClient {
                  UpstreamCounters& counters);
   ~UpstreamClient();
 
-  /// Null when it cannot be asked at all; `done` is never called from in here. Silence is no answer after
-  /// `Forward::timeout`.
+  /// Null when it cannot be asked at all, which makes it suspect unless it is for want of descriptors; `done`
+  /// is never called from in here. Silence is no answer after `Forward::timeout`.
   std::unique_ptr<UpstreamTry> ask(const UpstreamQuestion& question, Done done);
 
   Health health() const { return health_; }
