@@ -5,10 +5,15 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <mutex>
 #include <thread>
+#include <utility>
 
+#include "base/log.h"
+#include "dns/count_traffic.h"
 #include "dns/worker.h"
 
 namespace weft::dns {
@@ -33,78 +38,57 @@ Expected<Sockets> open_pair(SocketAddress address, bool shared) {
   }
 }
 
-/// Says the same as the upstream's message, to the client: its id, its question's case, its size.
-void relay(const Query& query, std::span<const uint8_t> upstream, Transport transport,
-           std::vector<uint8_t>& buffer, const std::function<void(std::span<const uint8_t>)>& send) {
-  const size_t question_end = kHeaderSize + query.name.size() + 4;
-  if (upstream.size() < question_end)
-    return send({buffer.data(), write_error(query, Rcode::servfail, buffer)});
-  if (upstream.size() > size_limit(query, transport)) {
-    Writer writer(buffer, size_limit(query, transport), query);
-    writer.set_truncated();
-    return send({buffer.data(), writer.finish()});
-  }
-  std::ranges::copy(upstream, buffer.begin());
-  buffer[0] = static_cast<uint8_t>(query.id >> 8);
-  buffer[1] = static_cast<uint8_t>(query.id);
-  // The forwarder has checked that this very name stands there, but for its case; the only question is never
-  // compressed.
-  std::ranges::copy(query.name.wire(), buffer.begin() + kHeaderSize);
-  send({buffer.data(), upstream.size()});
-}
-
 }  // namespace
 
-Forwarded note_forward(const WorkerContext& context, size_t index, const Query& query) {
-  Forwarded out{index, query, nullptr};
-  if (context.answer.kind == Answer::Kind::chased)
-    out.prefix = std::make_shared<const Answer>(context.answer);
-  return out;
+/// What is in force.
+struct Server::Live {
+  ConfigPtr config;
+  std::shared_ptr<const Overrides> overrides;
+  std::shared_ptr<AnswerCache> cache;
+};
+
+void note_answer(WorkerContext& context, const SocketAddress& client, Transport transport,
+                 std::span<const uint8_t> answer, Poller::Clock::time_point received) {
+  const auto took = Poller::Clock::now() - received;
+  count_answer(context.counters, answer, took);
+  if (context.config->log_queries) spdlog::info("{}", describe_answer(client, transport, answer, took));
 }
 
-void forward(WorkerContext& context, const Forwarded& question, const SocketAddress& client,
-             Transport transport, const DomainFeed::Send& reply) {
-  auto send = reply;
-  if (context.domains.wants(question.query))
-    send = [&domains = context.domains, query = question.query, reply](std::span<const uint8_t> answer) {
-      domains.deliver(query, answer, reply);
-    };
-  auto refuse = [](const Query& query, Rcode rcode, const auto& send_to) {
-    std::array<uint8_t, kMinUdpSize> buffer;
-    send_to({buffer.data(), write_error(query, rcode, buffer)});
-  };
-  if (!context.forwarder.has_upstreams()) return refuse(question.query, Rcode::refused, send);
-  if (transport == Transport::udp && context.forwarder.is_own(client.port, question.query.id)) {
-    return refuse(question.query, Rcode::servfail, send);  // an "upstream" that is ourselves
-  }
-  auto done = [&context, refuse, transport, query = question.query, prefix = question.prefix,
-               send](std::span<const uint8_t> upstream) {
-    if (upstream.empty()) return refuse(query, Rcode::servfail, send);
-    if (!prefix) return relay(query, upstream, transport, context.message, send);
-    size_t size = write_chased(query, *prefix, upstream, transport, context.message);
-    send({context.message.data(), size});
-  };
-  const Name& name = question.prefix ? question.prefix->chase : question.query.name;
-  if (!context.forwarder.ask(name, question.query, transport, std::move(done))) {
-    refuse(question.query, Rcode::servfail, send);
-  }
-}
+/// What threads share beside the zone.
+struct Server::Shared {
+  OwnQuestions own;
+  std::mutex mutex;
+  Live live;
+};
 
 /// One thread with its own sockets and its own forwarder.
 class Server::Worker : Poller::Handler {
  public:
-  static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, const SharedZone& zone) {
+  Counters& counters() { return counters_; }
+  const UpstreamBook& upstreams() const { return upstreams_; }
+
+  static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, const SharedZone& zone,
+                                                Shared& shared) {
     WEFT_TRY(auto poller, Poller::make());
-    Fd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!stop) return fail_errno("eventfd", errno);
-    return std::unique_ptr<Worker>(new Worker(std::move(poller), std::move(stop), options, zone));
+    Fd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!bell) return fail_errno("eventfd", errno);
+    return std::unique_ptr<Worker>(new Worker(std::move(poller), std::move(bell), options, zone, shared));
   }
 
   ~Worker() override {
     if (!thread_.joinable()) return;
-    const uint64_t one = 1;
-    [[maybe_unused]] auto written = ::write(stop_.get(), &one, sizeof one);
+    stopping_ = true;
+    wake();
     thread_.join();
+  }
+
+  /// Of any thread.
+  void configure(Live live) {
+    {
+      std::lock_guard lock(next_mutex_);
+      next_ = std::move(live);
+    }
+    wake();
   }
 
   void listen(Sockets sockets) {
@@ -122,45 +106,102 @@ class Server::Worker : Poller::Handler {
   }
 
  private:
-  Worker(std::unique_ptr<Poller> poller, Fd stop, const ServerOptions& options, const SharedZone& zone)
+  Worker(std::unique_ptr<Poller> poller, Fd bell, const ServerOptions& options, const SharedZone& zone,
+         Shared& shared)
       : poller_(std::move(poller)),
-        stop_(std::move(stop)),
-        forwarder_(*poller_, {.upstreams = options.upstreams}),
+        bell_(std::move(bell)),
         domains_(*poller_, {.socket = options.domains_socket}),
-        context_{zone, *poller_, forwarder_, domains_, 0, {}, std::vector<uint8_t>(kMaxMessage)} {
-    poller_->add(stop_.get(), EPOLLIN, this);
+        context_{.zone = zone,
+                 .poller = *poller_,
+                 .own = shared.own,
+                 .domains = domains_,
+                 .counters = counters_,
+                 .message = std::vector<uint8_t>(kMaxMessage),
+                 .chased = std::vector<uint8_t>(kMaxMessage)},
+        shared_(shared),
+        threads_(options.threads) {
+    poller_->add(bell_.get(), EPOLLIN, this);
   }
 
-  void on_ready(uint32_t) override { stopping_ = true; }
+  void wake() {
+    const uint64_t one = 1;
+    [[maybe_unused]] auto written = ::write(bell_.get(), &one, sizeof one);
+  }
+
+  void on_ready(uint32_t) override {
+    uint64_t rung;
+    [[maybe_unused]] auto got = ::read(bell_.get(), &rung, sizeof rung);
+  }
+
+  void adopt() {
+    Live next;
+    {
+      std::lock_guard lock(next_mutex_);
+      next = std::exchange(next_, {});
+    }
+    if (!next.config) return;
+    if (context_.forwarder && context_.config->forwards == next.config->forwards) {
+      context_.forwarder->configure(next.config, next.cache);
+    } else {
+      if (context_.forwarder) {
+        context_.forwarder->retire();
+        ending_.push_back(std::move(context_.forwarder));
+      }
+      context_.forwarder = std::make_shared<Forwarder>(
+          *poller_, Forwarder::Setup{next.config, next.cache, threads_}, shared_.own, upstreams_, counters_);
+    }
+    context_.config = std::move(next.config);
+    context_.overrides = std::move(next.overrides);
+    context_.cache = std::move(next.cache);
+  }
+
+  Poller::Clock::time_point next_deadline() const {
+    auto deadline = std::min(context_.forwarder->next_deadline(), domains_.next_deadline());
+    for (const auto& forwarder : ending_) deadline = std::min(deadline, forwarder->next_deadline());
+    for (const auto& tcp : tcp_) deadline = std::min(deadline, tcp->next_deadline());
+    // "Never" minus now would not fit into a duration.
+    return std::min(deadline, Poller::Clock::now() + std::chrono::minutes(1));
+  }
+
+  void expire(Poller::Clock::time_point now) {
+    context_.forwarder->expire(now);
+    for (const auto& forwarder : ending_) forwarder->expire(now);
+    std::erase_if(ending_, [](const auto& forwarder) { return forwarder->idle(); });
+    domains_.expire(now);
+    for (const auto& tcp : tcp_) tcp->expire(now);
+  }
 
   void run() {
     // Before the first question is answered.
     domains_.meet(kMeetAgent);
     while (!stopping_) {
-      auto deadline = std::min(forwarder_.next_deadline(), domains_.next_deadline());
-      for (const auto& tcp : tcp_) deadline = std::min(deadline, tcp->next_deadline());
-      // "Never" minus now would not fit into a duration.
-      poller_->run_once(std::min(deadline, Poller::Clock::now() + std::chrono::minutes(1)));
-      forwarder_.expire(poller_->now());
-      domains_.expire(poller_->now());
-      for (const auto& tcp : tcp_) tcp->expire(poller_->now());
+      adopt();
+      poller_->run_once(next_deadline());
+      expire(poller_->now());
     }
   }
 
   std::unique_ptr<Poller> poller_;
-  Fd stop_;
-  Forwarder forwarder_;
+  Fd bell_;  ///< rung to stop and to be configured
+  Counters counters_;
+  UpstreamBook upstreams_;
   DomainFeed domains_;
   WorkerContext context_;
+  std::vector<std::shared_ptr<Forwarder>> ending_;  ///< of earlier configurations, with questions in flight
+  Shared& shared_;
+  const int threads_;
   std::vector<std::unique_ptr<UdpListener>> udp_;
   std::vector<std::unique_ptr<TcpListener>> tcp_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::mutex next_mutex_;
+  Live next_;  ///< to be taken before the next round; no config: nothing new
   std::thread thread_;
 };
 
 Expected<std::unique_ptr<Server>> Server::start(const ServerOptions& options, const SharedZone& zone) {
   std::unique_ptr<Server> server(new Server);
   WEFT_CHECK(server->open(options, zone));
+  WEFT_CHECK(server->configure(options.config));
   for (auto& worker : server->workers_) worker->start();
   return server;
 }
@@ -169,7 +210,7 @@ Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone
   const bool shared = options.threads > 1;
   addresses_ = options.listen;
   for (int i = 0; i < options.threads; ++i) {
-    WEFT_TRY(auto worker, Worker::make(options, zone));
+    WEFT_TRY(auto worker, Worker::make(options, zone, *shared_));
     for (SocketAddress& address : addresses_) {
       WEFT_TRY(Sockets sockets, open_pair(address, shared));
       address = sockets.address;
@@ -180,6 +221,41 @@ Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone
   return {};
 }
 
+Expected<void> Server::configure(ConfigPtr config) {
+  if (!config) config = std::make_shared<const Config>();
+  WEFT_TRY(auto overrides, Overrides::compile(*config));
+  std::lock_guard lock(shared_->mutex);
+  Live& live = shared_->live;
+  // What was learned under other rules does not outlive them.
+  const Config& old = live.config ? *live.config : *config;
+  const bool same = live.config && old.forwards == config->forwards && old.cache == config->cache &&
+                    old.rebind_refused == config->rebind_refused &&
+                    old.rebind_allowed == config->rebind_allowed;
+  if (!same) live.cache = config->cache.enabled ? std::make_shared<AnswerCache>(config->cache) : nullptr;
+  live.config = std::move(config);
+  live.overrides = std::move(overrides);
+  for (auto& worker : workers_) worker->configure(live);
+  return {};
+}
+
+std::vector<const Counters*> Server::counters() const {
+  std::vector<const Counters*> out;
+  for (const auto& worker : workers_) out.push_back(&worker->counters());
+  std::lock_guard lock(shared_->mutex);
+  const AnswerCache* cache = shared_->live.cache.get();
+  auto& first = workers_.front()->counters().cache;  // the cache is all threads': one counts it
+  first.entries_positive.set(cache ? cache->positive() : 0);
+  first.entries_negative.set(cache ? cache->negative() : 0);
+  return out;
+}
+
+std::vector<const UpstreamBook*> Server::upstreams() const {
+  std::vector<const UpstreamBook*> out;
+  for (const auto& worker : workers_) out.push_back(&worker->upstreams());
+  return out;
+}
+
+Server::Server() : shared_(std::make_unique<Shared>()) {}
 Server::~Server() = default;
 
 }  // namespace weft::dns

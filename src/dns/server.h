@@ -4,17 +4,21 @@
 #include <vector>
 
 #include "base/error.h"
+#include "dns/config.h"
+#include "dns/counters.h"
 #include "dns/shared_zone.h"
 #include "dns/socket.h"
 
 namespace weft::dns {
 
+class UpstreamBook;
+
 struct ServerOptions {
   /// UDP and TCP on each. An unspecified address ("0.0.0.0", "::") is all addresses of its family; answers
   /// still leave from the address that was asked. Port 0: one that is free for both.
   std::vector<SocketAddress> listen;
-  /// Who is asked for what is not the cluster's; empty: such questions are REFUSED.
-  std::vector<SocketAddress> upstreams;
+  /// How it answers what is not its cluster's; null: such questions are REFUSED.
+  ConfigPtr config;
   /// Of the node's agent, who enforces policies that go by names; empty: nobody is told of answers.
   std::string domains_socket;
   int threads = 1;  ///< more than one share each address (SO_REUSEPORT)
@@ -33,12 +37,24 @@ class Server {
   /// Where it listens, ports filled in.
   const std::vector<SocketAddress>& addresses() const { return addresses_; }
 
+  /// Takes another configuration live: each thread has it for the next question it reads. Connections stay
+  /// open; questions that an upstream was asked already end as they began. The cache starts anew when what
+  /// leads to its answers has changed. One that cannot be used is not taken, by no thread. One caller at a
+  /// time.
+  Expected<void> configure(ConfigPtr config);
+  /// Of each thread; they live as long as the server. How many answers the cache has is as of this call.
+  std::vector<const Counters*> counters() const;
+  std::vector<const UpstreamBook*> upstreams() const;
+
  private:
   class Worker;
-  Server() = default;
+  struct Live;
+  struct Shared;
+  Server();
   Expected<void> open(const ServerOptions& options, const SharedZone& zone);
 
   std::vector<SocketAddress> addresses_;
+  std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <cerrno>
 
+#include "dns/count_traffic.h"
 #include "dns/worker.h"
 
 namespace weft::dns {
@@ -69,43 +70,55 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
 
   bool serve(std::span<const uint8_t> message) {
     touch();
+    const auto received = Poller::Clock::now();
     listener_.connections_.splice(listener_.connections_.end(), listener_.connections_, place);
     Query query;
     Response response;
     std::optional<Forwarded> question;
     context_.zone.read([&](const Zone& zone) {
-      response = respond(zone, message, Transport::tcp, context_.message, context_.rotation++, query,
-                         context_.answer);
+      response = respond(zone, *context_.overrides, message, Transport::tcp, context_.message,
+                         context_.rotation++, query, context_.answer);
     });
-    if (response.outcome == Outcome::drop) return false;
+    if (response.outcome == Outcome::drop) {
+      context_.counters.dropped.add();
+      return false;
+    }
+    if (query.has_question) count_question(context_.counters, Transport::tcp, peer_.ip.is_v6(), query.type);
     const bool held = response.outcome == Outcome::reply && context_.domains.wants(query);
     if (response.outcome == Outcome::reply && !held) {
-      queue({context_.message.data(), response.size});
+      queue({context_.message.data(), response.size}, received);
+      return true;
+    }
+    const Forwarded asked = held ? Forwarded{} : note_forward(context_, 0, query);
+    if (!held) response.size = answer_from_cache(context_, asked, Transport::tcp, context_.message);
+    if (!held && response.size > 0) {
+      queue({context_.message.data(), response.size}, received);
       return true;
     }
     ++waiting_;
-    auto send = [self = weak_from_this()](std::span<const uint8_t> answer) {
-      if (auto connection = self.lock()) connection->on_forwarded(answer);
+    auto send = [self = weak_from_this(), received](std::span<const uint8_t> answer) {
+      if (auto connection = self.lock()) connection->on_forwarded(answer, received);
     };
     forwarding_ = true;
     if (held)
       context_.domains.deliver(query, {context_.message.data(), response.size}, std::move(send));
     else
-      forward(context_, note_forward(context_, 0, query), peer_, Transport::tcp, std::move(send));
+      forward(context_, asked, peer_, Transport::tcp, std::move(send));
     forwarding_ = false;
     return true;
   }
 
-  void on_forwarded(std::span<const uint8_t> answer) {
+  void on_forwarded(std::span<const uint8_t> answer, Poller::Clock::time_point received) {
     --waiting_;
     if (!fd_) return;  // closed meanwhile
-    queue(answer);
+    queue(answer, received);
     if (forwarding_) return;  // refused at once, inside serve(): sent with the others
     if (!flush() || (finished_ && waiting_ == 0 && unsent() == 0)) return listener_.close(*this);
     wait_for_events();
   }
 
-  void queue(std::span<const uint8_t> message) {
+  void queue(std::span<const uint8_t> message, Poller::Clock::time_point received) {
+    note_answer(context_, peer_, Transport::tcp, message, received);
     out_.push_back(static_cast<uint8_t>(message.size() >> 8));
     out_.push_back(static_cast<uint8_t>(message.size()));
     out_.insert(out_.end(), message.begin(), message.end());

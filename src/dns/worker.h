@@ -4,6 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "dns/config.h"
+#include "dns/counters.h"
 #include "dns/domain_feed.h"
 #include "dns/forwarder.h"
 #include "dns/poller.h"
@@ -18,11 +20,17 @@ namespace weft::dns {
 struct WorkerContext {
   const SharedZone& zone;
   Poller& poller;
-  Forwarder& forwarder;
+  const OwnQuestions& own;
   DomainFeed& domains;
+  Counters& counters;
+  ConfigPtr config;  ///< never null; another one between two rounds of events, never within
+  std::shared_ptr<const Overrides> overrides;  ///< of `config`
+  std::shared_ptr<AnswerCache> cache;          ///< null: nothing is kept
+  std::shared_ptr<Forwarder> forwarder;        ///< as `config` says
   uint32_t rotation = 0;
   Answer answer;                 ///< scratch
   std::vector<uint8_t> message;  ///< scratch, kMaxMessage bytes
+  std::vector<uint8_t> chased;   ///< the same, for what an ExternalName leads to
 };
 
 /// A question that must go to an upstream.
@@ -35,10 +43,20 @@ struct Forwarded {
 /// Makes the note while `context.answer` still holds what was resolved.
 Forwarded note_forward(const WorkerContext& context, size_t index, const Query& query);
 
+/// Writes the answer if the cache has it; 0 if it has not. No allocation. `out` is of the size that the
+/// transport allows. Not for answers that the agent wants to hear of (`DomainFeed::wants`).
+size_t answer_from_cache(WorkerContext& context, const Forwarded& question, Transport transport,
+                         std::span<uint8_t> out);
+
 /// Asks upstream and gives the finished answer to `reply`, then or (when it cannot be asked) at once: REFUSED
-/// without upstreams, SERVFAIL when too much is in flight, on a loop, or when no upstream answers.
+/// without upstreams, SERVFAIL when too much is in flight, on a loop, or when no upstream answers and no old
+/// answer may be served. The cache is taken as asked, but for answers that the agent wants to hear of.
 void forward(WorkerContext& context, const Forwarded& question, const SocketAddress& client,
              Transport transport, const DomainFeed::Send& reply);
+
+/// Counts an answer that goes out now, and logs it where that is wanted.
+void note_answer(WorkerContext& context, const SocketAddress& client, Transport transport,
+                 std::span<const uint8_t> answer, Poller::Clock::time_point received);
 
 /// Answers datagrams of one socket, many a system call.
 class UdpListener : public Poller::Handler {
@@ -52,6 +70,8 @@ class UdpListener : public Poller::Handler {
   bool serve_batch();
   void queue_reply(size_t index, size_t size);
   void send_replies();
+  void note_question(const Response& response, const Query& query, size_t index);
+  void note_replies();
   DomainFeed::Send sender(size_t index);
 
   WorkerContext& context_;
