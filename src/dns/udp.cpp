@@ -92,6 +92,7 @@ bool UdpListener::serve_batch() {
     Query query;
     for (size_t i = 0; i < count; ++i) {
       if ((b.in[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) continue;
+      query.client = SocketAddress::from(b.peers[i]).ip;
       auto response = respond(zone, {b.queries[i].data(), b.in[i].msg_len}, Transport::udp, b.replies[i],
                               context_.rotation++, query, context_.answer);
       if (response.outcome == Outcome::reply && context_.domains.wants(query))
