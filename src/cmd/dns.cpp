@@ -1,6 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
@@ -8,12 +6,11 @@
 #include "base/log.h"
 #include "base/seccomp.h"
 #include "cmd/commands.h"
+#include "dns/cluster_feed.h"
+#include "dns/own_addresses.h"
 #include "dns/resolv_conf.h"
 #include "dns/server.h"
 #include "kube/client/client.h"
-#include "kube/client/informer.h"
-#include "kube/config.h"
-#include "kube/service.h"
 
 namespace weft::cmd {
 namespace {
@@ -51,41 +48,26 @@ Expected<dns::ZoneOptions> zone_options(const Flags& flags) {
   if (!zone || zone->is_root()) return fail(ErrorCode::invalid, "--zone " + flags.zone + ": no domain name");
   options.zone = *zone;
   options.ttl = flags.ttl;
-  options.pods = flags.pods == "insecure" ? dns::PodRecords::insecure : dns::PodRecords::disabled;
+  if (flags.pods == "insecure") options.pods = dns::PodRecords::insecure;
+  if (flags.pods == "verified") options.pods = dns::PodRecords::verified;
   return options;
-}
-
-/// Feeds one kind into the zone; `synced` is called when its first list is in.
-template <class T>
-void follow(kube::Informer<T>& informer, dns::SharedZone& zone, const std::function<void()>& synced) {
-  informer.on_change([&zone](const auto& before, const auto& after) {
-    zone.write([&](dns::Zone& z) { z.apply(before.get(), after.get()); });
-  });
-  informer.on_synced(synced);
 }
 
 Expected<void> run(const Flags& flags) {
   WEFT_CHECK(give_up_system_calls());
   WEFT_TRY(auto zone_settings, zone_options(flags));
   WEFT_TRY(auto settings, server_options(flags));
+  zone_settings.own_addresses = dns::own_addresses(settings.listen);
   WEFT_TRY(auto config, kube::find_config(flags.kubeconfig));
   dns::SharedZone zone(std::move(zone_settings));
 
   asio::io_context io(1);
   kube::Client client(io, std::move(config));
-  kube::Informer<kube::Service> services(client);
-  kube::Informer<kube::EndpointSlice> slices(client);
-  kube::Informer<kube::Namespace> namespaces(client);
-  int missing = 3;
-  std::function<void()> synced = [&] {
-    if (--missing > 0) return;
-    zone.write([](dns::Zone& z) { z.set_synced(); });
-    spdlog::info("synced: {} Services, {} EndpointSlices, {} Namespaces", services.items().size(),
-                 slices.items().size(), namespaces.items().size());
-  };
-  follow(services, zone, synced);
-  follow(slices, zone, synced);
-  follow(namespaces, zone, synced);
+  dns::ClusterFeed feed(client, zone);
+  feed.on_synced([](const dns::ClusterFeed::Counts& counts) {
+    spdlog::info("synced: {} Services, {} EndpointSlices, {} Namespaces, {} Pods", counts.services,
+                 counts.slices, counts.namespaces, counts.pods);
+  });
 
   WEFT_TRY(auto server, dns::Server::start(settings, zone));
   for (const auto& address : server->addresses()) spdlog::info("listening on {}, UDP and TCP", address.str());
@@ -94,9 +76,7 @@ Expected<void> run(const Flags& flags) {
 
   asio::signal_set signals(io, SIGINT, SIGTERM);
   signals.async_wait([&io](auto, int) { io.stop(); });
-  asio::co_spawn(io, services.run(), asio::detached);
-  asio::co_spawn(io, slices.run(), asio::detached);
-  asio::co_spawn(io, namespaces.run(), asio::detached);
+  feed.start(io);
   io.run();
   return {};
 }
@@ -114,7 +94,7 @@ void add_dns_command(CLI::App& app, int& exit_code) {
                   "names outside the zone go to its name servers; \"\": REFUSED")
       ->capture_default_str();
   dns->add_option("--pods", flags->pods, "records for pod addresses under pod.<zone>")
-      ->check(CLI::IsMember({"disabled", "insecure"}))
+      ->check(CLI::IsMember({"disabled", "insecure", "verified"}))
       ->capture_default_str();
   dns->add_option("--ttl", flags->ttl, "seconds an answer may be kept")
       ->check(CLI::Range(0, 3600))
