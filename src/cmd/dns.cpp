@@ -1,6 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -11,16 +9,15 @@
 #include "base/seccomp.h"
 #include "cmd/commands.h"
 #include "cmd/dns_commands.h"
+#include "dns/cluster_feed.h"
 #include "dns/config_file.h"
 #include "dns/file_watcher.h"
 #include "dns/metrics.h"
+#include "dns/own_addresses.h"
 #include "dns/resolv_conf.h"
 #include "dns/server.h"
 #include "dns/status_pages.h"
 #include "kube/client/client.h"
-#include "kube/client/informer.h"
-#include "kube/config.h"
-#include "kube/service.h"
 
 namespace weft::cmd {
 namespace {
@@ -77,9 +74,8 @@ Expected<dns::ZoneOptions> zone_options(const Flags& flags, const dns::ConfigFil
   }
   options.ttl = flags.ttl ? *flags.ttl : file.ttl.value_or(options.ttl);
   const std::string pods = flags.pods ? *flags.pods : file.pods;
-  if (pods == "verified")
-    return fail(ErrorCode::invalid, "pods verified: not supported yet; choose disabled or insecure");
-  options.pods = pods == "insecure" ? dns::PodRecords::insecure : dns::PodRecords::disabled;
+  if (pods == "insecure") options.pods = dns::PodRecords::insecure;
+  if (pods == "verified") options.pods = dns::PodRecords::verified;
   return options;
 }
 
@@ -116,6 +112,7 @@ Expected<Settings> read_settings(const Flags& flags) {
   out.server.domains_socket = flags.domains_socket;
   WEFT_TRY(out.server.listen, listen_addresses(flags, file));
   WEFT_TRY(out.zone, zone_options(flags, file));
+  out.zone.own_addresses = dns::own_addresses(out.server.listen);
   WEFT_TRY(out.health,
            page_address("--health-bind-address", flags.health_address, file.health, kHealthAddress));
   const auto ready = file.ready ? file.ready : out.health;
@@ -138,49 +135,33 @@ class DnsProcess {
         settings_(std::move(settings)),
         zone_(settings_.zone),
         client_(io, std::move(config)),
-        services_(client_),
-        slices_(client_),
-        namespaces_(client_),
+        feed_(client_, zone_),
         signals_(io, SIGINT, SIGTERM),
         last_quack_(io),
         watcher_(io, [this] { reload(); }) {}
 
   Expected<void> start() {
-    follow(services_);
-    follow(slices_);
-    follow(namespaces_);
+    feed_.on_synced([this](const dns::ClusterFeed::Counts& counts) { synced(counts); });
     WEFT_TRY(server_, dns::Server::start(settings_.server, zone_));
     for (const auto& address : server_->addresses())
       spdlog::info("listening on {}, UDP and TCP", address.str());
     WEFT_TRY(pages_, dns::StatusPages::open(io_, {.health = settings_.health,
                                                   .ready = settings_.ready,
                                                   .metrics = settings_.metrics,
-                                                  .synced = [this] { return missing_ == 0; },
+                                                  .synced = [this] { return synced_; },
                                                   .families = [this] { return families(); }}));
     tell_forwards();
     watcher_.watch(settings_.files);
     await_signal();
-    asio::co_spawn(io_, services_.run(), asio::detached);
-    asio::co_spawn(io_, slices_.run(), asio::detached);
-    asio::co_spawn(io_, namespaces_.run(), asio::detached);
+    feed_.start(io_);
     return {};
   }
 
  private:
-  /// Feeds one kind into the zone.
-  template <class T>
-  void follow(kube::Informer<T>& informer) {
-    informer.on_change([this](const auto& before, const auto& after) {
-      zone_.write([&](dns::Zone& z) { z.apply(before.get(), after.get()); });
-    });
-    informer.on_synced([this] { synced(); });
-  }
-
-  void synced() {
-    if (--missing_ > 0) return;
-    zone_.write([](dns::Zone& z) { z.set_synced(); });
-    spdlog::info("synced: {} Services, {} EndpointSlices, {} Namespaces", services_.items().size(),
-                 slices_.items().size(), namespaces_.items().size());
+  void synced(const dns::ClusterFeed::Counts& counts) {
+    synced_ = true;
+    spdlog::info("synced: {} Services, {} EndpointSlices, {} Namespaces, {} Pods", counts.services,
+                 counts.slices, counts.namespaces, counts.pods);
   }
 
   void tell_forwards() const {
@@ -230,7 +211,7 @@ class DnsProcess {
   std::vector<prometheus::MetricFamily> families() {
     readings_.threads = server_->counters();
     readings_.upstreams = server_->upstreams();
-    readings_.synced = missing_ == 0;
+    readings_.synced = synced_;
     return dns::metric_families(readings_, flags_.coredns_metrics);
   }
 
@@ -254,16 +235,14 @@ class DnsProcess {
   Settings settings_;
   dns::SharedZone zone_;
   kube::Client client_;
-  kube::Informer<kube::Service> services_;
-  kube::Informer<kube::EndpointSlice> slices_;
-  kube::Informer<kube::Namespace> namespaces_;
+  dns::ClusterFeed feed_;
   asio::signal_set signals_;
   asio::steady_timer last_quack_;
   dns::FileWatcher watcher_;
   std::unique_ptr<dns::Server> server_;
   std::unique_ptr<dns::StatusPages> pages_;
   dns::MetricReadings readings_;
-  int missing_ = 3;  ///< informers whose first list is not in
+  bool synced_ = false;
   bool ending_ = false;
 };
 
@@ -309,7 +288,7 @@ void add_dns_command(CLI::App& app, int& exit_code) {
                   "names outside the zone go to its name servers unless --config says where; \"\": REFUSED")
       ->capture_default_str();
   dns->add_option("--pods", flags->pods, "records for pod addresses under pod.<zone>")
-      ->check(CLI::IsMember({"disabled", "insecure"}))
+      ->check(CLI::IsMember({"disabled", "insecure", "verified"}))
       ->default_str("disabled");
   dns->add_option("--ttl", flags->ttl, "seconds an answer may be kept")
       ->check(CLI::Range(0, 3600))

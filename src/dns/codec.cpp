@@ -2,11 +2,17 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
+
+#include "dns/cookie.h"
 
 namespace weft::dns {
 namespace {
 
-constexpr size_t kOptSize = 11;
+constexpr size_t kOptSize = 11;  // without options
+constexpr uint16_t kCookieOption = 10;
+constexpr size_t kMinServerCookie = 8, kMaxServerCookie = 32;
+constexpr size_t kCookieData = kClientCookieSize + std::tuple_size_v<ServerCookie>;
 
 uint16_t get16(std::span<const uint8_t> m, size_t at) {
   return static_cast<uint16_t>(m[at] << 8 | m[at + 1]);
@@ -21,6 +27,28 @@ void put16(uint8_t* at, uint16_t value) {
 
 Parsed error(Rcode rcode) { return {Verdict::error, rcode}; }
 
+/// The options of an OPT record (RFC 6891, 6.1.2): those that we do not know are stepped over.
+bool read_options(std::span<const uint8_t> data, Query& query) {
+  while (!data.empty()) {
+    if (data.size() < 4) return false;
+    const uint16_t code = get16(data, 0);
+    const size_t size = get16(data, 2);
+    data = data.subspan(4);
+    if (data.size() < size) return false;
+    // Only the first cookie counts (RFC 7873, 5.2).
+    if (code == kCookieOption && !query.has_cookie) {
+      const size_t server_size = size - kClientCookieSize;
+      if (size < kClientCookieSize ||
+          (server_size != 0 && (server_size < kMinServerCookie || server_size > kMaxServerCookie)))
+        return false;
+      query.has_cookie = true;
+      std::memcpy(query.client_cookie.data(), data.data(), kClientCookieSize);
+    }
+    data = data.subspan(size);
+  }
+  return true;
+}
+
 /// The additional section of a query: at most one OPT; other records (TSIG, say) are stepped over.
 Parsed read_additional(std::span<const uint8_t> message, size_t at, int count, Query& query) {
   for (int i = 0; i < count; ++i) {
@@ -32,6 +60,9 @@ Parsed read_additional(std::span<const uint8_t> message, size_t at, int count, Q
     query.edns_udp_size = record.klass;  // the class field of an OPT record is the sender's buffer size
     query.edns_version = static_cast<uint8_t>(record.ttl >> 16);
     query.dnssec_ok = (record.ttl & 0x8000) != 0;
+    // What another version's options look like is not known.
+    if (query.edns_version == 0 && !read_options(message.subspan(record.data_at, record.data_size), query))
+      return error(Rcode::formerr);
   }
   if (at != message.size()) return error(Rcode::formerr);
   return {Verdict::answer, Rcode::noerror};
@@ -45,15 +76,20 @@ size_t Query::udp_limit() const {
 }
 
 Parsed parse_query(std::span<const uint8_t> message, Query& query) {
-  query = Query{};
+  query = Query{.client = query.client};
   if (message.size() < kHeaderSize || (message[2] & 0x80) != 0) return {};
   query.id = get16(message, 0);
   query.opcode = message[2] >> 3 & 0xf;
   query.recursion_desired = (message[2] & 1) != 0;
   query.checking_disabled = (message[3] & 0x10) != 0;
   if (query.opcode != 0) return error(Rcode::notimp);
-  if (get16(message, 4) != 1) return error(Rcode::formerr);
   size_t at = kHeaderSize;
+  if (get16(message, 4) == 0 && get16(message, 6) == 0 && get16(message, 8) == 0) {
+    Parsed parsed = read_additional(message, at, get16(message, 10), query);
+    const bool only_cookie = parsed.verdict == Verdict::answer && query.has_cookie;
+    return error(only_cookie ? Rcode::noerror : Rcode::formerr);
+  }
+  if (get16(message, 4) != 1) return error(Rcode::formerr);
   // A pointer in the only question could only lead into the header: read_name refuses those.
   if (!read_name(message, at, query.name) || message.size() - at < 4) return error(Rcode::formerr);
   query.type = Type{get16(message, at)};
@@ -145,7 +181,7 @@ size_t write_query(std::span<uint8_t> out, uint16_t id, const Name& name, const 
 
 Writer::Writer(std::span<uint8_t> out, size_t limit, const Query& query)
     : out_(out), limit_(std::min(limit, out.size())), query_(query) {
-  if (query.has_edns) limit_ -= kOptSize;
+  limit_ -= opt_size();
   if (!query.has_question) return;
   put_name(query.name.wire(), true);
   u16(static_cast<uint16_t>(query.type));
@@ -238,11 +274,19 @@ bool Writer::srv(Section section, WireName owner, uint32_t ttl, uint16_t priorit
                 u16(port) && put_name(target, false));
 }
 
-bool Writer::txt(Section section, WireName owner, uint32_t ttl, std::string_view text) {
+bool Writer::character_string(std::string_view text) {
   text = text.substr(0, 255);
-  uint8_t length = static_cast<uint8_t>(text.size());
-  return commit(begin(section, owner, Type::txt, kClassIn, ttl) && bytes({&length, 1}) &&
-                bytes({reinterpret_cast<const uint8_t*>(text.data()), text.size()}));
+  const auto length = static_cast<uint8_t>(text.size());
+  return bytes({&length, 1}) && bytes({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+}
+
+bool Writer::txt(Section section, WireName owner, uint32_t ttl, std::string_view text) {
+  return commit(begin(section, owner, Type::txt, kClassIn, ttl) && character_string(text));
+}
+
+bool Writer::hinfo(Section section, WireName owner, uint32_t ttl, std::string_view cpu, std::string_view os) {
+  return commit(begin(section, owner, Type::hinfo, kClassIn, ttl) && character_string(cpu) &&
+                character_string(os));
 }
 
 bool Writer::soa(Section section, WireName owner, uint32_t ttl, const Soa& soa) {
@@ -300,22 +344,35 @@ size_t Writer::finish() {
   put16(&out_[6], counts_[0]);
   put16(&out_[8], counts_[1]);
   put16(&out_[10], static_cast<uint16_t>(counts_[2] + (query_.has_edns ? 1 : 0)));
-  if (query_.has_edns) {
-    limit_ += kOptSize;
-    const std::array<uint8_t, kOptSize> opt{0,
-                                            0,
-                                            static_cast<uint8_t>(Type::opt),
-                                            kMaxUdpSize >> 8,
-                                            kMaxUdpSize & 0xff,
-                                            static_cast<uint8_t>(rcode >> 4),
-                                            0,
-                                            static_cast<uint8_t>(query_.dnssec_ok ? 0x80 : 0),
-                                            0,
-                                            0,
-                                            0};
-    bytes(opt);
-  }
+  if (query_.has_edns) write_opt(rcode);
   return at_;
+}
+
+size_t Writer::opt_size() const {
+  if (!query_.has_edns) return 0;
+  return kOptSize + (query_.has_cookie ? 4 + kCookieData : 0);
+}
+
+void Writer::write_opt(uint16_t rcode) {
+  limit_ += opt_size();
+  const std::array<uint8_t, kOptSize> opt{0,
+                                          0,
+                                          static_cast<uint8_t>(Type::opt),
+                                          kMaxUdpSize >> 8,
+                                          kMaxUdpSize & 0xff,
+                                          static_cast<uint8_t>(rcode >> 4),
+                                          0,
+                                          static_cast<uint8_t>(query_.dnssec_ok ? 0x80 : 0),
+                                          0,
+                                          0,
+                                          static_cast<uint8_t>(opt_size() - kOptSize)};
+  bytes(opt);
+  if (!query_.has_cookie) return;
+  u16(kCookieOption);
+  u16(kCookieData);
+  bytes(query_.client_cookie);
+  bytes(server_cookie(query_.client_cookie, query_.client, static_cast<uint32_t>(std::time(nullptr)),
+                      cookie_secret()));
 }
 
 }  // namespace weft::dns

@@ -19,6 +19,7 @@ enum class Type : uint16_t {
   cname = 5,
   soa = 6,
   ptr = 12,
+  hinfo = 13,
   mx = 15,
   txt = 16,
   aaaa = 28,
@@ -26,6 +27,7 @@ enum class Type : uint16_t {
   opt = 41,
   ixfr = 251,
   axfr = 252,
+  any = 255,
 };
 
 enum class Rcode : uint16_t {
@@ -44,8 +46,12 @@ inline constexpr size_t kMinUdpSize = 512;   ///< without EDNS (RFC 1035, 4.2.1)
 inline constexpr size_t kMaxUdpSize = 1232;  ///< what never fragments (DNS flag day 2020)
 inline constexpr size_t kMaxMessage = 65535;
 
+inline constexpr size_t kClientCookieSize = 8;
+
 /// One question as it was asked.
 struct Query {
+  /// Whose it is: set before it is parsed, and stays. Cookies are made for this address.
+  IpAddr client;
   uint16_t id = 0;
   uint8_t opcode = 0;
   bool recursion_desired = false;
@@ -58,6 +64,9 @@ struct Query {
   uint8_t edns_version = 0;
   uint16_t edns_udp_size = 0;
   bool dnssec_ok = false;
+  /// With a cookie in the question there is one in the answer (RFC 7873).
+  bool has_cookie = false;
+  std::array<uint8_t, kClientCookieSize> client_cookie{};
 
   /// The largest UDP answer the asker takes, by RFC 6891 and our own upper bound.
   size_t udp_limit() const;
@@ -76,8 +85,10 @@ struct Parsed {
 
 /// Reads a query strictly. Opcodes other than QUERY are NOTIMP; anything but one question, records in the
 /// answer or authority section, two OPT records, an OPT that is not at the root, names that loop or run out,
-/// or bytes behind the end are FORMERR; an EDNS version other than 0 is BADVERS; classes other than IN and
-/// zone transfers are REFUSED. `query` holds all that could be read even when the verdict is an error.
+/// or bytes behind the end are FORMERR, as are EDNS options that run out and cookies of an impossible size;
+/// an EDNS version other than 0 is BADVERS; classes other than IN and zone transfers are REFUSED. No question
+/// but a cookie asks for a cookie (RFC 7873, 5.4): NOERROR. `query` holds all that could be read even when
+/// the verdict is an error.
 Parsed parse_query(std::span<const uint8_t> message, Query& query);
 
 /// Reads a name that may be compressed; `at` moves behind it. Pointers must go backwards, so loops cannot be.
@@ -130,6 +141,7 @@ class Writer {
   bool srv(Section section, WireName owner, uint32_t ttl, uint16_t priority, uint16_t weight, uint16_t port,
            WireName target);
   bool txt(Section section, WireName owner, uint32_t ttl, std::string_view text);
+  bool hinfo(Section section, WireName owner, uint32_t ttl, std::string_view cpu, std::string_view os);
   struct Soa {
     WireName primary, mailbox;
     uint32_t serial, refresh, retry, expire, minimum;
@@ -148,6 +160,9 @@ class Writer {
   /// to.
   bool commit(bool complete);
   bool bytes(std::span<const uint8_t> data);
+  bool character_string(std::string_view text);
+  size_t opt_size() const;
+  void write_opt(uint16_t rcode);
   bool u16(uint16_t value);
   bool u32(uint32_t value);
   bool put_name(WireName name, bool compress);

@@ -31,6 +31,13 @@ struct Builder {
   Builder& opt(uint16_t size, int version = 0, int owner = 0) {
     return raw({owner, 0, 41, size >> 8, size & 0xff, 0, version, 0x80, 0, 0, 0}).count(3, 1);
   }
+  /// An OPT record with option `code` of `size` bytes of 7, and `more` behind it.
+  Builder& option(int code, int size, std::initializer_list<int> more = {}) {
+    const int all = 4 + size + static_cast<int>(more.size());
+    raw({0, 0, 41, 4, 0xd0, 0, 0, 0, 0, all >> 8, all & 0xff, 0, code, 0, size});
+    bytes.insert(bytes.end(), static_cast<size_t>(size), 7);
+    return raw(more).count(3, 1);
+  }
 };
 
 struct Case {
@@ -46,6 +53,9 @@ TEST(ParseQuery, DefinedAnswerForEveryMessage) {
   response.bytes[2] |= 0x80;
   opcode.question("a.b");
   opcode.bytes[2] |= 4 << 3;
+  Builder update;
+  update.question("a.b");
+  update.bytes[2] |= 5 << 3;
   two_questions.question("a.b").question("c.d").count(0, 2);
   Builder loop;
   loop.count(0, 1).raw({0xc0, 12, 0, 1, 0, 1});
@@ -56,6 +66,7 @@ TEST(ParseQuery, DefinedAnswerForEveryMessage) {
       {"short", Bytes(11), Verdict::drop, Rcode::noerror},
       {"response", response.bytes, Verdict::drop, Rcode::noerror},
       {"notify", opcode.bytes, Verdict::error, Rcode::notimp},
+      {"update", update.bytes, Verdict::error, Rcode::notimp},
       {"no question", no_question.bytes, Verdict::error, Rcode::formerr},
       {"two questions", two_questions.bytes, Verdict::error, Rcode::formerr},
       {"pointer to itself", loop.bytes, Verdict::error, Rcode::formerr},
@@ -88,6 +99,39 @@ TEST(ParseQuery, DefinedAnswerForEveryMessage) {
     Parsed parsed = parse_query(c.message, query);
     EXPECT_EQ(parsed.verdict, c.verdict) << c.what;
     EXPECT_EQ(parsed.rcode, c.rcode) << c.what;
+  }
+}
+
+TEST(ParseQuery, EdnsOptions) {
+  constexpr int kCookie = 10, kPadding = 12, kUnknown = 99;
+  const std::vector<Case> cases = {
+      {"unknown", Builder().question("a.b").option(kUnknown, 3).bytes, Verdict::answer, Rcode::noerror},
+      {"padding", Builder().question("a.b").option(kPadding, 100).bytes, Verdict::answer, Rcode::noerror},
+      {"runs out", Builder().question("a.b").option(kUnknown, 2, {0, 99, 0, 1}).bytes, Verdict::error,
+       Rcode::formerr},
+      {"half an option", Builder().question("a.b").option(kUnknown, 2, {0, 99}).bytes, Verdict::error,
+       Rcode::formerr},
+      {"cookie of a client", Builder().question("a.b").option(kCookie, 8).bytes, Verdict::answer,
+       Rcode::noerror},
+      {"both cookies", Builder().question("a.b").option(kCookie, 24).bytes, Verdict::answer, Rcode::noerror},
+      {"the largest", Builder().question("a.b").option(kCookie, 40).bytes, Verdict::answer, Rcode::noerror},
+      {"no cookie", Builder().question("a.b").option(kCookie, 0).bytes, Verdict::error, Rcode::formerr},
+      {"short", Builder().question("a.b").option(kCookie, 7).bytes, Verdict::error, Rcode::formerr},
+      {"between", Builder().question("a.b").option(kCookie, 9).bytes, Verdict::error, Rcode::formerr},
+      {"short server", Builder().question("a.b").option(kCookie, 15).bytes, Verdict::error, Rcode::formerr},
+      {"long", Builder().question("a.b").option(kCookie, 41).bytes, Verdict::error, Rcode::formerr},
+      {"a second, bad one", Builder().question("a.b").option(kCookie, 8, {0, kCookie, 0, 1, 0}).bytes,
+       Verdict::answer, Rcode::noerror},
+      {"only a cookie", Builder().option(kCookie, 8).bytes, Verdict::error, Rcode::noerror},
+      {"only padding", Builder().option(kPadding, 8).bytes, Verdict::error, Rcode::formerr},
+  };
+  for (const Case& c : cases) {
+    Query query;
+    query.client = *IpAddr::parse("192.0.2.1");
+    Parsed parsed = parse_query(c.message, query);
+    EXPECT_EQ(parsed.verdict, c.verdict) << c.what;
+    EXPECT_EQ(parsed.rcode, c.rcode) << c.what;
+    EXPECT_EQ(query.client.str(), "192.0.2.1") << c.what;
   }
 }
 
@@ -182,6 +226,25 @@ TEST(Writer, LeavesOutWhatDoesNotFitButNeverTheOpt) {
     EXPECT_EQ(header.answers, fitted);
     EXPECT_EQ(header.additionals, edns ? 1 : 0);
   }
+}
+
+TEST(Writer, ACookieComesBackWithOurs) {
+  auto cookie_for = [](const char* client) {
+    Query query = ask("a.test", Type::a, true);
+    query.client = *IpAddr::parse(client);
+    query.has_cookie = true;
+    query.client_cookie.fill(9);
+    std::array<uint8_t, 512> out;
+    Writer writer(out, 512, query);
+    while (writer.address(Section::answer, query.name.wire(), 5, *IpAddr::parse("10.0.0.1"))) continue;
+    const size_t size = writer.finish();
+    EXPECT_LE(size, 512U) << "there is room for it from the start";
+    return Bytes(out.begin() + static_cast<ptrdiff_t>(size) - 28, out.begin() + static_cast<ptrdiff_t>(size));
+  };
+  const Bytes option = cookie_for("192.0.2.1");
+  EXPECT_EQ(Bytes(option.begin(), option.begin() + 13), Bytes({0, 10, 0, 24, 9, 9, 9, 9, 9, 9, 9, 9, 1}));
+  const Bytes other = cookie_for("192.0.2.2");
+  EXPECT_NE(Bytes(option.end() - 8, option.end()), Bytes(other.end() - 8, other.end()));
 }
 
 TEST(Writer, BadVersionNeedsTheOptForItsUpperBits) {

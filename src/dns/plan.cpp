@@ -96,6 +96,19 @@ void Zone::apply(const kube::Namespace* before, const kube::Namespace* after) {
   if (!after) drop_if_empty(name, {});
 }
 
+void Zone::apply(const PodAddresses* before, const PodAddresses* after) {
+  ++serial_;
+  if (before) {
+    for (const IpAddr& ip : before->addresses) {
+      auto [first, last] = pods_.equal_range(ip);
+      auto it = std::find_if(first, last, [&](const auto& pod) { return pod.second == before->namespace_; });
+      if (it != last) pods_.erase(it);
+    }
+  }
+  if (!after) return;
+  for (const IpAddr& ip : after->addresses) pods_.emplace(ip, after->namespace_);
+}
+
 void Zone::apply(const kube::Service* before, const kube::Service* after) {
   ++serial_;
   const kube::ObjectMeta& meta = (after ? after : before)->metadata;

@@ -14,13 +14,24 @@
 /// CoreDNS's `kubernetes` plugin does. Pure: objects in, answers out; no sockets, no clock, no locks.
 namespace weft::dns {
 
-/// Answers under `<ns>.pod.<zone>`: none, or the address that the name spells (it need not exist).
-enum class PodRecords { disabled, insecure };
+/// Answers under `<ns>.pod.<zone>`: none, the address that the name spells (it need not exist), or the same
+/// for addresses of pods of that namespace only.
+enum class PodRecords { disabled, insecure, verified };
+
+/// All that the zone has to know of a pod, and only with `verified`.
+struct PodAddresses {
+  std::string namespace_;
+  std::vector<IpAddr> addresses;
+  bool operator==(const PodAddresses&) const = default;
+};
 
 struct ZoneOptions {
   Name zone = *Name::parse("cluster.local");
   uint32_t ttl = 5;  ///< seconds, of all records and of negative answers
   PodRecords pods = PodRecords::disabled;
+  /// Where this server answers. A Service that has one of them as an endpoint is what the zone's NS record
+  /// names; without one it is ns.dns.<zone> with these addresses.
+  std::vector<IpAddr> own_addresses;
 };
 
 /// The answer to one question. Meant to be reused: its vectors keep their room, so answering allocates
@@ -51,6 +62,7 @@ struct Answer {
   NameRef soa_owner;  ///< size 0: no SOA; in the authority section unless `soa_asked`
   bool soa_asked = false;
   bool version_asked = false;  ///< the answer is the TXT record of the specification's version
+  bool any_asked = false;      ///< type ANY for a name that exists: the answer is RFC 8482's HINFO record
   Name chase;
   /// The question was answered as this other one: records that have its name get the name that was asked.
   std::optional<Name> rewritten;
@@ -76,6 +88,7 @@ class Zone {
   void apply(const kube::Service* before, const kube::Service* after);
   void apply(const kube::EndpointSlice* before, const kube::EndpointSlice* after);
   void apply(const kube::Namespace* before, const kube::Namespace* after);
+  void apply(const PodAddresses* before, const PodAddresses* after);
   /// Until all collections are complete, names of the zone and reverse names are SERVFAIL: never a false
   /// NXDOMAIN.
   void set_synced() { synced_ = true; }
@@ -138,6 +151,7 @@ class Zone {
   bool synced_ = false;
   TextMap<NamespaceEntry> namespaces_;
   std::unordered_multimap<IpAddr, const ServiceEntry*> reverse_;
+  std::unordered_multimap<IpAddr, std::string> pods_;  ///< to namespaces; pods of the host network share one
 };
 
 /// The label that an endpoint without a hostname has: "10-1-2-3", "fd00-1--0".

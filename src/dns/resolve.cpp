@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "dns/plan.h"
 
@@ -77,7 +78,7 @@ void Answer::clear() {
   answer.clear();
   additional.clear();
   soa_owner = {};
-  soa_asked = version_asked = false;
+  soa_asked = version_asked = any_asked = false;
   rewritten.reset();
   why.clear();
   names.clear();
@@ -96,6 +97,7 @@ struct Zone::Lookup {
   Type type;
   Name owner = {};  ///< of the answer's records: the question's name, then each CNAME's target
   Answer::NameRef owner_ref = {};
+  std::span<const uint8_t> zone_wire = {};  ///< in the case in which the question has it
 
   using Rest = std::span<const std::string_view>;
 
@@ -104,6 +106,10 @@ struct Zone::Lookup {
   void in_zone(Rest labels, Name& target);
   void in_service(Rest labels, Name& target);
   void in_pods(Rest labels);
+  bool is_pod(const IpAddr& ip, std::string_view ns) const;
+  void name_servers(bool apex);
+  void name_server(const ServiceEntry& service, bool apex);
+  void push_name_server(const Name& name, const IpAddr& ip, bool apex);
   void reverse(const IpAddr& ip);
   void cluster_ip(const ServiceEntry& service, Rest rest);
   void endpoints(const ServiceEntry& service, Rest rest);
@@ -130,7 +136,7 @@ struct Zone::Lookup {
     name.append(*service.name);
     name.append(*service.namespace_);
     name.append("svc");
-    name.append(zone.options_.zone.wire());
+    name.append(zone_wire);
     return name;
   }
 
@@ -188,6 +194,7 @@ bool Zone::Lookup::step(const Name& name, Name& target) {
     because("the first list of Services, EndpointSlices and Namespaces is not complete");
     return false;
   }
+  zone_wire = inside ? name.wire().last(zone.options_.zone.size()) : zone.options_.zone.wire();
   if (!inside) {
     auto ip = reverse_address(labels);
     if (ip) {
@@ -199,6 +206,10 @@ bool Zone::Lookup::step(const Name& name, Name& target) {
   }
   in_zone(labels.without_last(zone_labels.count), target);
   if (!target.is_root()) return true;
+  if (type == Type::any && out.rcode == Rcode::noerror) {
+    out.any_asked = out.answer.empty();
+    return false;
+  }
   // Without a record of the type asked for, the SOA says how long that may be remembered (RFC 2308).
   const bool positive = !out.answer.empty() && (type == Type::cname || out.answer.back().type != Type::cname);
   if (!positive && !out.soa_asked && !out.version_asked) out.soa_owner = out.keep(zone.options_.zone.wire());
@@ -212,7 +223,7 @@ void Zone::Lookup::in_zone(Rest labels, Name& target) {
       out.soa_asked = true;
       out.soa_owner = out.keep(zone.options_.zone.wire());
     } else if (type == Type::ns) {
-      push_name(Type::ns, zone.primary_);
+      name_servers(true);
     }
     return;
   }
@@ -224,9 +235,61 @@ void Zone::Lookup::in_zone(Rest labels, Name& target) {
     return;
   }
   // The name in the SOA record and the one above it exist.
-  if (top == "dns" && (labels.size() == 1 || (labels.size() == 2 && labels[0] == "ns"))) return;
+  if (top == "dns" && labels.size() == 1) return;
+  if (top == "dns" && labels.size() == 2 && labels[0] == "ns") return name_servers(false);
   because("no such name in the zone");
   nxdomain();
+}
+
+/// The name servers of the zone with their addresses, or (not `apex`) what ns.dns.<zone> has of them.
+void Zone::Lookup::name_servers(bool apex) {
+  std::vector<const ServiceEntry*> services;
+  for (const IpAddr& own : zone.options_.own_addresses) {
+    auto [first, last] = zone.reverse_.equal_range(own);
+    for (auto it = first; it != last; ++it) {
+      // A Service that has the address as its own is not the one that leads to it.
+      if (!contains(it->second->addresses, own) && !contains(services, it->second))
+        services.push_back(it->second);
+    }
+  }
+  auto before = [](const ServiceEntry* a, const ServiceEntry* b) {
+    return std::tie(*a->namespace_, *a->name) < std::tie(*b->namespace_, *b->name);
+  };
+  std::ranges::sort(services, before);
+  for (const ServiceEntry* service : services) name_server(*service, apex);
+  if (!out.answer.empty() || !out.additional.empty()) return;
+  Name fallback;
+  fallback.append("ns");
+  fallback.append("dns");
+  fallback.append(zone_wire);
+  because("no Service leads here: the server's own addresses");
+  for (const IpAddr& own : zone.options_.own_addresses) push_name_server(fallback, own, apex);
+  if (apex && out.answer.empty()) push_name(Type::ns, fallback);
+}
+
+void Zone::Lookup::name_server(const ServiceEntry& service, bool apex) {
+  because("Service {}/{} leads here", *service.namespace_, *service.name);
+  if (service.kind == Kind::cluster_ip) {
+    for (const IpAddr& ip : service.addresses) push_name_server(name_of(service), ip, apex);
+  } else if (service.kind == Kind::headless) {
+    for (const Slice& slice : service.slices) {
+      for (const Endpoint& endpoint : slice.endpoints) {
+        auto label = endpoint.hostname.empty() ? dashed(endpoint.address) : endpoint.hostname;
+        push_name_server(name_of(service, label), endpoint.address, apex);
+      }
+    }
+  }
+}
+
+void Zone::Lookup::push_name_server(const Name& name, const IpAddr& ip, bool apex) {
+  if (!apex) return address(ip);
+  auto same = [&](const Answer::Record& record) { return name.equals(out.name(record.target)); };
+  auto known = std::ranges::find_if(out.answer, same);
+  if (known == out.answer.end()) {
+    push_name(Type::ns, name);
+    known = std::prev(out.answer.end());
+  }
+  push_address(out.additional, known->target, ip);
 }
 
 void Zone::Lookup::in_service(Rest labels, Name& target) {
@@ -263,7 +326,7 @@ void Zone::Lookup::external(const ServiceEntry& service, Rest rest, Name& target
   }
   because("Service {}/{}: spec.externalName", *service.namespace_, *service.name);
   push_name(Type::cname, *name);
-  if (type != Type::cname) target = *name;
+  if (type != Type::cname && type != Type::any) target = *name;
 }
 
 void Zone::Lookup::cluster_ip(const ServiceEntry& service, Rest rest) {
@@ -405,15 +468,24 @@ void Zone::Lookup::in_pods(Rest labels) {
     return nxdomain();
   }
   if (labels.size() == 1) return;
-  auto ip = labels.size() == 2 && zone.options_.pods == PodRecords::insecure ? parse_dashed(labels[0])
-                                                                             : std::nullopt;
+  const PodRecords mode = zone.options_.pods;
+  auto ip = labels.size() == 2 && mode != PodRecords::disabled ? parse_dashed(labels[0]) : std::nullopt;
   if (!ip) {
-    because("{}", zone.options_.pods == PodRecords::disabled ? "pod records are off"
-                                                             : "the name spells no address");
+    because("{}", mode == PodRecords::disabled ? "pod records are off" : "the name spells no address");
     return nxdomain();
   }
-  because("pod records are insecure: the name itself says the address");
+  if (mode == PodRecords::verified && !is_pod(*ip, ns->first)) {
+    because("no Pod of Namespace {} has the address {}", ns->first, ip->str());
+    return nxdomain();
+  }
+  because("{}", mode == PodRecords::verified ? "a Pod's status.podIPs"
+                                             : "pod records are insecure: the name itself says the address");
   address(*ip);
+}
+
+bool Zone::Lookup::is_pod(const IpAddr& ip, std::string_view ns) const {
+  auto [first, last] = zone.pods_.equal_range(ip);
+  return std::any_of(first, last, [&](const auto& pod) { return pod.second == ns; });
 }
 
 void Zone::Lookup::reverse(const IpAddr& ip) {
@@ -428,13 +500,8 @@ void Zone::Lookup::reverse(const IpAddr& ip) {
     }
     for (const Slice& slice : service.slices) {
       for (const Endpoint& endpoint : slice.endpoints) {
-        // A pod behind a ClusterIP has a name of its own only when it was given one.
-        bool named = !endpoint.hostname.empty();
-        if (endpoint.address != ip || (service.kind != Kind::headless && !named) ||
-            service.kind == Kind::absent) {
-          continue;
-        }
-        Name target = name_of(service, named ? endpoint.hostname : dashed(ip));
+        if (endpoint.address != ip || service.kind == Kind::absent) continue;
+        Name target = name_of(service, endpoint.hostname.empty() ? dashed(ip) : endpoint.hostname);
         if (contains(targets, target)) continue;
         because("EndpointSlice {}/{} of Service {}", *service.namespace_, slice.name, *service.name);
         targets.push_back(target);
@@ -448,6 +515,8 @@ void Zone::Lookup::reverse(const IpAddr& ip) {
   }
   if (type == Type::ptr) {
     for (const Name& target : targets) push_name(Type::ptr, target);
+  } else if (type == Type::any) {
+    out.any_asked = true;
   } else {
     out.soa_owner = owner_ref;
   }

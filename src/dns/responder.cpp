@@ -7,6 +7,7 @@ namespace {
 
 constexpr uint32_t kVersionTtl = 28800;
 constexpr std::string_view kVersion = "1.1.0";
+constexpr std::string_view kAnyAnswer = "RFC8482";
 
 /// What a record's owner is called in the answer.
 Writer::WireName owner_of(const Query& query, const Answer& answer, Writer::WireName owner) {
@@ -58,6 +59,8 @@ size_t write_answer(const Zone& zone, const Query& query, const Answer& answer, 
     writer.set_truncated();
     return writer.finish();
   }
+  // What ANY gets is small on purpose: no large answer to a small question with a false address.
+  if (answer.any_asked) writer.hinfo(Section::answer, query.name.wire(), zone.options().ttl, kAnyAnswer, {});
   if (answer.version_asked) writer.txt(Section::answer, query.name.wire(), kVersionTtl, kVersion);
   if (answer.soa_owner.size > 0) write_soa(writer, zone, answer);
   // What is only additional may be missing without being missed (RFC 2181, 9).

@@ -20,9 +20,9 @@ struct Response {
 };
 
 /// From the bytes of a query to the bytes of its answer. `out` holds at least 1232 bytes (UDP) or 65535
-/// (TCP). `query` and `answer` are the caller's to reuse; after `forward` they hold what was asked.
-/// `rotation` moves the address that comes first, so that clients that take the first spread out.
-/// `overrides`: what is in front of the zone.
+/// (TCP). `query` and `answer` are the caller's to reuse, `query.client` is whose message it is; after
+/// `forward` they hold what was asked. `rotation` moves the address that comes first, so that clients that
+/// take the first spread out. `overrides`: what is in front of the zone.
 Response respond(const Zone& zone, const Overrides& overrides, std::span<const uint8_t> message,
                  Transport transport, std::span<uint8_t> out, uint32_t rotation, Query& query,
                  Answer& answer);

@@ -155,6 +155,10 @@ TEST(Server, AnswersOverUdpAndTcp) {
                                      "hostmaster.cluster.local. [0-9]+ 7200 1800 86400 5\n$"));
   EXPECT_THAT(s.dig("WeB.shop.SVC.cluster.local"),
               HasSubstr("WeB.shop.SVC.cluster.local. 5\tIN\tA\t10.96.0.20"));
+  EXPECT_THAT(s.dig("+cookie=0123456789abcdef web.shop.svc.cluster.local"),
+              testing::ContainsRegex("COOKIE: 0123456789abcdef01000000[0-9a-f]{24} \\(good\\)"));
+  EXPECT_THAT(s.dig("+noall +answer +notcp web.shop.svc.cluster.local ANY"),
+              HasSubstr("5\tIN\tHINFO\t\"RFC8482\" \"\""));
   EXPECT_THAT(s.dig("version.bind CH TXT"), HasSubstr("status: REFUSED"));
   EXPECT_THAT(s.dig("cluster.local AXFR"), HasSubstr("Transfer failed"));
   EXPECT_THAT(s.dig("+edns=1 +noednsneg web.shop.svc.cluster.local"), HasSubstr("status: BADVERS"));

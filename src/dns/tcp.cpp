@@ -73,6 +73,7 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
     const auto received = Poller::Clock::now();
     listener_.connections_.splice(listener_.connections_.end(), listener_.connections_, place);
     Query query;
+    query.client = peer_.ip;
     Response response;
     std::optional<Forwarded> question;
     context_.zone.read([&](const Zone& zone) {

@@ -100,6 +100,7 @@ bool UdpListener::serve_batch() {
         context_.counters.dropped.add();
         continue;
       }
+      query.client = SocketAddress::from(b.peers[i]).ip;
       auto response = respond(zone, *context_.overrides, {b.queries[i].data(), b.in[i].msg_len},
                               Transport::udp, b.replies[i], context_.rotation++, query, context_.answer);
       note_question(response, query, i);

@@ -1,0 +1,16 @@
+// CoreDNS with the plugins that a cluster's Corefile has and no more, for a comparison on one machine.
+package main
+
+import (
+	_ "github.com/coredns/coredns/plugin/cache"
+	_ "github.com/coredns/coredns/plugin/errors"
+	_ "github.com/coredns/coredns/plugin/kubernetes"
+
+	"github.com/coredns/coredns/core/dnsserver"
+	"github.com/coredns/coredns/coremain"
+)
+
+func main() {
+	dnsserver.Directives = []string{"errors", "cache", "kubernetes"}
+	coremain.Run()
+}
