@@ -40,9 +40,18 @@ Expected<dns::ServerOptions> server_options(const Flags& flags) {
                   "--listen " + text + ": expected ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT");
     options.listen.push_back(*address);
   }
-  if (flags.resolv_conf.empty()) return options;
-  WEFT_TRY(options.upstreams, dns::load_resolv_conf(flags.resolv_conf));
   return options;
+}
+
+/// All names outside the zone go to the name servers of resolv.conf.
+Expected<dns::ConfigPtr> forwarding(const Flags& flags) {
+  auto config = std::make_shared<dns::Config>();
+  if (flags.resolv_conf.empty()) return config;
+  WEFT_TRY(auto servers, dns::load_resolv_conf(flags.resolv_conf));
+  dns::Forward all;
+  for (const auto& server : servers) all.upstreams.push_back({.address = server});
+  if (!all.upstreams.empty()) config->forwards.push_back(std::move(all));
+  return config;
 }
 
 Expected<dns::ZoneOptions> zone_options(const Flags& flags) {
@@ -68,6 +77,7 @@ Expected<void> run(const Flags& flags) {
   WEFT_CHECK(give_up_system_calls());
   WEFT_TRY(auto zone_settings, zone_options(flags));
   WEFT_TRY(auto settings, server_options(flags));
+  WEFT_TRY(settings.config, forwarding(flags));
   WEFT_TRY(auto config, kube::find_config(flags.kubeconfig));
   dns::SharedZone zone(std::move(zone_settings));
 
@@ -89,8 +99,10 @@ Expected<void> run(const Flags& flags) {
 
   WEFT_TRY(auto server, dns::Server::start(settings, zone));
   for (const auto& address : server->addresses()) spdlog::info("listening on {}, UDP and TCP", address.str());
-  for (const auto& upstream : settings.upstreams)
-    spdlog::info("names outside {} go to {}", flags.zone, upstream.str());
+  for (const auto& forward : settings.config->forwards) {
+    for (const auto& upstream : forward.upstreams)
+      spdlog::info("names outside {} go to {}", flags.zone, upstream.address.str());
+  }
 
   asio::signal_set signals(io, SIGINT, SIGTERM);
   signals.async_wait([&io](auto, int) { io.stop(); });

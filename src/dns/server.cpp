@@ -5,8 +5,10 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <mutex>
 #include <thread>
 
 #include "dns/worker.h"
@@ -16,6 +18,15 @@ namespace {
 
 /// An agent that is there tells at once.
 constexpr std::chrono::milliseconds kMeetAgent{1000};
+
+std::vector<SocketAddress> root_upstreams(const Config& config) {
+  std::vector<SocketAddress> out;
+  for (const Forward& forward : config.forwards) {
+    if (!forward.domain.is_root()) continue;
+    for (const Upstream& upstream : forward.upstreams) out.push_back(upstream.address);
+  }
+  return out;
+}
 
 struct Sockets {
   SocketAddress address;
@@ -93,18 +104,29 @@ void forward(WorkerContext& context, const Forwarded& question, const SocketAddr
 /// One thread with its own sockets and its own forwarder.
 class Server::Worker : Poller::Handler {
  public:
+  const Counters& counters() const { return counters_; }
+
   static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, const SharedZone& zone) {
     WEFT_TRY(auto poller, Poller::make());
-    Fd stop(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!stop) return fail_errno("eventfd", errno);
-    return std::unique_ptr<Worker>(new Worker(std::move(poller), std::move(stop), options, zone));
+    Fd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!bell) return fail_errno("eventfd", errno);
+    return std::unique_ptr<Worker>(new Worker(std::move(poller), std::move(bell), options, zone));
   }
 
   ~Worker() override {
     if (!thread_.joinable()) return;
-    const uint64_t one = 1;
-    [[maybe_unused]] auto written = ::write(stop_.get(), &one, sizeof one);
+    stopping_ = true;
+    wake();
     thread_.join();
+  }
+
+  /// Of any thread.
+  void configure(ConfigPtr config) {
+    {
+      std::lock_guard lock(next_mutex_);
+      next_config_ = std::move(config);
+    }
+    wake();
   }
 
   void listen(Sockets sockets) {
@@ -122,21 +144,38 @@ class Server::Worker : Poller::Handler {
   }
 
  private:
-  Worker(std::unique_ptr<Poller> poller, Fd stop, const ServerOptions& options, const SharedZone& zone)
+  Worker(std::unique_ptr<Poller> poller, Fd bell, const ServerOptions& options, const SharedZone& zone)
       : poller_(std::move(poller)),
-        stop_(std::move(stop)),
-        forwarder_(*poller_, {.upstreams = options.upstreams}),
+        bell_(std::move(bell)),
+        forwarder_(*poller_, {.upstreams = root_upstreams(*options.config)}),
         domains_(*poller_, {.socket = options.domains_socket}),
-        context_{zone, *poller_, forwarder_, domains_, 0, {}, std::vector<uint8_t>(kMaxMessage)} {
-    poller_->add(stop_.get(), EPOLLIN, this);
+        context_{zone,     *poller_,  forwarder_,
+                 domains_, counters_, options.config,
+                 0,        {},        std::vector<uint8_t>(kMaxMessage)} {
+    poller_->add(bell_.get(), EPOLLIN, this);
   }
 
-  void on_ready(uint32_t) override { stopping_ = true; }
+  void wake() {
+    const uint64_t one = 1;
+    [[maybe_unused]] auto written = ::write(bell_.get(), &one, sizeof one);
+  }
+
+  void on_ready(uint32_t) override {
+    uint64_t rung;
+    [[maybe_unused]] auto got = ::read(bell_.get(), &rung, sizeof rung);
+  }
+
+  void adopt() {
+    std::lock_guard lock(next_mutex_);
+    if (next_config_) context_.config = std::move(next_config_);
+    next_config_ = nullptr;
+  }
 
   void run() {
     // Before the first question is answered.
     domains_.meet(kMeetAgent);
     while (!stopping_) {
+      adopt();
       auto deadline = std::min(forwarder_.next_deadline(), domains_.next_deadline());
       for (const auto& tcp : tcp_) deadline = std::min(deadline, tcp->next_deadline());
       // "Never" minus now would not fit into a duration.
@@ -148,17 +187,22 @@ class Server::Worker : Poller::Handler {
   }
 
   std::unique_ptr<Poller> poller_;
-  Fd stop_;
+  Fd bell_;  ///< rung to stop and to be configured
+  Counters counters_;
   Forwarder forwarder_;
   DomainFeed domains_;
   WorkerContext context_;
   std::vector<std::unique_ptr<UdpListener>> udp_;
   std::vector<std::unique_ptr<TcpListener>> tcp_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_ = false;
+  std::mutex next_mutex_;
+  ConfigPtr next_config_;  ///< to be taken before the next round
   std::thread thread_;
 };
 
-Expected<std::unique_ptr<Server>> Server::start(const ServerOptions& options, const SharedZone& zone) {
+Expected<std::unique_ptr<Server>> Server::start(const ServerOptions& given, const SharedZone& zone) {
+  ServerOptions options = given;
+  if (!options.config) options.config = std::make_shared<const Config>();
   std::unique_ptr<Server> server(new Server);
   WEFT_CHECK(server->open(options, zone));
   for (auto& worker : server->workers_) worker->start();
@@ -178,6 +222,17 @@ Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone
     workers_.push_back(std::move(worker));
   }
   return {};
+}
+
+void Server::configure(ConfigPtr config) {
+  if (!config) config = std::make_shared<const Config>();
+  for (auto& worker : workers_) worker->configure(config);
+}
+
+std::vector<const Counters*> Server::counters() const {
+  std::vector<const Counters*> out;
+  for (const auto& worker : workers_) out.push_back(&worker->counters());
+  return out;
 }
 
 Server::~Server() = default;

@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "dns/config.h"
+#include "dns/counters.h"
 #include "dns/shared_zone.h"
 #include "dns/socket.h"
 
@@ -13,8 +15,8 @@ struct ServerOptions {
   /// UDP and TCP on each. An unspecified address ("0.0.0.0", "::") is all addresses of its family; answers
   /// still leave from the address that was asked. Port 0: one that is free for both.
   std::vector<SocketAddress> listen;
-  /// Who is asked for what is not the cluster's; empty: such questions are REFUSED.
-  std::vector<SocketAddress> upstreams;
+  /// How it answers what is not its cluster's; null: such questions are REFUSED.
+  ConfigPtr config;
   /// Of the node's agent, who enforces policies that go by names; empty: nobody is told of answers.
   std::string domains_socket;
   int threads = 1;  ///< more than one share each address (SO_REUSEPORT)
@@ -32,6 +34,12 @@ class Server {
 
   /// Where it listens, ports filled in.
   const std::vector<SocketAddress>& addresses() const { return addresses_; }
+
+  /// Takes another configuration live: each thread has it for the next question it reads. Connections stay
+  /// open; questions that an upstream was asked already end as they began.
+  void configure(ConfigPtr config);
+  /// Of each thread; they live as long as the server.
+  std::vector<const Counters*> counters() const;
 
  private:
   class Worker;

@@ -69,6 +69,17 @@ void fill(SharedZone& zone, bool big = false) {
   });
 }
 
+/// All names go to these, and nothing is cached.
+ConfigPtr forwarding_to(const std::vector<SocketAddress>& upstreams) {
+  auto config = std::make_shared<Config>();
+  config->cache.enabled = false;
+  if (upstreams.empty()) return config;
+  Forward all;
+  for (const auto& address : upstreams) all.upstreams.push_back({.address = address});
+  config->forwards.push_back(all);
+  return config;
+}
+
 /// A server and how to ask it.
 struct Running {
   SharedZone zone;
@@ -78,7 +89,7 @@ struct Running {
                    std::string_view listen = "127.0.0.1:0", int threads = 1)
       : zone({.zone = *Name::parse(zone_name)}) {
     auto started = Server::start(
-        {.listen = {*SocketAddress::parse(listen)}, .upstreams = std::move(upstreams), .threads = threads},
+        {.listen = {*SocketAddress::parse(listen)}, .config = forwarding_to(upstreams), .threads = threads},
         zone);
     if (!started) throw std::runtime_error(started.error().message);
     server = std::move(*started);

@@ -4,6 +4,8 @@
 #include <memory>
 #include <vector>
 
+#include "dns/config.h"
+#include "dns/counters.h"
 #include "dns/domain_feed.h"
 #include "dns/forwarder.h"
 #include "dns/poller.h"
@@ -20,6 +22,8 @@ struct WorkerContext {
   Poller& poller;
   Forwarder& forwarder;
   DomainFeed& domains;
+  Counters& counters;
+  ConfigPtr config;  ///< never null; another one between two rounds of events, never within
   uint32_t rotation = 0;
   Answer answer;                 ///< scratch
   std::vector<uint8_t> message;  ///< scratch, kMaxMessage bytes
