@@ -40,6 +40,8 @@ Expected<dns::ServerOptions> server_options(const Flags& flags) {
                   "--listen " + text + ": expected ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT");
     options.listen.push_back(*address);
   }
+  if (flags.resolv_conf.empty()) return options;
+  WEFT_TRY(options.node_search, dns::load_search_list(flags.resolv_conf));
   return options;
 }
 

@@ -11,6 +11,8 @@
 #include <mutex>
 #include <thread>
 
+#include "base/log.h"
+#include "dns/search_walk.h"
 #include "dns/worker.h"
 
 namespace weft::dns {
@@ -73,19 +75,25 @@ Forwarded note_forward(const WorkerContext& context, size_t index, const Query& 
   return out;
 }
 
-void forward(WorkerContext& context, const Forwarded& question, const SocketAddress& client,
-             Transport transport, const DomainFeed::Send& reply) {
-  auto send = reply;
+void forward(WorkerContext& context, const Forwarded& question, const Client& client,
+             const SocketAddress& peer, Transport transport, const DomainFeed::Send& reply) {
+  auto ticket = context.clients.begin(client);
+  DomainFeed::Send send = reply;
+  if (ticket) send = [reply, ticket](std::span<const uint8_t> answer) { reply(answer); };
+  if (question.walk) return walk_on(context, question.walk, transport, send);
   if (context.domains.wants(question.query))
-    send = [&domains = context.domains, query = question.query, reply](std::span<const uint8_t> answer) {
-      domains.deliver(query, answer, reply);
-    };
+    send = [&domains = context.domains, query = question.query,
+            next = send](std::span<const uint8_t> answer) { domains.deliver(query, answer, next); };
   auto refuse = [](const Query& query, Rcode rcode, const auto& send_to) {
     std::array<uint8_t, kMinUdpSize> buffer;
     send_to({buffer.data(), write_error(query, rcode, buffer)});
   };
   if (!context.forwarder.has_upstreams()) return refuse(question.query, Rcode::refused, send);
-  if (transport == Transport::udp && context.forwarder.is_own(client.port, question.query.id)) {
+  if (!ticket) {
+    context.counters.client_limited.add();
+    return refuse(question.query, Rcode::servfail, send);
+  }
+  if (transport == Transport::udp && context.forwarder.is_own(peer.port, question.query.id)) {
     return refuse(question.query, Rcode::servfail, send);  // an "upstream" that is ourselves
   }
   auto done = [&context, refuse, transport, query = question.query, prefix = question.prefix,
@@ -106,11 +114,12 @@ class Server::Worker : Poller::Handler {
  public:
   const Counters& counters() const { return counters_; }
 
-  static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, const SharedZone& zone) {
+  static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, const PodLinks* links,
+                                                const SharedZone& zone) {
     WEFT_TRY(auto poller, Poller::make());
     Fd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!bell) return fail_errno("eventfd", errno);
-    return std::unique_ptr<Worker>(new Worker(std::move(poller), std::move(bell), options, zone));
+    return std::unique_ptr<Worker>(new Worker(std::move(poller), std::move(bell), options, links, zone));
   }
 
   ~Worker() override {
@@ -129,6 +138,9 @@ class Server::Worker : Poller::Handler {
     wake();
   }
 
+  /// This thread keeps them up to date.
+  void follow(PodLinks& links) { poller_->add(links.fd(), EPOLLIN, &links); }
+
   void listen(Sockets sockets) {
     udp_.push_back(std::make_unique<UdpListener>(context_, std::move(sockets.udp)));
     tcp_.push_back(std::make_unique<TcpListener>(context_, std::move(sockets.tcp)));
@@ -144,14 +156,15 @@ class Server::Worker : Poller::Handler {
   }
 
  private:
-  Worker(std::unique_ptr<Poller> poller, Fd bell, const ServerOptions& options, const SharedZone& zone)
+  Worker(std::unique_ptr<Poller> poller, Fd bell, const ServerOptions& options, const PodLinks* links,
+         const SharedZone& zone)
       : poller_(std::move(poller)),
         bell_(std::move(bell)),
+        search_(options.node_search),
         forwarder_(*poller_, {.upstreams = root_upstreams(*options.config)}),
         domains_(*poller_, {.socket = options.domains_socket}),
-        context_{zone,     *poller_,  forwarder_,
-                 domains_, counters_, options.config,
-                 0,        {},        std::vector<uint8_t>(kMaxMessage)} {
+        context_{zone,  *poller_, forwarder_, domains_, counters_, options.config,
+                 links, search_,  clients_,   0,        {},        std::vector<uint8_t>(kMaxMessage)} {
     poller_->add(bell_.get(), EPOLLIN, this);
   }
 
@@ -189,6 +202,8 @@ class Server::Worker : Poller::Handler {
   std::unique_ptr<Poller> poller_;
   Fd bell_;  ///< rung to stop and to be configured
   Counters counters_;
+  const std::vector<Name> search_;
+  ClientLimits clients_;  ///< outlives the questions that are with upstreams
   Forwarder forwarder_;
   DomainFeed domains_;
   WorkerContext context_;
@@ -211,9 +226,14 @@ Expected<std::unique_ptr<Server>> Server::start(const ServerOptions& given, cons
 
 Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone) {
   const bool shared = options.threads > 1;
+  if (auto links = PodLinks::open())
+    links_ = std::move(*links);
+  else
+    spdlog::warn("pods' links: {}; their search paths are not answered at once", links.error().message);
   addresses_ = options.listen;
   for (int i = 0; i < options.threads; ++i) {
-    WEFT_TRY(auto worker, Worker::make(options, zone));
+    WEFT_TRY(auto worker, Worker::make(options, links_.get(), zone));
+    if (i == 0 && links_) worker->follow(*links_);
     for (SocketAddress& address : addresses_) {
       WEFT_TRY(Sockets sockets, open_pair(address, shared));
       address = sockets.address;
@@ -235,6 +255,7 @@ std::vector<const Counters*> Server::counters() const {
   return out;
 }
 
+Server::Server() = default;
 Server::~Server() = default;
 
 }  // namespace weft::dns

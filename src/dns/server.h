@@ -11,12 +11,16 @@
 
 namespace weft::dns {
 
+class PodLinks;
+
 struct ServerOptions {
   /// UDP and TCP on each. An unspecified address ("0.0.0.0", "::") is all addresses of its family; answers
   /// still leave from the address that was asked. Port 0: one that is free for both.
   std::vector<SocketAddress> listen;
   /// How it answers what is not its cluster's; null: such questions are REFUSED.
   ConfigPtr config;
+  /// The search list of the node's own resolv.conf, which its pods' end with.
+  std::vector<Name> node_search;
   /// Of the node's agent, who enforces policies that go by names; empty: nobody is told of answers.
   std::string domains_socket;
   int threads = 1;  ///< more than one share each address (SO_REUSEPORT)
@@ -43,10 +47,11 @@ class Server {
 
  private:
   class Worker;
-  Server() = default;
+  Server();
   Expected<void> open(const ServerOptions& options, const SharedZone& zone);
 
   std::vector<SocketAddress> addresses_;
+  std::unique_ptr<PodLinks> links_;  ///< null: they cannot be read
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "dns/search_walk.h"
 #include "dns/worker.h"
 
 namespace weft::dns {
@@ -90,23 +91,50 @@ bool UdpListener::serve_batch() {
   b.forwarded.clear();
   context_.zone.read([&](const Zone& zone) {
     Query query;
-    for (size_t i = 0; i < count; ++i) {
-      if ((b.in[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) continue;
-      auto response = respond(zone, {b.queries[i].data(), b.in[i].msg_len}, Transport::udp, b.replies[i],
-                              context_.rotation++, query, context_.answer);
-      if (response.outcome == Outcome::reply && context_.domains.wants(query))
-        context_.domains.deliver(query, {b.replies[i].data(), response.size}, sender(i));
-      else if (response.outcome == Outcome::reply)
-        queue_reply(i, response.size);
-      if (response.outcome == Outcome::forward) b.forwarded.push_back(note_forward(context_, i, query));
-    }
+    for (size_t i = 0; i < count; ++i) serve(zone, i, query);
   });
-  for (const Forwarded& question : b.forwarded)
-    forward(context_, question, SocketAddress::from(b.peers[question.index]), Transport::udp,
-            sender(question.index));
+  for (const Forwarded& question : b.forwarded) {
+    auto peer = SocketAddress::from(b.peers[question.index]);
+    auto client = client_of(context_, device_of(b.in[question.index].msg_hdr), peer);
+    forward(context_, question, client, peer, Transport::udp, sender(question.index));
+  }
   send_replies();
   b.reset(count);
   return count == kBatch;
+}
+
+/// One datagram of the batch.
+void UdpListener::serve(const Zone& zone, size_t index, Query& query) {
+  Batch& b = *batch_;
+  const msghdr& header = b.in[index].msg_hdr;
+  if ((header.msg_flags & MSG_TRUNC) != 0) return context_.counters.dropped.add();
+  const uint32_t rate = context_.config->client_rate;
+  if (rate > 0) {
+    auto client = client_of(context_, device_of(header), SocketAddress::from(b.peers[index]));
+    if (!context_.clients.allow(client, rate, context_.poller.now()))
+      return context_.counters.client_limited.add();
+  }
+  auto& out = b.replies[index];
+  auto response = respond(zone, {b.queries[index].data(), b.in[index].msg_len}, Transport::udp, out,
+                          context_.rotation++, query, context_.answer);
+  if (response.outcome == Outcome::drop) return context_.counters.dropped.add();
+  if (response.outcome == Outcome::forward)
+    return b.forwarded.push_back(note_forward(context_, index, query));
+  const Query* meant = &query;
+  Query found;
+  if (is_nxdomain({out.data(), response.size})) {
+    auto walk = start_walk(context_, zone, query, device_of(header), Transport::udp, out, response.size);
+    if (walk.rest) return b.forwarded.push_back({index, query, nullptr, std::move(walk.rest)});
+    if (walk.size > 0) {
+      response.size = walk.size;
+      found = about(query, walk.found);
+      meant = &found;
+    }
+  }
+  if (context_.domains.wants(*meant))
+    context_.domains.deliver(*meant, {out.data(), response.size}, sender(index));
+  else
+    queue_reply(index, response.size);
 }
 
 void UdpListener::queue_reply(size_t index, size_t size) {
