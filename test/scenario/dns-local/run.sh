@@ -40,6 +40,21 @@ only() {
   return $status
 }
 
+# A name of another namespace, with the search path of the pod's: an A and an AAAA question, and no more.
+one_round_trip() {
+  local before
+  before=$(asked node-1)
+  kubectl exec client -- getent ahosts kube-dns.kube-system || return 1
+  echo "$(($(asked node-1) - before)) questions"
+  [ $(($(asked node-1) - before)) = 2 ]
+}
+check "a search path is walked in one round trip" one_round_trip
+check "by the server" expect "^kube-dns.kube-system.default.svc.cluster.local.[[:space:]].*CNAME[[:space:]]kube-dns.kube-system.svc.cluster.local." \
+  kubectl exec client -- dig +noall +answer kube-dns.kube-system.default.svc.cluster.local
+check "and over TCP" expect "CNAME[[:space:]]kube-dns.kube-system.svc.cluster.local." \
+  kubectl exec client -- dig +tcp +noall +answer kube-dns.kube-system.default.svc.cluster.local
+check "not the one of another namespace" expect "status: NXDOMAIN" kubectl exec client -- dig kube-dns.kube-system.kube-public.svc.cluster.local
+
 # during FAILED COMMAND…: in the middle of look-ups, which must go on; at most FAILED ones of the C library, which asks again by
 # itself, may fail.
 during() {
