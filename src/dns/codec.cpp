@@ -256,6 +256,7 @@ bool Writer::copy(Section section, std::span<const uint8_t> message, const Recor
   auto within = message.first(end_of_data);
   size_t plain = 0;  // bytes before the names, and how many names
   int names = 0;
+  bool compress = true;
   switch (record.type) {
     case Type::ns:
     case Type::cname:
@@ -269,6 +270,11 @@ bool Writer::copy(Section section, std::span<const uint8_t> message, const Recor
     case Type::soa:
       names = 2;
       break;
+    case Type::srv:  // some servers compress it, against RFC 2782
+      plain = 6;
+      names = 1;
+      compress = false;
+      break;
     default:
       break;
   }
@@ -278,7 +284,7 @@ bool Writer::copy(Section section, std::span<const uint8_t> message, const Recor
   at += plain;
   for (int i = 0; ok && i < names; ++i) {
     Name name;
-    ok = read_name(within, at, name) && put_name(name.wire(), true);
+    ok = read_name(within, at, name) && put_name(name.wire(), compress);
   }
   return commit(ok && bytes(within.subspan(at)));
 }

@@ -45,4 +45,17 @@ struct Counters {
   Count forward_overloaded;  ///< that were not asked as too many were in flight
 };
 
+/// What one DNS thread has done with one upstream.
+struct UpstreamCounters {
+  Count requests;    ///< tries, over whatever transport
+  Count unanswered;  ///< that ended without an answer: silence, or refused by the network
+  /// Answers by code, and how long they took, as above.
+  std::array<Count, 24> responses;
+  std::array<Count, Counters::kBuckets.size() + 1> durations;
+  Count duration_us;
+  Count connections;    ///< TCP and TLS, opened
+  Count probes_failed;  ///< health checks without an answer
+  Count down;           ///< 1 while it counts as down, else 0
+};
+
 }  // namespace weft::dns

@@ -1,223 +1,270 @@
 #include "dns/forwarder.h"
 
-#include <sys/epoll.h>
-#include <sys/random.h>
+#include <fmt/core.h>
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
+
+#include "dns/upstream_order.h"
 
 namespace weft::dns {
+namespace {
 
-/// One question until it is answered or given up: tries upstreams in turn, each by UDP and, if need be, by
-/// TCP.
-class Forwarder::Exchange : public Poller::Handler {
+using std::chrono::milliseconds;
+using Clock = Poller::Clock;
+
+/// Until a rival is asked; doubled for each further one.
+constexpr milliseconds kHedge{40};
+/// Until the same upstream is asked again: datagrams get lost.
+constexpr milliseconds kRepeat{400};
+/// How long an upstream has before an old answer is served (RFC 8767, 5: less than clients' patience).
+constexpr milliseconds kStalePatience{500};
+
+bool is_unhappy(const StoredAnswer& answer) {
+  return answer.rcode == Rcode::servfail || answer.rcode == Rcode::refused;
+}
+
+}  // namespace
+
+UpstreamCounters& UpstreamBook::of(const Upstream& upstream) {
+  std::lock_guard lock(mutex_);
+  auto& counters = counters_[(upstream.tls() ? "tls://" : "") + upstream.address.str()];
+  if (!counters) counters = std::make_unique<UpstreamCounters>();
+  return *counters;
+}
+
+void UpstreamBook::each(const std::function<void(const std::string&, const UpstreamCounters&)>& see) const {
+  std::lock_guard lock(mutex_);
+  for (const auto& [upstream, counters] : counters_) see(upstream, *counters);
+}
+
+/// One entry of the configuration with its upstreams' clients.
+struct Forwarder::Domain {
+  const Forward forward;
+  const size_t max_in_flight;
+  std::vector<std::unique_ptr<UpstreamClient>> clients;
+  size_t in_flight = 0;
+  uint32_t turn = 0;
+
+  bool has(const Name& name) const {
+    return is_under(name, forward.domain) && std::ranges::none_of(forward.except, [&](const Name& not_meant) {
+             return is_under(name, not_meant);
+           });
+  }
+  bool all_down() const {
+    return std::ranges::all_of(
+        clients, [](const auto& client) { return client->health() == UpstreamClient::Health::down; });
+  }
+  std::vector<size_t> order(RandomBits& random) {
+    std::vector<UpstreamClient::Health> health;
+    for (const auto& client : clients) health.push_back(client->health());
+    const auto policy = forward.policy;
+    uint32_t first = policy == ForwardPolicy::round_robin ? turn++ : 0;
+    if (policy == ForwardPolicy::random) first = random.next16();
+    return order_of_upstreams(health, policy, first);
+  }
+};
+
+/// One question until it is answered or given up, and who waits for it.
+class Forwarder::Question {
  public:
-  Exchange(Forwarder& forwarder, const Name& name, const Query& query, Transport client, Done done)
+  Question(Forwarder& forwarder, Domain& domain, const UpstreamQuestion& question)
       : forwarder_(forwarder),
-        name_(name),
-        query_(query),
-        client_(client),
-        order_(forwarder.order()),
-        done_(std::move(done)) {}
-  ~Exchange() override { close(); }
+        domain_(domain),
+        question_(question),
+        order_(domain.order(forwarder.context_.random)),
+        hedge_(forwarder.timers_, [this] { on_hedge(); }),
+        stale_(forwarder.timers_, [this] { release(nullptr); }) {}
+  ~Question() { domain_.in_flight -= counted_; }
 
-  /// Starts the next try; false when there is none left.
-  bool next() {
-    while (tries_ < forwarder_.options_.max_tries) {
-      upstream_ = order_[static_cast<size_t>(tries_) % order_.size()];
-      ++tries_;
-      if (start(Transport::udp)) return true;
-      failed();
+  const UpstreamQuestion& question() const { return question_; }
+
+  void start() {
+    // Even what ends at once ends later.
+    if (!next_try()) hedge_.at(Clock::now());
+  }
+
+  void add(Done done, bool has_stale) {
+    ++counted_;
+    ++domain_.in_flight;
+    if (done) waiting_.push_back(std::move(done));
+    if (has_stale && !stale_.is_set())
+      stale_.at(Clock::now() + (domain_.all_down() ? milliseconds(0) : kStalePatience));
+  }
+
+  void release(const StoredAnswer* answer) {
+    auto waiting = std::exchange(waiting_, {});
+    for (auto& done : waiting) done(answer);
+  }
+
+ private:
+  struct Attempt {
+    size_t upstream;
+    Clock::time_point asked;
+    std::unique_ptr<UpstreamTry> handle;  ///< null: over
+  };
+
+  bool under_way() const {
+    return std::ranges::any_of(attempts_, [](const Attempt& attempt) { return attempt.handle != nullptr; });
+  }
+  UpstreamClient& client(size_t upstream) { return *domain_.clients[upstream]; }
+
+  bool was_asked(size_t upstream) const {
+    return std::ranges::any_of(attempts_,
+                               [&](const Attempt& attempt) { return attempt.upstream == upstream; });
+  }
+
+  /// The first in order that was not asked yet. One that is down only when there is nothing else.
+  std::optional<size_t> rival() {
+    const bool any = !under_way() || domain_.all_down();
+    for (size_t upstream : order_) {
+      const bool down = client(upstream).health() == UpstreamClient::Health::down;
+      if (!was_asked(upstream) && (any || !down)) return upstream;
+    }
+    return std::nullopt;
+  }
+
+  /// Asks the next upstream that can be asked; false when there is none left.
+  bool next_try() {
+    while (auto upstream = rival()) {
+      if (ask(*upstream)) return true;
     }
     return false;
   }
 
-  void on_ready(uint32_t events) override {
-    bool ok = via_ == Transport::udp ? on_udp() : on_tcp(events);
-    if (ok) return;
-    failed();
-    if (!next()) forwarder_.finish(*this, best_);
-  }
-
-  void on_timeout() {
-    failed();
-    if (!next()) forwarder_.finish(*this, best_);
-  }
-
-  Done take_done() { return std::move(done_); }
-
-  void close() {
-    if (deadline_ != Poller::Clock::time_point{}) forwarder_.deadlines_.erase({deadline_, this});
-    deadline_ = {};
-    if (!fd_) return;
-    forwarder_.sockets_.erase(key_);
-    forwarder_.poller_.remove(fd_.get(), this);
-    fd_.reset();
-  }
-
- private:
-  void failed() {
-    forwarder_.upstreams_[upstream_].avoid_until =
-        Poller::Clock::now() + forwarder_.options_.avoid_after_failure;
-    close();
-  }
-
-  bool start(Transport via) {
-    close();
-    via_ = via;
-    const SocketAddress& address = forwarder_.upstreams_[upstream_].address;
-    int type = via == Transport::udp ? SOCK_DGRAM : SOCK_STREAM;
-    fd_ = Fd(::socket(address.ip.is_v4() ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!fd_) return false;
-    sockaddr_storage storage{};
-    socklen_t size = address.to(storage);
-    if (::connect(fd_.get(), reinterpret_cast<sockaddr*>(&storage), size) != 0 && errno != EINPROGRESS)
-      return false;
-    id_ = forwarder_.random_id();
-    key_ = socket_key(local_address(fd_).port, id_);
-    forwarder_.sockets_[key_] = this;
-    deadline_ = Poller::Clock::now() + forwarder_.options_.try_timeout;
-    forwarder_.deadlines_.emplace(deadline_, this);
-    message_.resize(2 + 512);
-    size_t length = write_query(std::span(message_).subspan(2), id_, name_, query_);
-    message_[0] = static_cast<uint8_t>(length >> 8);
-    message_[1] = static_cast<uint8_t>(length);
-    message_.resize(2 + length);
-    sent_ = 0;
-    received_.clear();
-    if (via == Transport::udp &&
-        ::send(fd_.get(), message_.data() + 2, length, MSG_NOSIGNAL) != static_cast<ssize_t>(length)) {
+  bool ask(size_t upstream) {
+    const size_t place = attempts_.size();
+    attempts_.push_back({upstream, Clock::now(), nullptr});
+    attempts_.back().handle = client(upstream).ask(
+        question_, [this, place](std::span<const uint8_t> message) { on_end(place, message); });
+    if (!attempts_.back().handle) {
+      client(upstream).suspect();
       return false;
     }
-    return forwarder_.poller_.add(fd_.get(), via == Transport::udp ? EPOLLIN : EPOLLIN | EPOLLOUT, this);
-  }
-
-  bool on_udp() {
-    auto& buffer = forwarder_.buffer_;
-    while (true) {
-      ssize_t size = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-      if (size < 0) return errno == EAGAIN || errno == EINTR;  // else: port unreachable and the like
-      std::span<const uint8_t> message(buffer.data(), static_cast<size_t>(size));
-      if (matches(message)) return on_response(message);
-    }
-  }
-
-  bool on_tcp(uint32_t events) {
-    if ((events & EPOLLOUT) != 0 && sent_ < message_.size()) {
-      ssize_t size = ::send(fd_.get(), message_.data() + sent_, message_.size() - sent_, MSG_NOSIGNAL);
-      if (size < 0) return errno == EAGAIN || errno == EINTR;
-      sent_ += static_cast<size_t>(size);
-      if (sent_ == message_.size()) forwarder_.poller_.modify(fd_.get(), EPOLLIN, this);
-    }
-    if ((events & (EPOLLIN | EPOLLERR | EPOLLHUP)) == 0) return true;
-    auto& buffer = forwarder_.buffer_;
-    ssize_t size = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (size < 0) return errno == EAGAIN || errno == EINTR;
-    if (size == 0) return false;
-    received_.insert(received_.end(), buffer.begin(), buffer.begin() + size);
-    if (received_.size() < 2) return true;
-    size_t length = static_cast<size_t>(received_[0]) << 8 | received_[1];
-    if (received_.size() < 2 + length) return true;
-    auto message = std::span<const uint8_t>(received_).subspan(2, length);
-    return matches(message) && on_response(message);
-  }
-
-  /// RFC 5452, 9: nothing but an answer to exactly this question.
-  bool matches(std::span<const uint8_t> message) const {
-    ResponseHeader header;
-    if (!read_header(message, header) || !header.response || header.id != id_ || header.questions != 1)
-      return false;
-    size_t at = kHeaderSize;
-    Name name;
-    if (!read_name(message, at, name) || message.size() - at < 4 || name != name_) return false;
-    uint16_t type = static_cast<uint16_t>(message[at] << 8 | message[at + 1]);
-    uint16_t klass = static_cast<uint16_t>(message[at + 2] << 8 | message[at + 3]);
-    return type == static_cast<uint16_t>(query_.type) && klass == kClassIn;
-  }
-
-  bool on_response(std::span<const uint8_t> message) {
-    ResponseHeader header;
-    read_header(message, header);
-    if (header.rcode == Rcode::servfail || header.rcode == Rcode::refused) {
-      best_.assign(message.begin(), message.end());  // if all say so, the client hears it
-      return false;
-    }
-    if (header.truncated && via_ == Transport::udp && client_ == Transport::tcp) return start(Transport::tcp);
-    forwarder_.upstreams_[upstream_].avoid_until = {};
-    forwarder_.finish(*this, message);
+    const auto doubled = kHedge * (1 << std::min<size_t>(place, 4));
+    hedge_.at(Clock::now() + (rival() ? std::min(doubled, kRepeat) : kRepeat));
     return true;
   }
 
+  /// The last one asked has had its time, or nothing could be asked at all.
+  void on_hedge() {
+    if (!under_way()) return forwarder_.finish(*this, best());
+    const Attempt last{attempts_.back().upstream, attempts_.back().asked, nullptr};
+    const auto repeat_at = last.asked + kRepeat;
+    // One that has answered others meanwhile is there, and takes its time for this name.
+    const bool there = client(last.upstream).heard() > last.asked;
+    if (!there) client(last.upstream).suspect();
+    if (there && Clock::now() < repeat_at) return hedge_.at(repeat_at);
+    if (next_try() || std::exchange(repeated_, true)) return;
+    if (Clock::now() < repeat_at) {
+      repeated_ = false;
+      return hedge_.at(repeat_at);
+    }
+    ask(last.upstream);
+  }
+
+  void on_end(size_t place, std::span<const uint8_t> message) {
+    std::optional<StoredAnswer> answer;
+    if (!message.empty()) answer = store_answer(question_, message, forwarder_.bounds());
+    if (answer && !is_unhappy(*answer)) return forwarder_.finish(*this, &*answer);
+    // Its own call is this one: it goes with the question.
+    ended_.push_back(std::move(attempts_[place].handle));
+    if (message.empty()) client(attempts_[place].upstream).suspect();
+    if (answer) best_ = std::move(*answer);
+    if (next_try() || under_way()) return;
+    forwarder_.finish(*this, best());
+  }
+
+  const StoredAnswer* best() const { return best_ ? &*best_ : nullptr; }
+
   Forwarder& forwarder_;
-  const Name name_;
-  const Query query_;
-  const Transport client_;
+  Domain& domain_;
+  const UpstreamQuestion question_;
   const std::vector<size_t> order_;
-  Done done_;
-  int tries_ = 0;
-  size_t upstream_ = 0;
-  Transport via_ = Transport::udp;
-  Fd fd_;
-  uint16_t id_ = 0;
-  uint32_t key_ = 0;
-  Poller::Clock::time_point deadline_{};
-  std::vector<uint8_t> message_;  ///< the query behind its TCP length
-  size_t sent_ = 0;
-  std::vector<uint8_t> received_;  ///< over TCP, so far
-  std::vector<uint8_t> best_;      ///< an unhappy answer, better than none
+  std::vector<Attempt> attempts_;
+  std::vector<std::unique_ptr<UpstreamTry>> ended_;
+  bool repeated_ = false;
+  std::vector<Done> waiting_;
+  size_t counted_ = 0;
+  std::optional<StoredAnswer> best_;  ///< an unhappy answer, if all say so
+  TimerQueue::Timer hedge_, stale_;
 };
 
-Forwarder::Forwarder(Poller& poller, Options options)
-    : poller_(poller), options_(std::move(options)), buffer_(kMaxMessage) {
-  for (const SocketAddress& address : options_.upstreams) upstreams_.push_back({address});
-}
-
-// Exchanges take themselves out of the other members when they go.
-Forwarder::~Forwarder() { exchanges_.clear(); }
-
-uint16_t Forwarder::random_id() {
-  if (randoms_.empty()) {
-    randoms_.resize(128);
-    // At most 256 bytes are never cut short and never interrupted.
-    if (::getrandom(randoms_.data(), randoms_.size() * sizeof(uint16_t), 0) < 0) std::abort();
+Forwarder::Forwarder(Poller& poller, Setup setup, OwnQuestions& own, UpstreamBook& book, Counters& counters)
+    : config_(std::move(setup.config)),
+      cache_(std::move(setup.cache)),
+      counters_(counters),
+      context_{poller, timers_, own} {
+  for (const Forward& forward : config_->forwards) {
+    if (forward.upstreams.empty()) continue;
+    const size_t share = forward.max_in_flight / static_cast<size_t>(std::max(setup.threads, 1));
+    auto domain = std::make_unique<Domain>(forward, std::max<size_t>(share, 1));
+    for (const Upstream& upstream : forward.upstreams)
+      domain->clients.push_back(
+          std::make_unique<UpstreamClient>(context_, upstream, forward, book.of(upstream)));
+    auto less_specific = std::ranges::find_if(domains_, [&](const auto& other) {
+      return labels_of(other->forward.domain) < labels_of(forward.domain);
+    });
+    domains_.insert(less_specific, std::move(domain));
   }
-  uint16_t id = randoms_.back();
-  randoms_.pop_back();
-  return id;
 }
 
-std::vector<size_t> Forwarder::order() const {
-  std::vector<size_t> out, avoided;
-  auto now = poller_.now();
-  for (size_t i = 0; i < upstreams_.size(); ++i) {
-    (upstreams_[i].avoid_until <= now ? out : avoided).push_back(i);
+Forwarder::~Forwarder() = default;
+
+Forwarder::Domain* Forwarder::domain_of(const Name& name) {
+  auto found = std::ranges::find_if(domains_, [&](const auto& domain) { return domain->has(name); });
+  return found == domains_.end() ? nullptr : found->get();
+}
+
+const CacheOptions* Forwarder::bounds() const { return cache_ ? &config_->cache : nullptr; }
+
+Forwarder::Asked Forwarder::ask(const UpstreamQuestion& question, bool has_stale, Done done) {
+  Domain* domain = domain_of(question.name);
+  if (!domain) return Asked::nobody;
+  if (domain->in_flight >= domain->max_in_flight) {
+    counters_.forward_overloaded.add();
+    return Asked::too_many;
   }
-  out.insert(out.end(), avoided.begin(), avoided.end());
-  return out;
+  auto [found, is_new] = questions_.try_emplace(question);
+  if (is_new) {
+    found->second = std::make_unique<Question>(*this, *domain, question);
+    found->second->start();
+  } else {
+    counters_.forward_coalesced.add();
+  }
+  found->second->add(std::move(done), has_stale);
+  return Asked::yes;
 }
 
-bool Forwarder::ask(const Name& name, const Query& query, Transport client, Done done) {
-  if (upstreams_.empty() || exchanges_.size() >= options_.max_in_flight) return false;
-  auto exchange = std::make_shared<Exchange>(*this, name, query, client, std::move(done));
-  if (!exchange->next()) return false;
-  exchanges_.emplace(exchange.get(), exchange);
-  return true;
+/// What an upstream may not say, and what is kept.
+void Forwarder::take(const UpstreamQuestion& question, StoredAnswer& answer) {
+  const auto& allowed = config_->rebind_allowed;
+  const bool may_point = config_->rebind_refused.empty() || std::ranges::any_of(allowed, [&](const Name& n) {
+                           return is_under(question.name, n);
+                         });
+  if (!may_point && points_into(answer, config_->rebind_refused)) {
+    counters_.rebind_refused.add();
+    answer = refused_answer(question, cache_ ? config_->cache.negative_min : std::chrono::seconds(0));
+  }
+  if (cache_) counters_.cache.evictions.add(cache_->put(question, answer, Clock::now()));
 }
 
-void Forwarder::finish(Exchange& exchange, std::span<const uint8_t> message) {
-  auto node = exchanges_.extract(&exchange);
-  Done done = exchange.take_done();
-  exchange.close();
-  poller_.bury(node.mapped());
-  done(message);
+void Forwarder::finish(Question& question, const StoredAnswer* answer) {
+  auto node = questions_.extract(question.question());
+  if (!answer) return node.mapped()->release(nullptr);
+  StoredAnswer taken = *answer;
+  take(question.question(), taken);
+  node.mapped()->release(&taken);
 }
 
-Poller::Clock::time_point Forwarder::next_deadline() const {
-  return deadlines_.empty() ? Poller::Clock::time_point::max() : deadlines_.begin()->first;
+void Forwarder::configure(ConfigPtr config, std::shared_ptr<AnswerCache> cache) {
+  config_ = std::move(config);
+  cache_ = std::move(cache);
 }
 
-void Forwarder::expire(Poller::Clock::time_point now) {
-  while (!deadlines_.empty() && deadlines_.begin()->first <= now) deadlines_.begin()->second->on_timeout();
+void Forwarder::retire() {
+  for (auto& domain : domains_) {
+    for (auto& client : domain->clients) client->retire();
+  }
 }
 
 }  // namespace weft::dns

@@ -1,73 +1,87 @@
 #pragma once
 
-#include <deque>
 #include <functional>
+#include <list>
+#include <map>
 #include <memory>
-#include <set>
+#include <mutex>
+#include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "dns/codec.h"
-#include "dns/poller.h"
-#include "dns/responder.h"
-#include "dns/socket.h"
+#include "dns/answer_cache.h"
+#include "dns/config.h"
+#include "dns/counters.h"
+#include "dns/upstream_client.h"
 
 namespace weft::dns {
 
-/// Asks upstream servers. Each question has a socket of its own, so a random source port (RFC 5452), and a
-/// random id; what comes back counts only from the address asked, with that id and that question. A server
-/// that stays silent, refuses the packet or answers SERVFAIL or REFUSED is followed by the next; one that
-/// failed is asked last for a while. One thread.
-class Forwarder {
+/// What one thread counts of its upstreams, by "10.0.0.1:53" or "tls://10.0.0.1:853". Entries stay.
+class UpstreamBook {
  public:
-  struct Options {
-    std::vector<SocketAddress> upstreams;
-    std::chrono::milliseconds try_timeout{1000};
-    int max_tries = 3;  ///< of one question, over all upstreams
-    size_t max_in_flight = 1000;
-    std::chrono::milliseconds avoid_after_failure{5000};
-  };
-  /// `message`: the upstream's response, verified, its id not the client's. Empty when no upstream answered.
-  using Done = std::function<void(std::span<const uint8_t> message)>;
-
-  Forwarder(Poller& poller, Options options);
-  ~Forwarder();
-
-  bool has_upstreams() const { return !options_.upstreams.empty(); }
-  /// Asks for `name` what `query` wants to know (type, flags, EDNS size). A truncated answer is asked for
-  /// again over TCP when the client itself came over TCP; otherwise the client gets the truncated one and
-  /// decides. `done` is always called later, never from in here; false (and it is never called) when too many
-  /// are in flight.
-  bool ask(const Name& name, const Query& query, Transport client, Done done);
-  /// Whether a query is one of our own come back: its source port and id are those of a question in flight.
-  bool is_own(uint16_t source_port, uint16_t id) const {
-    return sockets_.contains(socket_key(source_port, id));
-  }
-
-  /// When `expire` has something to do next.
-  Poller::Clock::time_point next_deadline() const;
-  void expire(Poller::Clock::time_point now);
+  UpstreamCounters& of(const Upstream& upstream);
+  /// Of another thread.
+  void each(const std::function<void(const std::string&, const UpstreamCounters&)>& see) const;
 
  private:
-  class Exchange;
-  struct Upstream {
-    SocketAddress address;
-    Poller::Clock::time_point avoid_until{};
-  };
-  static uint32_t socket_key(uint16_t port, uint16_t id) { return static_cast<uint32_t>(port) << 16 | id; }
-  uint16_t random_id();
-  /// Upstreams in the order to be tried now.
-  std::vector<size_t> order() const;
-  void finish(Exchange& exchange, std::span<const uint8_t> message);
+  mutable std::mutex mutex_;
+  std::map<std::string, std::unique_ptr<UpstreamCounters>> counters_;
+};
 
-  Poller& poller_;
-  Options options_;
-  std::vector<Upstream> upstreams_;
-  std::unordered_map<Exchange*, std::shared_ptr<Exchange>> exchanges_;
-  std::set<std::pair<Poller::Clock::time_point, Exchange*>> deadlines_;
-  std::unordered_map<uint32_t, Exchange*> sockets_;
-  std::vector<uint16_t> randoms_;
-  std::vector<uint8_t> buffer_;
+/// Asks upstreams what is not the cluster's: the most specific domain that has the name says whom. An
+/// upstream that has not answered within 40 ms gets a rival, and is asked last until it answers anything; one
+/// that says SERVFAIL or REFUSED is followed by the next. Equal questions are asked once. One thread.
+class Forwarder {
+ public:
+  struct Setup {
+    ConfigPtr config;
+    std::shared_ptr<AnswerCache> cache;  ///< where answers go; may be null
+    int threads = 1;                     ///< that share `Forward::max_in_flight`
+  };
+  enum class Asked {
+    yes,
+    nobody,    ///< there is no upstream for the name
+    too_many,  ///< are in flight
+  };
+  /// The answer, or null when no upstream gave one in time.
+  using Done = std::function<void(const StoredAnswer*)>;
+
+  Forwarder(Poller& poller, Setup setup, OwnQuestions& own, UpstreamBook& book, Counters& counters);
+  ~Forwarder();
+
+  /// `done` is called later, never from in here; empty: the answer is only for the cache. With `has_stale`
+  /// an old answer is at hand: `done` is called with null when it is time to use that, at once if all
+  /// upstreams are down, and the question goes on for the cache.
+  Asked ask(const UpstreamQuestion& question, bool has_stale, Done done);
+
+  /// Takes a configuration with the same forwards.
+  void configure(ConfigPtr config, std::shared_ptr<AnswerCache> cache);
+  /// No health checks any more: it will be destroyed when it is idle.
+  void retire();
+  bool idle() const { return questions_.empty(); }
+
+  Poller::Clock::time_point next_deadline() const { return timers_.next_deadline(); }
+  void expire(Poller::Clock::time_point now) { timers_.expire(now); }
+
+ private:
+  struct Domain;
+  class Question;
+  struct HashQuestion {
+    size_t operator()(const UpstreamQuestion& question) const { return hash_of(question, 0); }
+  };
+  Domain* domain_of(const Name& name);
+  const CacheOptions* bounds() const;
+  void finish(Question& question, const StoredAnswer* answer);
+  void take(const UpstreamQuestion& question, StoredAnswer& answer);
+
+  ConfigPtr config_;
+  std::shared_ptr<AnswerCache> cache_;
+  Counters& counters_;
+  TimerQueue timers_;
+  UpstreamContext context_;
+  std::vector<std::unique_ptr<Domain>> domains_;  ///< the most specific first
+  std::unordered_map<UpstreamQuestion, std::unique_ptr<Question>, HashQuestion> questions_;
 };
 
 }  // namespace weft::dns

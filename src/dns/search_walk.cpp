@@ -36,25 +36,31 @@ void deliver(WorkerContext& context, const Query& query, const Name& found, std:
   reply(message);
 }
 
-/// Asks an upstream about the step whose CNAMEs the context's answer has.
-void ask_upstream(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, Transport transport,
-                  const DomainFeed::Send& reply) {
-  auto prefix = std::make_shared<const Answer>(context.answer);
-  auto done = [&context, walk, transport, reply, prefix](std::span<const uint8_t> upstream) {
-    ResponseHeader header;
-    // Nothing is known of this step, so nothing may be said about later ones.
-    if (!read_header(upstream, header) || (header.rcode != Rcode::noerror && header.rcode != Rcode::nxdomain))
-      return reply(walk->not_found);
-    if (header.rcode == Rcode::nxdomain) {
-      ++walk->at;
-      return walk_on(context, walk, transport, reply);
-    }
-    size_t size = write_chased(walk->query, *prefix, upstream, transport, context.message);
-    deliver(context, walk->query, walk->steps[walk->at], {context.message.data(), size}, reply);
-  };
-  bool asked = context.forwarder.has_upstreams() &&
-               context.forwarder.ask(prefix->chase, walk->query, transport, std::move(done));
-  if (!asked) reply(walk->not_found);
+/// What an upstream says about a step, with the CNAMEs that lead to it.
+void take_answer(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, const Walker& walker,
+                 std::span<const uint8_t> answer) {
+  ResponseHeader header;
+  read_header(answer, header);
+  if (header.rcode == Rcode::noerror)
+    return deliver(context, walk->query, walk->steps[walk->at], answer, walker.reply);
+  // Where nothing is known of a step, nothing may be said about later ones.
+  if (header.rcode != Rcode::nxdomain) return walker.reply(walk->not_found);
+  ++walk->at;
+  walk_on(context, walk, walker);
+}
+
+/// Asks the cache or an upstream about the step whose CNAMEs the context's answer has.
+void ask_upstream(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, const Walker& walker) {
+  const Forwarded step{.index = 0,
+                       .query = walk->query,
+                       .prefix = std::make_shared<const Answer>(context.answer),
+                       .walk = nullptr};
+  const size_t cached = answer_from_cache(context, step, walker.transport, context.message);
+  if (cached > 0) return take_answer(context, walk, walker, {context.message.data(), cached});
+  forward(context, step, walker.client, walker.peer, walker.transport,
+          [&context, walk, walker](std::span<const uint8_t> answer) {
+            take_answer(context, walk, walker, answer);
+          });
 }
 
 }  // namespace
@@ -91,8 +97,7 @@ WalkStart start_walk(WorkerContext& context, const Zone& zone, const Query& quer
   return {};
 }
 
-void walk_on(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, Transport transport,
-             const DomainFeed::Send& reply) {
+void walk_on(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, const Walker& walker) {
   for (; walk->at < walk->steps.size(); ++walk->at) {
     size_t size = 0;
     Found found = Found::nothing;
@@ -100,14 +105,14 @@ void walk_on(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, Tr
     context.zone.read([&](const Zone& zone) {
       found = take_step(context, zone, walk->query, step);
       if (found == Found::here)
-        size = write_answer(zone, walk->query, context.answer, size_limit(walk->query, transport),
+        size = write_answer(zone, walk->query, context.answer, size_limit(walk->query, walker.transport),
                             context.rotation++, context.message);
     });
-    if (found == Found::upstream) return ask_upstream(context, walk, transport, reply);
+    if (found == Found::upstream) return ask_upstream(context, walk, walker);
     if (found == Found::here)
-      return deliver(context, walk->query, step, {context.message.data(), size}, reply);
+      return deliver(context, walk->query, step, {context.message.data(), size}, walker.reply);
   }
-  reply(walk->not_found);
+  walker.reply(walk->not_found);
 }
 
 }  // namespace weft::dns

@@ -30,9 +30,15 @@ struct WalkStart {
 WalkStart start_walk(WorkerContext& context, const Zone& zone, const Query& query, int link,
                      Transport transport, std::span<uint8_t> out, size_t reply);
 
-/// Takes the walk to its end and gives the answer to `reply`, then or at once.
-void walk_on(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, Transport transport,
-             const DomainFeed::Send& reply);
+/// Who walks, and where the answer goes.
+struct Walker {
+  Client client;
+  SocketAddress peer;
+  Transport transport;
+  DomainFeed::Send reply;
+};
+/// Takes the walk to its end and gives the answer to who walks, then or at once.
+void walk_on(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, const Walker& walker);
 
 /// Whether a finished answer says that the name does not exist.
 inline bool is_nxdomain(std::span<const uint8_t> answer) {

@@ -21,15 +21,6 @@ namespace {
 /// An agent that is there tells at once.
 constexpr std::chrono::milliseconds kMeetAgent{1000};
 
-std::vector<SocketAddress> root_upstreams(const Config& config) {
-  std::vector<SocketAddress> out;
-  for (const Forward& forward : config.forwards) {
-    if (!forward.domain.is_root()) continue;
-    for (const Upstream& upstream : forward.upstreams) out.push_back(upstream.address);
-  }
-  return out;
-}
-
 struct Sockets {
   SocketAddress address;
   Fd udp, tcp;
@@ -46,80 +37,34 @@ Expected<Sockets> open_pair(SocketAddress address, bool shared) {
   }
 }
 
-/// Says the same as the upstream's message, to the client: its id, its question's case, its size.
-void relay(const Query& query, std::span<const uint8_t> upstream, Transport transport,
-           std::vector<uint8_t>& buffer, const std::function<void(std::span<const uint8_t>)>& send) {
-  const size_t question_end = kHeaderSize + query.name.size() + 4;
-  if (upstream.size() < question_end)
-    return send({buffer.data(), write_error(query, Rcode::servfail, buffer)});
-  if (upstream.size() > size_limit(query, transport)) {
-    Writer writer(buffer, size_limit(query, transport), query);
-    writer.set_truncated();
-    return send({buffer.data(), writer.finish()});
-  }
-  std::ranges::copy(upstream, buffer.begin());
-  buffer[0] = static_cast<uint8_t>(query.id >> 8);
-  buffer[1] = static_cast<uint8_t>(query.id);
-  // The forwarder has checked that this very name stands there, but for its case; the only question is never
-  // compressed.
-  std::ranges::copy(query.name.wire(), buffer.begin() + kHeaderSize);
-  send({buffer.data(), upstream.size()});
-}
-
 }  // namespace
 
-Forwarded note_forward(const WorkerContext& context, size_t index, const Query& query) {
-  Forwarded out{index, query, nullptr};
-  if (context.answer.kind == Answer::Kind::chased)
-    out.prefix = std::make_shared<const Answer>(context.answer);
-  return out;
-}
+/// What is in force.
+struct Server::Live {
+  ConfigPtr config;
+  std::shared_ptr<AnswerCache> cache;
+};
 
-void forward(WorkerContext& context, const Forwarded& question, const Client& client,
-             const SocketAddress& peer, Transport transport, const DomainFeed::Send& reply) {
-  auto ticket = context.clients.begin(client);
-  DomainFeed::Send send = reply;
-  if (ticket) send = [reply, ticket](std::span<const uint8_t> answer) { reply(answer); };
-  if (question.walk) return walk_on(context, question.walk, transport, send);
-  if (context.domains.wants(question.query))
-    send = [&domains = context.domains, query = question.query,
-            next = send](std::span<const uint8_t> answer) { domains.deliver(query, answer, next); };
-  auto refuse = [](const Query& query, Rcode rcode, const auto& send_to) {
-    std::array<uint8_t, kMinUdpSize> buffer;
-    send_to({buffer.data(), write_error(query, rcode, buffer)});
-  };
-  if (!context.forwarder.has_upstreams()) return refuse(question.query, Rcode::refused, send);
-  if (!ticket) {
-    context.counters.client_limited.add();
-    return refuse(question.query, Rcode::servfail, send);
-  }
-  if (transport == Transport::udp && context.forwarder.is_own(peer.port, question.query.id)) {
-    return refuse(question.query, Rcode::servfail, send);  // an "upstream" that is ourselves
-  }
-  auto done = [&context, refuse, transport, query = question.query, prefix = question.prefix,
-               send](std::span<const uint8_t> upstream) {
-    if (upstream.empty()) return refuse(query, Rcode::servfail, send);
-    if (!prefix) return relay(query, upstream, transport, context.message, send);
-    size_t size = write_chased(query, *prefix, upstream, transport, context.message);
-    send({context.message.data(), size});
-  };
-  const Name& name = question.prefix ? question.prefix->chase : question.query.name;
-  if (!context.forwarder.ask(name, question.query, transport, std::move(done))) {
-    refuse(question.query, Rcode::servfail, send);
-  }
-}
+/// What threads share beside the zone.
+struct Server::Shared {
+  OwnQuestions own;
+  std::mutex mutex;
+  Live live;
+};
 
 /// One thread with its own sockets and its own forwarder.
 class Server::Worker : Poller::Handler {
  public:
-  const Counters& counters() const { return counters_; }
+  Counters& counters() { return counters_; }
+  const UpstreamBook& upstreams() const { return upstreams_; }
 
-  static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, const PodLinks* links,
-                                                const SharedZone& zone) {
+  static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, const SharedZone& zone,
+                                                const PodLinks* links, Shared& shared) {
     WEFT_TRY(auto poller, Poller::make());
     Fd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!bell) return fail_errno("eventfd", errno);
-    return std::unique_ptr<Worker>(new Worker(std::move(poller), std::move(bell), options, links, zone));
+    return std::unique_ptr<Worker>(
+        new Worker(std::move(poller), std::move(bell), options, zone, links, shared));
   }
 
   ~Worker() override {
@@ -130,10 +75,10 @@ class Server::Worker : Poller::Handler {
   }
 
   /// Of any thread.
-  void configure(ConfigPtr config) {
+  void configure(Live live) {
     {
       std::lock_guard lock(next_mutex_);
-      next_config_ = std::move(config);
+      next_ = std::move(live);
     }
     wake();
   }
@@ -156,15 +101,24 @@ class Server::Worker : Poller::Handler {
   }
 
  private:
-  Worker(std::unique_ptr<Poller> poller, Fd bell, const ServerOptions& options, const PodLinks* links,
-         const SharedZone& zone)
+  Worker(std::unique_ptr<Poller> poller, Fd bell, const ServerOptions& options, const SharedZone& zone,
+         const PodLinks* links, Shared& shared)
       : poller_(std::move(poller)),
         bell_(std::move(bell)),
-        search_(options.node_search),
-        forwarder_(*poller_, {.upstreams = root_upstreams(*options.config)}),
+        node_search_(options.node_search),
         domains_(*poller_, {.socket = options.domains_socket}),
-        context_{zone,  *poller_, forwarder_, domains_, counters_, options.config,
-                 links, search_,  clients_,   0,        {},        std::vector<uint8_t>(kMaxMessage)} {
+        context_{.zone = zone,
+                 .poller = *poller_,
+                 .own = shared.own,
+                 .domains = domains_,
+                 .counters = counters_,
+                 .links = links,
+                 .node_search = node_search_,
+                 .clients = clients_,
+                 .message = std::vector<uint8_t>(kMaxMessage),
+                 .chased = std::vector<uint8_t>(kMaxMessage)},
+        shared_(shared),
+        threads_(options.threads) {
     poller_->add(bell_.get(), EPOLLIN, this);
   }
 
@@ -179,9 +133,40 @@ class Server::Worker : Poller::Handler {
   }
 
   void adopt() {
-    std::lock_guard lock(next_mutex_);
-    if (next_config_) context_.config = std::move(next_config_);
-    next_config_ = nullptr;
+    Live next;
+    {
+      std::lock_guard lock(next_mutex_);
+      next = std::exchange(next_, {});
+    }
+    if (!next.config) return;
+    if (context_.forwarder && context_.config->forwards == next.config->forwards) {
+      context_.forwarder->configure(next.config, next.cache);
+    } else {
+      if (context_.forwarder) {
+        context_.forwarder->retire();
+        ending_.push_back(std::move(context_.forwarder));
+      }
+      context_.forwarder = std::make_shared<Forwarder>(
+          *poller_, Forwarder::Setup{next.config, next.cache, threads_}, shared_.own, upstreams_, counters_);
+    }
+    context_.config = std::move(next.config);
+    context_.cache = std::move(next.cache);
+  }
+
+  Poller::Clock::time_point next_deadline() const {
+    auto deadline = std::min(context_.forwarder->next_deadline(), domains_.next_deadline());
+    for (const auto& forwarder : ending_) deadline = std::min(deadline, forwarder->next_deadline());
+    for (const auto& tcp : tcp_) deadline = std::min(deadline, tcp->next_deadline());
+    // "Never" minus now would not fit into a duration.
+    return std::min(deadline, Poller::Clock::now() + std::chrono::minutes(1));
+  }
+
+  void expire(Poller::Clock::time_point now) {
+    context_.forwarder->expire(now);
+    for (const auto& forwarder : ending_) forwarder->expire(now);
+    std::erase_if(ending_, [](const auto& forwarder) { return forwarder->idle(); });
+    domains_.expire(now);
+    for (const auto& tcp : tcp_) tcp->expire(now);
   }
 
   void run() {
@@ -189,37 +174,34 @@ class Server::Worker : Poller::Handler {
     domains_.meet(kMeetAgent);
     while (!stopping_) {
       adopt();
-      auto deadline = std::min(forwarder_.next_deadline(), domains_.next_deadline());
-      for (const auto& tcp : tcp_) deadline = std::min(deadline, tcp->next_deadline());
-      // "Never" minus now would not fit into a duration.
-      poller_->run_once(std::min(deadline, Poller::Clock::now() + std::chrono::minutes(1)));
-      forwarder_.expire(poller_->now());
-      domains_.expire(poller_->now());
-      for (const auto& tcp : tcp_) tcp->expire(poller_->now());
+      poller_->run_once(next_deadline());
+      expire(poller_->now());
     }
   }
 
   std::unique_ptr<Poller> poller_;
   Fd bell_;  ///< rung to stop and to be configured
   Counters counters_;
-  const std::vector<Name> search_;
+  UpstreamBook upstreams_;
+  const std::vector<Name> node_search_;
   ClientLimits clients_;  ///< outlives the questions that are with upstreams
-  Forwarder forwarder_;
   DomainFeed domains_;
   WorkerContext context_;
+  std::vector<std::shared_ptr<Forwarder>> ending_;  ///< of earlier configurations, with questions in flight
+  Shared& shared_;
+  const int threads_;
   std::vector<std::unique_ptr<UdpListener>> udp_;
   std::vector<std::unique_ptr<TcpListener>> tcp_;
   std::atomic<bool> stopping_ = false;
   std::mutex next_mutex_;
-  ConfigPtr next_config_;  ///< to be taken before the next round
+  Live next_;  ///< to be taken before the next round; no config: nothing new
   std::thread thread_;
 };
 
-Expected<std::unique_ptr<Server>> Server::start(const ServerOptions& given, const SharedZone& zone) {
-  ServerOptions options = given;
-  if (!options.config) options.config = std::make_shared<const Config>();
+Expected<std::unique_ptr<Server>> Server::start(const ServerOptions& options, const SharedZone& zone) {
   std::unique_ptr<Server> server(new Server);
   WEFT_CHECK(server->open(options, zone));
+  server->configure(options.config);
   for (auto& worker : server->workers_) worker->start();
   return server;
 }
@@ -232,7 +214,7 @@ Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone
     spdlog::warn("pods' links: {}; their search paths are not answered at once", links.error().message);
   addresses_ = options.listen;
   for (int i = 0; i < options.threads; ++i) {
-    WEFT_TRY(auto worker, Worker::make(options, links_.get(), zone));
+    WEFT_TRY(auto worker, Worker::make(options, zone, links_.get(), *shared_));
     if (i == 0 && links_) worker->follow(*links_);
     for (SocketAddress& address : addresses_) {
       WEFT_TRY(Sockets sockets, open_pair(address, shared));
@@ -246,16 +228,36 @@ Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone
 
 void Server::configure(ConfigPtr config) {
   if (!config) config = std::make_shared<const Config>();
-  for (auto& worker : workers_) worker->configure(config);
+  std::lock_guard lock(shared_->mutex);
+  Live& live = shared_->live;
+  // What was learned under other rules does not outlive them.
+  const Config& old = live.config ? *live.config : *config;
+  const bool same = live.config && old.forwards == config->forwards && old.cache == config->cache &&
+                    old.rebind_refused == config->rebind_refused &&
+                    old.rebind_allowed == config->rebind_allowed;
+  if (!same) live.cache = config->cache.enabled ? std::make_shared<AnswerCache>(config->cache) : nullptr;
+  live.config = std::move(config);
+  for (auto& worker : workers_) worker->configure(live);
 }
 
 std::vector<const Counters*> Server::counters() const {
   std::vector<const Counters*> out;
   for (const auto& worker : workers_) out.push_back(&worker->counters());
+  std::lock_guard lock(shared_->mutex);
+  const AnswerCache* cache = shared_->live.cache.get();
+  auto& first = workers_.front()->counters().cache;  // the cache is all threads': one counts it
+  first.entries_positive.set(cache ? cache->positive() : 0);
+  first.entries_negative.set(cache ? cache->negative() : 0);
   return out;
 }
 
-Server::Server() = default;
+std::vector<const UpstreamBook*> Server::upstreams() const {
+  std::vector<const UpstreamBook*> out;
+  for (const auto& worker : workers_) out.push_back(&worker->upstreams());
+  return out;
+}
+
+Server::Server() : shared_(std::make_unique<Shared>()) {}
 Server::~Server() = default;
 
 }  // namespace weft::dns

@@ -12,6 +12,7 @@
 namespace weft::dns {
 
 class PodLinks;
+class UpstreamBook;
 
 struct ServerOptions {
   /// UDP and TCP on each. An unspecified address ("0.0.0.0", "::") is all addresses of its family; answers
@@ -40,18 +41,23 @@ class Server {
   const std::vector<SocketAddress>& addresses() const { return addresses_; }
 
   /// Takes another configuration live: each thread has it for the next question it reads. Connections stay
-  /// open; questions that an upstream was asked already end as they began.
+  /// open; questions that an upstream was asked already end as they began. The cache starts anew when what
+  /// leads to its answers has changed. One caller at a time.
   void configure(ConfigPtr config);
-  /// Of each thread; they live as long as the server.
+  /// Of each thread; they live as long as the server. How many answers the cache has is as of this call.
   std::vector<const Counters*> counters() const;
+  std::vector<const UpstreamBook*> upstreams() const;
 
  private:
   class Worker;
+  struct Live;
+  struct Shared;
   Server();
   Expected<void> open(const ServerOptions& options, const SharedZone& zone);
 
   std::vector<SocketAddress> addresses_;
   std::unique_ptr<PodLinks> links_;  ///< null: they cannot be read
+  std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };
 

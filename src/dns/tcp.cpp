@@ -120,24 +120,36 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
       query = about(query, walk.found);
     }
     const bool held = response.outcome == Outcome::reply && !walk.rest && context_.domains.wants(query);
-    if (response.outcome == Outcome::reply && !walk.rest && !held) {
+    if (held) {
+      hand_over([&](const DomainFeed::Send& send) {
+        context_.domains.deliver(query, {context_.message.data(), response.size}, send);
+      });
+      return true;
+    }
+    Forwarded asked{.index = 0, .query = query, .prefix = nullptr, .walk = walk.rest};
+    if (response.outcome == Outcome::forward) {
+      asked = note_forward(context_, 0, query);
+      response.size = answer_from_cache(context_, asked, Transport::tcp, context_.message);
+    }
+    if (!walk.rest && response.size > 0) {
       queue({context_.message.data(), response.size});
       return true;
     }
-    ++waiting_;
-    auto send = [self = weak_from_this()](std::span<const uint8_t> answer) {
-      if (auto connection = self.lock()) connection->on_forwarded(answer);
-    };
-    forwarding_ = true;
-    if (held)
-      context_.domains.deliver(query, {context_.message.data(), response.size}, std::move(send));
-    else if (walk.rest)
-      forward(context_, {0, query, nullptr, std::move(walk.rest)}, client_, peer_, Transport::tcp,
-              std::move(send));
-    else
-      forward(context_, note_forward(context_, 0, query), client_, peer_, Transport::tcp, std::move(send));
-    forwarding_ = false;
+    hand_over([&](const DomainFeed::Send& send) {
+      forward(context_, asked, client_, peer_, Transport::tcp, send);
+    });
     return true;
+  }
+
+  /// To somebody who answers, at once or later.
+  template <class To>
+  void hand_over(To&& to) {
+    ++waiting_;
+    forwarding_ = true;
+    to([self = weak_from_this()](std::span<const uint8_t> answer) {
+      if (auto connection = self.lock()) connection->on_forwarded(answer);
+    });
+    forwarding_ = false;
   }
 
   void on_forwarded(std::span<const uint8_t> answer) {

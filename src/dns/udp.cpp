@@ -94,9 +94,16 @@ bool UdpListener::serve_batch() {
     for (size_t i = 0; i < count; ++i) serve(zone, i, query);
   });
   for (const Forwarded& question : b.forwarded) {
-    auto peer = SocketAddress::from(b.peers[question.index]);
-    auto client = client_of(context_, device_of(b.in[question.index].msg_hdr), peer);
-    forward(context_, question, client, peer, Transport::udp, sender(question.index));
+    const size_t i = question.index;
+    const size_t cached =
+        question.walk ? 0 : answer_from_cache(context_, question, Transport::udp, b.replies[i]);
+    if (cached > 0) {
+      queue_reply(i, cached);
+      continue;
+    }
+    auto peer = SocketAddress::from(b.peers[i]);
+    auto client = client_of(context_, device_of(b.in[i].msg_hdr), peer);
+    forward(context_, question, client, peer, Transport::udp, sender(i));
   }
   send_replies();
   b.reset(count);

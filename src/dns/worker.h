@@ -24,16 +24,19 @@ struct SearchWalk;
 struct WorkerContext {
   const SharedZone& zone;
   Poller& poller;
-  Forwarder& forwarder;
+  const OwnQuestions& own;
   DomainFeed& domains;
   Counters& counters;
-  ConfigPtr config;       ///< never null; another one between two rounds of events, never within
-  const PodLinks* links;  ///< null: what leads to pods is not known
+  ConfigPtr config;                    ///< never null; another one between two rounds of events, never within
+  std::shared_ptr<AnswerCache> cache;  ///< null: nothing is kept
+  std::shared_ptr<Forwarder> forwarder;  ///< as `config` says
+  const PodLinks* links;                 ///< null: what leads to pods is not known
   const std::vector<Name>& node_search;
   ClientLimits& clients;
   uint32_t rotation = 0;
   Answer answer;                 ///< scratch
   std::vector<uint8_t> message;  ///< scratch, kMaxMessage bytes
+  std::vector<uint8_t> chased;   ///< the same, for what an ExternalName leads to
 };
 
 /// A question that must go to an upstream.
@@ -53,9 +56,15 @@ inline Client client_of(const WorkerContext& context, int link, const SocketAddr
 /// Makes the note while `context.answer` still holds what was resolved.
 Forwarded note_forward(const WorkerContext& context, size_t index, const Query& query);
 
+/// Writes the answer if the cache has it; 0 if it has not. No allocation. `out` is of the size that the
+/// transport allows. Not for answers that the agent wants to hear of (`DomainFeed::wants`).
+size_t answer_from_cache(WorkerContext& context, const Forwarded& question, Transport transport,
+                         std::span<uint8_t> out);
+
 /// Asks upstream and gives the finished answer to `reply`, then or (when it cannot be asked) at once: REFUSED
 /// without upstreams, SERVFAIL when too much is in flight, of all or of this client, on a loop, or when no
-/// upstream answers.
+/// upstream answers and no old answer may be served. The cache is taken as asked, but for answers that the
+/// agent wants to hear of.
 void forward(WorkerContext& context, const Forwarded& question, const Client& client,
              const SocketAddress& peer, Transport transport, const DomainFeed::Send& reply);
 
