@@ -15,6 +15,7 @@
 #include "base/mounts.h"
 #include "base/netlink.h"
 #include "cmd/commands.h"
+#include "dns/liveness.h"
 #include "kube/client/client.h"
 #include "kube/client/events.h"
 #include "kube/client/informer.h"
@@ -30,6 +31,7 @@
 #include "service/announcer.h"
 #include "service/edge_engine.h"
 #include "service/engine.h"
+#include "service/local_check.h"
 #include "service/node_port_follower.h"
 #include "service/proxy_http.h"
 
@@ -107,6 +109,7 @@ class Agent {
         nodes_(client_),
         events_(client_, "weft-agent", flags_.node_name),
         announcer_(client_, flags_.node_name),
+        local_checks_(local_check_options()),
         retry_(io) {}
 
   Expected<void> start() {
@@ -388,10 +391,11 @@ class Agent {
                                                     }}));
     services_.on_change([this](const auto& before, const auto& after) {
       engine_->service_changed(before, after);
+      local_checks_.service_changed(before, after);
       service_names_.service_changed(before, after);
     });
     slices_.on_change(
-        [this](const auto& before, const auto& after) { engine_->slice_changed(before, after); });
+        [this](const auto& before, const auto& after) { local_checks_.slice_changed(before, after); });
     nodes_.on_change([this](const auto& before, const auto& after) {
       if (after) take_zone(*after);
       if (!before || !after || !same_place(*before, *after)) nodes_changed();
@@ -404,6 +408,25 @@ class Agent {
     asio::co_spawn(io_, slices_.run(), asio::detached);
     asio::co_spawn(io_, nodes_.run(), asio::detached);
     return {};
+  }
+
+  service::LocalChecks::Options local_check_options() {
+    return {
+        .node = flags_.node_name,
+        .follow = [this](const service::CheckTarget& target, const IpAddr& asked,
+                         const auto& on_verdict) -> std::shared_ptr<void> {
+          return std::make_shared<dns::Liveness>(io_, dns::SocketAddress{target.addr, target.port}, asked,
+                                                 on_verdict);
+        },
+        .slices_of =
+            [this](const std::string& service) {
+              std::vector<service::SlicePtr> out;
+              for (const auto& [key, slice] : slices_.items()) {
+                if (service::service_of(*slice) == service) out.push_back(slice);
+              }
+              return out;
+            },
+        .on_slice = [this](const auto& before, const auto& after) { engine_->slice_changed(before, after); }};
   }
 
   void tell_of_service(const std::string& key, const Error* why) {
@@ -444,6 +467,7 @@ class Agent {
   kube::Informer<kube::Node> nodes_;
   kube::EventRecorder events_;
   service::Announcer announcer_;
+  service::LocalChecks local_checks_;
   asio::steady_timer retry_;
   std::unique_ptr<service::ServiceEngine> engine_;
   std::unique_ptr<service::NodeEdgeEngine> edge_;

@@ -1,3 +1,4 @@
+#include "dns/search_walk.h"
 #include "dns/worker.h"
 
 namespace weft::dns {
@@ -95,8 +96,9 @@ size_t answer_from_cache(WorkerContext& context, const Forwarded& question, Tran
   return context.domains.wants(question.query) ? 0 : from_cache(context, question, transport, out);
 }
 
-void forward(WorkerContext& context, const Forwarded& question, const SocketAddress& client,
-             Transport transport, const DomainFeed::Send& reply) {
+void forward(WorkerContext& context, const Forwarded& question, const Client& client,
+             const SocketAddress& peer, Transport transport, const DomainFeed::Send& reply) {
+  if (question.walk) return walk_on(context, question.walk, {client, peer, transport, reply});
   const Query& query = question.query;
   auto send = reply;
   if (context.domains.wants(query)) {
@@ -106,12 +108,18 @@ void forward(WorkerContext& context, const Forwarded& question, const SocketAddr
     const size_t cached = from_cache(context, question, transport, context.message);
     if (cached > 0) return send({context.message.data(), cached});
   }
-  if (context.own.contains(client.port, query.id))  // an "upstream" that is ourselves
+  if (context.own.contains(peer.port, query.id))  // an "upstream" that is ourselves
     return fail_with(query, Rcode::servfail, send);
+  auto ticket = context.clients.begin(client);
+  if (!ticket) {
+    context.counters.client_limited.add();
+    if (!send_stale(context, question, transport, send)) fail_with(query, Rcode::servfail, send);
+    return;
+  }
   const bool has_stale =
       context.cache && context.config->cache.serve_stale.count() > 0 &&
       look_up(context, question, transport, false, context.message).found == AnswerCache::Found::expired;
-  auto done = [&context, transport, question, send](const StoredAnswer* answer) {
+  auto done = [&context, transport, question, send, ticket](const StoredAnswer* answer) {
     const bool unhappy = !answer || answer->rcode == Rcode::servfail || answer->rcode == Rcode::refused;
     if (unhappy && send_stale(context, question, transport, send)) return;
     if (!answer) return fail_with(question.query, Rcode::servfail, send);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "dns/name.h"
 #include "dns/socket.h"
 
 namespace weft::dns {
@@ -14,5 +15,9 @@ namespace weft::dns {
 std::vector<SocketAddress> parse_resolv_conf(std::string_view text);
 /// From a file; an unreadable one is an error.
 Expected<std::vector<SocketAddress>> load_resolv_conf(const std::string& path);
+/// The search list: the last `search` or `domain` line counts (resolv.conf(5)); what is no name is passed
+/// over.
+std::vector<Name> parse_search_list(std::string_view text);
+Expected<std::vector<Name>> load_search_list(const std::string& path);
 
 }  // namespace weft::dns

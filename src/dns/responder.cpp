@@ -50,6 +50,8 @@ void write_soa(Writer& writer, const Zone& zone, const Answer& answer) {
              soa);
 }
 
+}  // namespace
+
 size_t write_answer(const Zone& zone, const Query& query, const Answer& answer, size_t limit,
                     uint32_t rotation, std::span<uint8_t> out) {
   Writer writer(out, limit, query);
@@ -69,8 +71,6 @@ size_t write_answer(const Zone& zone, const Query& query, const Answer& answer, 
   }
   return writer.finish();
 }
-
-}  // namespace
 
 size_t size_limit(const Query& query, Transport transport) {
   return transport == Transport::tcp ? kMaxMessage : query.udp_limit();

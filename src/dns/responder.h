@@ -27,6 +27,10 @@ Response respond(const Zone& zone, const Overrides& overrides, std::span<const u
                  Transport transport, std::span<uint8_t> out, uint32_t rotation, Query& query,
                  Answer& answer);
 
+/// What `answer` holds, as the answer to `query`: its size. At most `limit` bytes, which `out` must have.
+size_t write_answer(const Zone& zone, const Query& query, const Answer& answer, size_t limit,
+                    uint32_t rotation, std::span<uint8_t> out);
+
 /// An answer without data.
 size_t write_error(const Query& query, Rcode rcode, std::span<uint8_t> out);
 

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "dns/count_traffic.h"
+#include "dns/search_walk.h"
 #include "dns/worker.h"
 
 namespace weft::dns {
@@ -68,11 +69,12 @@ class Server::Worker : Poller::Handler {
   const UpstreamBook& upstreams() const { return upstreams_; }
 
   static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, const SharedZone& zone,
-                                                Shared& shared) {
+                                                const PodLinks* links, Shared& shared) {
     WEFT_TRY(auto poller, Poller::make());
     Fd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!bell) return fail_errno("eventfd", errno);
-    return std::unique_ptr<Worker>(new Worker(std::move(poller), std::move(bell), options, zone, shared));
+    return std::unique_ptr<Worker>(
+        new Worker(std::move(poller), std::move(bell), options, zone, links, shared));
   }
 
   ~Worker() override {
@@ -91,6 +93,9 @@ class Server::Worker : Poller::Handler {
     wake();
   }
 
+  /// This thread keeps them up to date.
+  void follow(PodLinks& links) { poller_->add(links.fd(), EPOLLIN, &links); }
+
   void listen(Sockets sockets) {
     udp_.push_back(std::make_unique<UdpListener>(context_, std::move(sockets.udp)));
     tcp_.push_back(std::make_unique<TcpListener>(context_, std::move(sockets.tcp)));
@@ -107,15 +112,19 @@ class Server::Worker : Poller::Handler {
 
  private:
   Worker(std::unique_ptr<Poller> poller, Fd bell, const ServerOptions& options, const SharedZone& zone,
-         Shared& shared)
+         const PodLinks* links, Shared& shared)
       : poller_(std::move(poller)),
         bell_(std::move(bell)),
+        node_search_(options.node_search),
         domains_(*poller_, {.socket = options.domains_socket}),
         context_{.zone = zone,
                  .poller = *poller_,
                  .own = shared.own,
                  .domains = domains_,
                  .counters = counters_,
+                 .links = links,
+                 .node_search = node_search_,
+                 .clients = clients_,
                  .message = std::vector<uint8_t>(kMaxMessage),
                  .chased = std::vector<uint8_t>(kMaxMessage)},
         shared_(shared),
@@ -185,6 +194,8 @@ class Server::Worker : Poller::Handler {
   Fd bell_;  ///< rung to stop and to be configured
   Counters counters_;
   UpstreamBook upstreams_;
+  const std::vector<Name> node_search_;
+  ClientLimits clients_;  ///< outlives the questions that are with upstreams
   DomainFeed domains_;
   WorkerContext context_;
   std::vector<std::shared_ptr<Forwarder>> ending_;  ///< of earlier configurations, with questions in flight
@@ -208,9 +219,14 @@ Expected<std::unique_ptr<Server>> Server::start(const ServerOptions& options, co
 
 Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone) {
   const bool shared = options.threads > 1;
+  if (auto links = PodLinks::open())
+    links_ = std::move(*links);
+  else
+    spdlog::warn("pods' links: {}; their search paths are not answered at once", links.error().message);
   addresses_ = options.listen;
   for (int i = 0; i < options.threads; ++i) {
-    WEFT_TRY(auto worker, Worker::make(options, zone, *shared_));
+    WEFT_TRY(auto worker, Worker::make(options, zone, links_.get(), *shared_));
+    if (i == 0 && links_) worker->follow(*links_);
     for (SocketAddress& address : addresses_) {
       WEFT_TRY(Sockets sockets, open_pair(address, shared));
       address = sockets.address;

@@ -11,6 +11,7 @@
 
 namespace weft::dns {
 
+class PodLinks;
 class UpstreamBook;
 
 struct ServerOptions {
@@ -19,6 +20,8 @@ struct ServerOptions {
   std::vector<SocketAddress> listen;
   /// How it answers what is not its cluster's; null: such questions are REFUSED.
   ConfigPtr config;
+  /// The search list of the node's own resolv.conf, which its pods' end with.
+  std::vector<Name> node_search;
   /// Of the node's agent, who enforces policies that go by names; empty: nobody is told of answers.
   std::string domains_socket;
   int threads = 1;  ///< more than one share each address (SO_REUSEPORT)
@@ -54,6 +57,7 @@ class Server {
   Expected<void> open(const ServerOptions& options, const SharedZone& zone);
 
   std::vector<SocketAddress> addresses_;
+  std::unique_ptr<PodLinks> links_;  ///< null: they cannot be read
   std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };

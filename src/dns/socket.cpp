@@ -108,6 +108,41 @@ Expected<Fd> open_tcp(const SocketAddress& address, bool shared) {
   return fd;
 }
 
+int device_of(const msghdr& message) {
+  auto& header = const_cast<msghdr&>(message);  // CMSG_NXTHDR wants it so
+  for (cmsghdr* c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c)) {
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+      in_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(c), sizeof info);
+      return info.ipi_ifindex;
+    }
+    if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+      in6_pktinfo info;
+      std::memcpy(&info, CMSG_DATA(c), sizeof info);
+      return static_cast<int>(info.ipi6_ifindex);
+    }
+  }
+  return 0;
+}
+
+int device_of(const Fd& connection, bool v4) {
+  // A connection keeps the device of the packet that completed it, and says so while the option is set.
+  const int level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+  const int option = v4 ? IP_PKTINFO : IPV6_RECVPKTINFO;
+  const int on = 1, off = 0;
+  alignas(cmsghdr) std::array<char, 256> control;
+  socklen_t size = control.size();
+  if (::setsockopt(connection.get(), level, option, &on, sizeof on) != 0) return 0;
+  int got =
+      ::getsockopt(connection.get(), level, v4 ? IP_PKTOPTIONS : IPV6_2292PKTOPTIONS, control.data(), &size);
+  ::setsockopt(connection.get(), level, option, &off, sizeof off);
+  if (got != 0) return 0;
+  msghdr message{};
+  message.msg_control = control.data();
+  message.msg_controllen = size;
+  return device_of(message);
+}
+
 SocketAddress local_address(const Fd& fd) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;

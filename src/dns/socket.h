@@ -34,6 +34,11 @@ struct SocketAddress {
 Expected<Fd> open_udp(const SocketAddress& address, bool shared);
 /// A listening, non-blocking TCP socket.
 Expected<Fd> open_tcp(const SocketAddress& address, bool shared);
+/// The index of the device that a datagram came through, by what open_udp makes the kernel report; 0: not
+/// known.
+int device_of(const msghdr& message);
+/// Of the device that an accepted TCP connection came through; 0: not known.
+int device_of(const Fd& connection, bool v4);
 /// Where a socket is bound.
 SocketAddress local_address(const Fd& fd);
 

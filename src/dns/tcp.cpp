@@ -1,17 +1,25 @@
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "dns/count_traffic.h"
+#include "dns/search_walk.h"
 #include "dns/worker.h"
 
 namespace weft::dns {
 
 class TcpListener::Connection : public Poller::Handler, public std::enable_shared_from_this<Connection> {
  public:
-  Connection(TcpListener& listener, Fd fd, const SocketAddress& peer)
-      : listener_(listener), context_(listener.context_), fd_(std::move(fd)), peer_(peer) {
+  Connection(TcpListener& listener, Fd fd, const SocketAddress& peer, int link)
+      : listener_(listener),
+        context_(listener.context_),
+        fd_(std::move(fd)),
+        peer_(peer),
+        link_(link),
+        client_(client_of(context_, link, peer)) {
     touch();
     context_.poller.add(fd_.get(), EPOLLIN, this);
   }
@@ -20,8 +28,8 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
   void on_ready(uint32_t events) override {
     bool ok = (events & (EPOLLERR | EPOLLHUP)) == 0;
     if (ok && (events & EPOLLIN) != 0) ok = receive();
-    if (ok && (events & EPOLLOUT) != 0) ok = flush();
-    if (!ok || (finished_ && waiting_ == 0 && unsent() == 0)) return listener_.close(*this);
+    if (ok) ok = serve_received();
+    if (!ok || is_done()) return listener_.close(*this);
     wait_for_events();
   }
 
@@ -32,15 +40,28 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
   }
 
   Poller::Clock::time_point last_active() const { return last_active_; }
+  const Client& client() const { return client_; }
   Connections::iterator place;  ///< in the listener's list
 
  private:
   size_t unsent() const { return out_.size() - sent_; }
   void touch() { last_active_ = context_.poller.now(); }
 
+  /// Whether one more question may be answered; else what it sends waits, here and then at its side.
+  bool has_room() const {
+    return unsent() < listener_.limits_.unsent && waiting_ < listener_.limits_.pending;
+  }
+  /// The size of the next complete query in what was received, from `at`; 0 if there is none.
+  size_t next_query(size_t at) const {
+    if (in_.size() - at < 2) return 0;
+    size_t length = static_cast<size_t>(in_[at]) << 8 | in_[at + 1];
+    return in_.size() - at - 2 < length ? 0 : length;
+  }
+  bool is_done() const { return finished_ && waiting_ == 0 && unsent() == 0 && next_query(0) == 0; }
+
   void wait_for_events() {
     uint32_t want = 0;
-    if (!finished_ && unsent() < listener_.limits_.unsent) want |= EPOLLIN;
+    if (!finished_ && has_room()) want |= EPOLLIN;
     if (unsent() > 0) want |= EPOLLOUT;
     if (want == wanted_) return;
     wanted_ = want;
@@ -51,62 +72,88 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
     std::array<uint8_t, 16 * 1024> buffer;
     ssize_t size = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (size < 0) return errno == EAGAIN || errno == EINTR;
-    if (size == 0) {
-      finished_ = true;  // half closed: what was asked is still answered
-      return in_.empty();
-    }
+    if (size == 0) finished_ = true;  // half closed: what was asked is still answered
     in_.insert(in_.end(), buffer.begin(), buffer.begin() + size);
+    return true;
+  }
+
+  /// Answers what has come in for as long as there is room; false when the connection is to be closed.
+  bool serve_received() {
     size_t at = 0;
-    while (in_.size() - at >= 2) {
-      size_t length = static_cast<size_t>(in_[at]) << 8 | in_[at + 1];
-      if (length < kHeaderSize || length > listener_.limits_.query_size) return false;
-      if (in_.size() - at - 2 < length) break;
-      if (!serve({in_.data() + at + 2, length})) return false;
-      at += 2 + length;
-    }
+    do {
+      if (!flush()) return false;
+      while (has_room() && in_.size() - at >= 2) {
+        size_t announced = static_cast<size_t>(in_[at]) << 8 | in_[at + 1];
+        if (announced < kHeaderSize || announced > listener_.limits_.query_size) return false;
+        size_t length = next_query(at);
+        if (length == 0) break;
+        if (!serve({in_.data() + at + 2, length})) return false;
+        at += 2 + length;
+      }
+    } while (flush() && has_room() && next_query(at) > 0);
     in_.erase(in_.begin(), in_.begin() + static_cast<ptrdiff_t>(at));
-    return flush();
+    return true;
   }
 
   bool serve(std::span<const uint8_t> message) {
     touch();
     const auto received = Poller::Clock::now();
     listener_.connections_.splice(listener_.connections_.end(), listener_.connections_, place);
+    const uint32_t rate = context_.config->client_rate;
+    if (rate > 0 && !context_.clients.allow(client_, rate, context_.poller.now())) {
+      context_.counters.client_limited.add();
+      return false;
+    }
     Query query;
     query.client = peer_.ip;
     Response response;
-    std::optional<Forwarded> question;
+    WalkStart walk;
     context_.zone.read([&](const Zone& zone) {
       response = respond(zone, *context_.overrides, message, Transport::tcp, context_.message,
                          context_.rotation++, query, context_.answer);
+      if (response.outcome == Outcome::reply && is_nxdomain({context_.message.data(), response.size}))
+        walk = start_walk(context_, zone, query, link_, Transport::tcp, context_.message, response.size);
     });
     if (response.outcome == Outcome::drop) {
       context_.counters.dropped.add();
       return false;
     }
     if (query.has_question) count_question(context_.counters, Transport::tcp, peer_.ip.is_v6(), query.type);
-    const bool held = response.outcome == Outcome::reply && context_.domains.wants(query);
-    if (response.outcome == Outcome::reply && !held) {
+    if (walk.size > 0) {
+      response.size = walk.size;
+      query = about(query, walk.found);
+    }
+    const bool held = response.outcome == Outcome::reply && !walk.rest && context_.domains.wants(query);
+    if (held) {
+      hand_over(received, [&](const DomainFeed::Send& send) {
+        context_.domains.deliver(query, {context_.message.data(), response.size}, send);
+      });
+      return true;
+    }
+    Forwarded asked{.index = 0, .query = query, .prefix = nullptr, .walk = walk.rest};
+    if (response.outcome == Outcome::forward) {
+      asked = note_forward(context_, 0, query);
+      response.size = answer_from_cache(context_, asked, Transport::tcp, context_.message);
+    }
+    if (!walk.rest && response.size > 0) {
       queue({context_.message.data(), response.size}, received);
       return true;
     }
-    const Forwarded asked = held ? Forwarded{} : note_forward(context_, 0, query);
-    if (!held) response.size = answer_from_cache(context_, asked, Transport::tcp, context_.message);
-    if (!held && response.size > 0) {
-      queue({context_.message.data(), response.size}, received);
-      return true;
-    }
-    ++waiting_;
-    auto send = [self = weak_from_this(), received](std::span<const uint8_t> answer) {
-      if (auto connection = self.lock()) connection->on_forwarded(answer, received);
-    };
-    forwarding_ = true;
-    if (held)
-      context_.domains.deliver(query, {context_.message.data(), response.size}, std::move(send));
-    else
-      forward(context_, asked, peer_, Transport::tcp, std::move(send));
-    forwarding_ = false;
+    hand_over(received, [&](const DomainFeed::Send& send) {
+      forward(context_, asked, client_, peer_, Transport::tcp, send);
+    });
     return true;
+  }
+
+  /// To somebody who answers, at once or later.
+  template <class To>
+  void hand_over(Poller::Clock::time_point received, To&& to) {
+    ++waiting_;
+    forwarding_ = true;
+    to([self = weak_from_this(), received](std::span<const uint8_t> answer) {
+      if (auto connection = self.lock()) connection->on_forwarded(answer, received);
+    });
+    forwarding_ = false;
   }
 
   void on_forwarded(std::span<const uint8_t> answer, Poller::Clock::time_point received) {
@@ -114,7 +161,7 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
     if (!fd_) return;  // closed meanwhile
     queue(answer, received);
     if (forwarding_) return;  // refused at once, inside serve(): sent with the others
-    if (!flush() || (finished_ && waiting_ == 0 && unsent() == 0)) return listener_.close(*this);
+    if (!serve_received() || is_done()) return listener_.close(*this);
     wait_for_events();
   }
 
@@ -140,10 +187,12 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
   WorkerContext& context_;
   Fd fd_;
   const SocketAddress peer_;
+  const int link_;
+  const Client client_;
   Poller::Clock::time_point last_active_;
   std::vector<uint8_t> in_, out_;
   size_t sent_ = 0;
-  int waiting_ = 0;  ///< questions that are with an upstream, or whose answers are held
+  size_t waiting_ = 0;  ///< questions that are with an upstream, or whose answers are held
   uint32_t wanted_ = EPOLLIN;
   bool finished_ = false;
   bool forwarding_ = false;
@@ -169,10 +218,20 @@ void TcpListener::on_ready(uint32_t) {
       if ((errno == EMFILE || errno == ENFILE) && !connections_.empty()) close(*connections_.front());
       return;
     }
-    if (connections_.size() >= limits_.connections) close(*connections_.front());
-    auto connection = std::make_shared<Connection>(*this, std::move(fd), SocketAddress::from(storage));
+    auto peer = SocketAddress::from(storage);
+    int link = device_of(fd, peer.ip.is_v4());
+    make_room(client_of(context_, link, peer));
+    auto connection = std::make_shared<Connection>(*this, std::move(fd), peer, link);
     connection->place = connections_.insert(connections_.end(), connection);
   }
+}
+
+/// A client that has many loses one of its own, so that nobody can push the others out.
+void TcpListener::make_room(const Client& client) {
+  auto is_theirs = [&](const auto& connection) { return connection->client() == client; };
+  if (std::cmp_greater_equal(std::ranges::count_if(connections_, is_theirs), limits_.connections_of_client))
+    return close(**std::ranges::find_if(connections_, is_theirs));
+  if (connections_.size() >= limits_.connections) close(*connections_.front());
 }
 
 void TcpListener::close(Connection& connection) {

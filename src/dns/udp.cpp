@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "dns/count_traffic.h"
+#include "dns/search_walk.h"
 #include "dns/worker.h"
 
 namespace weft::dns {
@@ -95,34 +96,60 @@ bool UdpListener::serve_batch() {
   b.forwarded.clear();
   context_.zone.read([&](const Zone& zone) {
     Query query;
-    for (size_t i = 0; i < count; ++i) {
-      if ((b.in[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) {
-        context_.counters.dropped.add();
-        continue;
-      }
-      query.client = SocketAddress::from(b.peers[i]).ip;
-      auto response = respond(zone, *context_.overrides, {b.queries[i].data(), b.in[i].msg_len},
-                              Transport::udp, b.replies[i], context_.rotation++, query, context_.answer);
-      note_question(response, query, i);
-      if (response.outcome == Outcome::reply && context_.domains.wants(query))
-        context_.domains.deliver(query, {b.replies[i].data(), response.size}, sender(i));
-      else if (response.outcome == Outcome::reply)
-        queue_reply(i, response.size);
-      if (response.outcome == Outcome::forward) b.forwarded.push_back(note_forward(context_, i, query));
-    }
+    for (size_t i = 0; i < count; ++i) serve(zone, i, query);
   });
   for (const Forwarded& question : b.forwarded) {
     const size_t i = question.index;
-    const size_t cached = answer_from_cache(context_, question, Transport::udp, b.replies[i]);
-    if (cached > 0)
+    const size_t cached =
+        question.walk ? 0 : answer_from_cache(context_, question, Transport::udp, b.replies[i]);
+    if (cached > 0) {
       queue_reply(i, cached);
-    else
-      forward(context_, question, SocketAddress::from(b.peers[i]), Transport::udp, sender(i));
+      continue;
+    }
+    auto peer = SocketAddress::from(b.peers[i]);
+    auto client = client_of(context_, device_of(b.in[i].msg_hdr), peer);
+    forward(context_, question, client, peer, Transport::udp, sender(i));
   }
   send_replies();
   note_replies();
   b.reset(count);
   return count == kBatch;
+}
+
+/// One datagram of the batch.
+void UdpListener::serve(const Zone& zone, size_t index, Query& query) {
+  Batch& b = *batch_;
+  const msghdr& header = b.in[index].msg_hdr;
+  if ((header.msg_flags & MSG_TRUNC) != 0) return context_.counters.dropped.add();
+  const uint32_t rate = context_.config->client_rate;
+  if (rate > 0) {
+    auto client = client_of(context_, device_of(header), SocketAddress::from(b.peers[index]));
+    if (!context_.clients.allow(client, rate, context_.poller.now()))
+      return context_.counters.client_limited.add();
+  }
+  auto& out = b.replies[index];
+  query.client = SocketAddress::from(b.peers[index]).ip;
+  auto response = respond(zone, *context_.overrides, {b.queries[index].data(), b.in[index].msg_len},
+                          Transport::udp, out, context_.rotation++, query, context_.answer);
+  note_question(response, query, index);
+  if (response.outcome == Outcome::drop) return;
+  if (response.outcome == Outcome::forward)
+    return b.forwarded.push_back(note_forward(context_, index, query));
+  const Query* meant = &query;
+  Query found;
+  if (is_nxdomain({out.data(), response.size})) {
+    auto walk = start_walk(context_, zone, query, device_of(header), Transport::udp, out, response.size);
+    if (walk.rest) return b.forwarded.push_back({index, query, nullptr, std::move(walk.rest)});
+    if (walk.size > 0) {
+      response.size = walk.size;
+      found = about(query, walk.found);
+      meant = &found;
+    }
+  }
+  if (context_.domains.wants(*meant))
+    context_.domains.deliver(*meant, {out.data(), response.size}, sender(index));
+  else
+    queue_reply(index, response.size);
 }
 
 void UdpListener::queue_reply(size_t index, size_t size) {

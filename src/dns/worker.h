@@ -4,17 +4,21 @@
 #include <memory>
 #include <vector>
 
+#include "dns/client_limits.h"
 #include "dns/config.h"
 #include "dns/counters.h"
 #include "dns/domain_feed.h"
 #include "dns/forwarder.h"
+#include "dns/pod_links.h"
 #include "dns/poller.h"
 #include "dns/responder.h"
 #include "dns/shared_zone.h"
 #include "dns/socket.h"
 
-/// What one DNS thread is made of. Included by server.cpp, udp.cpp and tcp.cpp only.
+/// What one DNS thread is made of. Included by its parts only.
 namespace weft::dns {
+
+struct SearchWalk;
 
 /// What all listeners of a thread share.
 struct WorkerContext {
@@ -27,6 +31,9 @@ struct WorkerContext {
   std::shared_ptr<const Overrides> overrides;  ///< of `config`
   std::shared_ptr<AnswerCache> cache;          ///< null: nothing is kept
   std::shared_ptr<Forwarder> forwarder;        ///< as `config` says
+  const PodLinks* links;                 ///< null: what leads to pods is not known
+  const std::vector<Name>& node_search;
+  ClientLimits& clients;
   uint32_t rotation = 0;
   Answer answer;                 ///< scratch
   std::vector<uint8_t> message;  ///< scratch, kMaxMessage bytes
@@ -38,7 +45,14 @@ struct Forwarded {
   size_t index;  ///< of the datagram in its batch
   Query query;
   std::shared_ptr<const Answer> prefix;  ///< an ExternalName's CNAMEs; null for a plain question
+  std::shared_ptr<SearchWalk> walk;      ///< what is left of a search path; null for all but the first step
 };
+
+/// `link`: the device that the question came through.
+inline Client client_of(const WorkerContext& context, int link, const SocketAddress& peer) {
+  if (context.links && context.links->is_pod(link)) return {.link = link, .address = {}};
+  return {.link = 0, .address = peer.ip};
+}
 
 /// Makes the note while `context.answer` still holds what was resolved.
 Forwarded note_forward(const WorkerContext& context, size_t index, const Query& query);
@@ -49,10 +63,11 @@ size_t answer_from_cache(WorkerContext& context, const Forwarded& question, Tran
                          std::span<uint8_t> out);
 
 /// Asks upstream and gives the finished answer to `reply`, then or (when it cannot be asked) at once: REFUSED
-/// without upstreams, SERVFAIL when too much is in flight, on a loop, or when no upstream answers and no old
-/// answer may be served. The cache is taken as asked, but for answers that the agent wants to hear of.
-void forward(WorkerContext& context, const Forwarded& question, const SocketAddress& client,
-             Transport transport, const DomainFeed::Send& reply);
+/// without upstreams, SERVFAIL when too much is in flight, of all or of this client, on a loop, or when no
+/// upstream answers and no old answer may be served. The cache is taken as asked, but for answers that the
+/// agent wants to hear of.
+void forward(WorkerContext& context, const Forwarded& question, const Client& client,
+             const SocketAddress& peer, Transport transport, const DomainFeed::Send& reply);
 
 /// Counts an answer that goes out now, and logs it where that is wanted.
 void note_answer(WorkerContext& context, const SocketAddress& client, Transport transport,
@@ -68,6 +83,7 @@ class UdpListener : public Poller::Handler {
  private:
   struct Batch;
   bool serve_batch();
+  void serve(const Zone& zone, size_t index, Query& query);
   void queue_reply(size_t index, size_t size);
   void send_replies();
   void note_question(const Response& response, const Query& query, size_t index);
@@ -81,13 +97,15 @@ class UdpListener : public Poller::Handler {
 
 struct TcpLimits {
   size_t connections = 256;
+  size_t connections_of_client = 64;
   std::chrono::milliseconds idle{10'000};  ///< since the last complete query
   size_t query_size = 4096;
-  size_t unsent = 256 * 1024;  ///< bytes of answers waiting; more queries are then not read
+  size_t unsent = 256 * 1024;  ///< bytes of answers waiting; more queries are then not answered
+  size_t pending = 100;        ///< questions of a connection that are with upstreams; likewise
 };
 
 /// Answers DNS over TCP (RFC 7766): pipelined queries, answers in the order they are ready, idle and slow
-/// connections closed, the most idle one making room for a new one.
+/// connections closed, the most idle one making room for a new one: of the same client when that has many.
 class TcpListener : public Poller::Handler {
  public:
   TcpListener(WorkerContext& context, Fd fd, TcpLimits limits = {});
@@ -101,6 +119,7 @@ class TcpListener : public Poller::Handler {
   class Connection;
   using Connections = std::list<std::shared_ptr<Connection>>;
   void close(Connection& connection);
+  void make_room(const Client& client);
 
   WorkerContext& context_;
   Fd fd_;

@@ -86,11 +86,13 @@ Expected<Node> Node::open(Options options) {
 }
 
 PodLink Node::link_of(const CniRequest& request, std::vector<IpAddr> addresses) const {
+  auto ns = request.args.find("K8S_POD_NAMESPACE");
   return {.id = request.container_id,
           .netns = request.netns,
           .interface = request.interface,
           .addresses = std::move(addresses),
-          .node_addresses = options_.node_addresses};
+          .node_addresses = options_.node_addresses,
+          .namespace_ = ns == request.args.end() ? std::string() : ns->second};
 }
 
 CniResult<json::object> Node::handle(const CniRequest& request) {

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/netns.h"
+#include "base/pod_alias.h"
 #include "base/sysctl.h"
 #include "datapath/edge_layout.h"
 
@@ -19,7 +20,6 @@ namespace {
 /// Of the node's end of every link: pods know it without asking.
 constexpr uint8_t kMacByte = WEFT_POD_LINK_MAC;
 constexpr MacAddr kHostMac{kMacByte, kMacByte, kMacByte, kMacByte, kMacByte, kMacByte};
-constexpr std::string_view kAlias = "weft-pod/";
 
 std::array<unsigned char, SHA256_DIGEST_LENGTH> hash(const std::string& id) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> out{};
@@ -89,7 +89,7 @@ Expected<Link> make_pair(Netlink& node, const PodLink& pod) {
       node.add_veth({name, kHostMac, pod.mtu}, {pod.interface, pod_mac(pod.id), pod.mtu}, netns.get()));
   WEFT_TRY(auto link, node.find_link(name));
   if (!link) return fail(ErrorCode::system, fmt::format("link {} vanished", name));
-  WEFT_CHECK(node.set_alias(link->index, std::string(kAlias) + pod.id));
+  WEFT_CHECK(node.set_alias(link->index, to_text(PodAlias{pod.id, pod.namespace_})));
   return *link;
 }
 
@@ -221,9 +221,10 @@ Expected<std::vector<ConnectedPod>> connected_pods(Netlink& node) {
   WEFT_TRY(auto links, node.links());
   std::vector<ConnectedPod> out;
   for (const auto& link : links) {
-    if (!link.alias.starts_with(kAlias)) continue;
+    auto alias = parse_pod_alias(link.alias);
+    if (!alias) continue;
     WEFT_TRY(auto destinations, node.destinations(link.index));
-    ConnectedPod pod{link.alias.substr(kAlias.size()), {}};
+    ConnectedPod pod{alias->id, {}};
     for (const auto& destination : destinations) {
       if (destination.length == destination.addr.bits()) pod.addresses.push_back(destination.addr);
     }

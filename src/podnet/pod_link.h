@@ -22,6 +22,7 @@ struct PodLink {
   std::vector<IpAddr> addresses;
   std::vector<IpAddr> node_addresses;  ///< the node's own: sources of what it sends to the pod
   int mtu = 1500;
+  std::string namespace_ = {};  ///< of the Pod object, for others on the node to read; empty: not known
 };
 
 /// The name of the node's end.

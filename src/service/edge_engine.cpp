@@ -7,12 +7,12 @@
 
 #include "base/log.h"
 #include "base/netlink.h"
+#include "base/pod_alias.h"
 
 namespace weft::service {
 namespace {
 
 constexpr const char* kOverlay = "weft-vxlan";
-constexpr const char* kPodAlias = "weft-pod/";  ///< what the pod network writes on a pod's link
 
 }  // namespace
 
@@ -58,7 +58,7 @@ Expected<std::vector<int>> NodeEdgeEngine::attach_pods() {
   WEFT_TRY(auto links, netlink.links());
   std::vector<int> pods;
   for (const auto& link : links) {
-    if (link.alias.starts_with(kPodAlias)) pods.push_back(link.index);
+    if (parse_pod_alias(link.alias)) pods.push_back(link.index);
   }
   for (int pod : pods) WEFT_CHECK(edge_.attach_pod(pod));
   return pods;

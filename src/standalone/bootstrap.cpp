@@ -19,14 +19,15 @@ json::object dns_service(const ClusterLayout& layout) {
           {"metadata",
            {{"name", "kube-dns"},
             {"namespace", "kube-system"},
-            {"labels", {{"k8s-app", "kube-dns"}, {"kubernetes.io/name", "weft-dns"}}}}},
+            {"labels", {{"k8s-app", "kube-dns"}, {"kubernetes.io/name", "weft-dns"}}},
+            // Each node's pods ask their own node's server, and others' while that is down.
+            {"annotations", {{"weft.dev/local-check", "dns"}}}}},
           {"spec",
            {{"clusterIP", dns4},
             {"clusterIPs", {dns4, layout.dns6.str()}},
             {"ipFamilies", {"IPv4", "IPv6"}},
             {"ipFamilyPolicy", "RequireDualStack"},
-            // Each node's pods ask their own node's server.
-            {"internalTrafficPolicy", "Local"},
+            {"trafficDistribution", "PreferSameNode"},
             {"ports", {port("dns", "UDP"), port("dns-tcp", "TCP")}}}}};
 }
 
@@ -35,7 +36,8 @@ json::object dns_slice(const ClusterLayout& layout, const char* family, bool v4)
   for (const auto& node : layout.nodes) {
     endpoints.push_back({{"addresses", {(v4 ? node.address4 : node.address6).addr.str()}},
                          {"conditions", {{"ready", true}, {"serving", true}, {"terminating", false}}},
-                         {"nodeName", node.name}});
+                         {"nodeName", node.name},
+                         {"hints", {{"forNodes", {{{"name", node.name}}}}}}});
   }
   auto port = [](const char* name, const char* protocol) {
     return json::object{{"name", name}, {"port", 53}, {"protocol", protocol}};

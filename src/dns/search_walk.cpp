@@ -1,0 +1,118 @@
+#include "dns/search_walk.h"
+
+#include "dns/search_path.h"
+
+namespace weft::dns {
+namespace {
+
+enum class Found { nothing, here, upstream };
+
+/// Resolves one step into the context's answer, with the CNAME that leads to it in front.
+Found take_step(WorkerContext& context, const Zone& zone, const Query& query, const Name& step) {
+  Answer& answer = context.answer;
+  zone.resolve(step, query.type, answer);
+  if (answer.kind == Answer::Kind::found) {
+    // The record of the version has the name that was asked for.
+    if (answer.rcode != Rcode::noerror || answer.version_asked) return Found::nothing;
+  } else if (answer.kind == Answer::Kind::outside) {
+    answer.kind = Answer::Kind::chased;
+    answer.chase = step;
+  }
+  Answer::Record alias{.owner = answer.keep(query.name.wire()),
+                       .type = Type::cname,
+                       .ttl = zone.options().ttl,
+                       .address = {},
+                       .target = answer.keep(step.wire())};
+  answer.answer.insert(answer.answer.begin(), alias);
+  return answer.kind == Answer::Kind::found ? Found::here : Found::upstream;
+}
+
+/// Policies that go by names are about the name that was found, not about the one that was asked for.
+void deliver(WorkerContext& context, const Query& query, const Name& found, std::span<const uint8_t> message,
+             const DomainFeed::Send& reply) {
+  context.counters.search_path.add();
+  const Query meant = about(query, found);
+  if (context.domains.wants(meant)) return context.domains.deliver(meant, message, reply);
+  reply(message);
+}
+
+/// What an upstream says about a step, with the CNAMEs that lead to it.
+void take_answer(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, const Walker& walker,
+                 std::span<const uint8_t> answer) {
+  ResponseHeader header;
+  read_header(answer, header);
+  if (header.rcode == Rcode::noerror)
+    return deliver(context, walk->query, walk->steps[walk->at], answer, walker.reply);
+  // Where nothing is known of a step, nothing may be said about later ones.
+  if (header.rcode != Rcode::nxdomain) return walker.reply(walk->not_found);
+  ++walk->at;
+  walk_on(context, walk, walker);
+}
+
+/// Asks the cache or an upstream about the step whose CNAMEs the context's answer has.
+void ask_upstream(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, const Walker& walker) {
+  const Forwarded step{.index = 0,
+                       .query = walk->query,
+                       .prefix = std::make_shared<const Answer>(context.answer),
+                       .walk = nullptr};
+  const size_t cached = answer_from_cache(context, step, walker.transport, context.message);
+  if (cached > 0) return take_answer(context, walk, walker, {context.message.data(), cached});
+  forward(context, step, walker.client, walker.peer, walker.transport,
+          [&context, walk, walker](std::span<const uint8_t> answer) {
+            take_answer(context, walk, walker, answer);
+          });
+}
+
+}  // namespace
+
+Query about(const Query& query, const Name& name) {
+  Query out = query;
+  out.name = name;
+  return out;
+}
+
+WalkStart start_walk(WorkerContext& context, const Zone& zone, const Query& query, int link,
+                     Transport transport, std::span<uint8_t> out, size_t reply) {
+  if (!context.config->search_path || !context.links || !zone.synced()) return {};
+  auto ns = context.links->namespace_of(link);
+  if (ns.empty()) return {};
+  auto steps = rest_of_search_path(query.name, ns, zone.options().zone, context.node_search);
+  for (size_t i = 0; i < steps.size(); ++i) {
+    switch (take_step(context, zone, query, steps[i])) {
+      case Found::nothing:
+        break;
+      case Found::here:
+        context.counters.search_path.add();
+        return {.size = write_answer(zone, query, context.answer, size_limit(query, transport),
+                                     context.rotation++, out),
+                .rest = nullptr,
+                .found = steps[i]};
+      case Found::upstream:
+        return {.size = 0,
+                .rest = std::make_shared<SearchWalk>(SearchWalk{
+                    query, std::move(steps), i, {out.begin(), out.begin() + static_cast<ptrdiff_t>(reply)}}),
+                .found = {}};
+    }
+  }
+  return {};
+}
+
+void walk_on(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, const Walker& walker) {
+  for (; walk->at < walk->steps.size(); ++walk->at) {
+    size_t size = 0;
+    Found found = Found::nothing;
+    const Name& step = walk->steps[walk->at];
+    context.zone.read([&](const Zone& zone) {
+      found = take_step(context, zone, walk->query, step);
+      if (found == Found::here)
+        size = write_answer(zone, walk->query, context.answer, size_limit(walk->query, walker.transport),
+                            context.rotation++, context.message);
+    });
+    if (found == Found::upstream) return ask_upstream(context, walk, walker);
+    if (found == Found::here)
+      return deliver(context, walk->query, step, {context.message.data(), size}, walker.reply);
+  }
+  walker.reply(walk->not_found);
+}
+
+}  // namespace weft::dns
