@@ -3,13 +3,20 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <sstream>
 
 #include "base/log.h"
 #include "base/seccomp.h"
 #include "cmd/commands.h"
+#include "cmd/dns_commands.h"
+#include "dns/config_file.h"
+#include "dns/file_watcher.h"
+#include "dns/metrics.h"
 #include "dns/resolv_conf.h"
 #include "dns/server.h"
+#include "dns/status_pages.h"
 #include "kube/client/client.h"
 #include "kube/client/informer.h"
 #include "kube/config.h"
@@ -18,101 +25,273 @@
 namespace weft::cmd {
 namespace {
 
+constexpr const char* kZone = "cluster.local";
+constexpr const char* kHealthAddress = "127.0.0.1:9154";
+constexpr const char* kMetricsAddress = "127.0.0.1:9153";
+
+/// What is not given is what the configuration file says, or else the default.
 struct Flags {
-  std::string kubeconfig;
-  std::string zone = "cluster.local";
-  std::vector<std::string> listen{"0.0.0.0:53", "[::]:53"};
+  std::string kubeconfig, config;
+  std::optional<std::string> zone, pods, health_address, ready_address, metrics_address;
+  std::vector<std::string> listen;
+  std::optional<uint32_t> ttl;
+  std::optional<int> lame_duck_seconds;
   std::string resolv_conf = "/etc/resolv.conf";
-  std::string pods = "disabled";
   std::string domains_socket = "/run/weft/domains.sock";
-  uint32_t ttl = 5;
+  bool coredns_metrics = false;
   int threads = 1;
 };
 
-Expected<dns::ServerOptions> server_options(const Flags& flags) {
-  dns::ServerOptions options;
-  options.threads = flags.threads;
-  options.domains_socket = flags.domains_socket;
-  for (const std::string& text : flags.listen) {
+/// Flags and files together.
+struct Settings {
+  dns::ServerOptions server;
+  dns::ZoneOptions zone;
+  std::optional<http::Address> health, ready, metrics;
+  std::chrono::milliseconds lame_duck{0};
+  std::vector<std::string> files;  ///< that it was read from
+};
+
+Expected<std::vector<dns::SocketAddress>> listen_addresses(const Flags& flags, const dns::ConfigFile& file) {
+  if (flags.listen.empty() && !file.listen.empty()) return file.listen;
+  std::vector<dns::SocketAddress> out;
+  const std::vector<std::string> all{"0.0.0.0:53", "[::]:53"};
+  for (const std::string& text : flags.listen.empty() ? all : flags.listen) {
     auto address = dns::SocketAddress::parse(text);
     if (!address)
       return fail(ErrorCode::invalid,
                   "--listen " + text + ": expected ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT");
-    options.listen.push_back(*address);
+    out.push_back(*address);
   }
-  if (flags.resolv_conf.empty()) return options;
-  WEFT_TRY(options.node_search, dns::load_search_list(flags.resolv_conf));
-  return options;
+  return out;
 }
 
-/// All names outside the zone go to the name servers of resolv.conf.
-Expected<dns::ConfigPtr> forwarding(const Flags& flags) {
-  auto config = std::make_shared<dns::Config>();
-  if (flags.resolv_conf.empty()) return config;
-  WEFT_TRY(auto servers, dns::load_resolv_conf(flags.resolv_conf));
-  dns::Forward all;
-  for (const auto& server : servers) all.upstreams.push_back({.address = server});
-  if (!all.upstreams.empty()) config->forwards.push_back(std::move(all));
-  return config;
-}
-
-Expected<dns::ZoneOptions> zone_options(const Flags& flags) {
+Expected<dns::ZoneOptions> zone_options(const Flags& flags, const dns::ConfigFile& file) {
   dns::ZoneOptions options;
-  auto zone = dns::Name::parse(flags.zone);
-  if (!zone || zone->is_root()) return fail(ErrorCode::invalid, "--zone " + flags.zone + ": no domain name");
-  options.zone = *zone;
-  options.ttl = flags.ttl;
-  options.pods = flags.pods == "insecure" ? dns::PodRecords::insecure : dns::PodRecords::disabled;
+  if (flags.zone || !file.zone) {
+    auto text = flags.zone.value_or(kZone);
+    auto zone = dns::Name::parse(text);
+    if (!zone || zone->is_root()) return fail(ErrorCode::invalid, "--zone " + text + ": no domain name");
+    options.zone = *zone;
+  } else {
+    options.zone = *file.zone;
+  }
+  options.ttl = flags.ttl ? *flags.ttl : file.ttl.value_or(options.ttl);
+  const std::string pods = flags.pods ? *flags.pods : file.pods;
+  if (pods == "verified")
+    return fail(ErrorCode::invalid, "pods verified: not supported yet; choose disabled or insecure");
+  options.pods = pods == "insecure" ? dns::PodRecords::insecure : dns::PodRecords::disabled;
   return options;
 }
 
-/// Feeds one kind into the zone; `synced` is called when its first list is in.
-template <class T>
-void follow(kube::Informer<T>& informer, dns::SharedZone& zone, const std::function<void()>& synced) {
-  informer.on_change([&zone](const auto& before, const auto& after) {
-    zone.write([&](dns::Zone& z) { z.apply(before.get(), after.get()); });
-  });
-  informer.on_synced(synced);
+/// A flag goes before the file, which goes before the default.
+Expected<std::optional<http::Address>> page_address(const char* name, const std::optional<std::string>& flag,
+                                                    const std::optional<http::Address>& file,
+                                                    const char* fallback) {
+  if (!flag && file) return file;
+  const std::string text = flag.value_or(fallback);
+  if (text.empty()) return std::nullopt;
+  auto address = http::Address::parse(text);
+  if (address) return address;
+  return fail(ErrorCode::invalid,
+              std::string(name) + " " + text + ": expected ADDRESS:PORT or [ADDRESS]:PORT, or \"\" for none");
 }
+
+/// Reads all files anew.
+Expected<Settings> read_settings(const Flags& flags) {
+  Settings out;
+  dns::ConfigFile file;
+  if (!flags.config.empty()) {
+    WEFT_TRY(file, dns::load_config(flags.config));
+    out.files = file.files;
+    out.files.push_back(flags.config);
+    for (const auto& warning : file.warnings) spdlog::warn("{}", warning);
+  }
+  if (!file.says_forwards && !flags.resolv_conf.empty()) {
+    out.files.push_back(flags.resolv_conf);
+    WEFT_TRY(auto servers, dns::load_resolv_conf(flags.resolv_conf));
+    if (!servers.empty()) file.config.forwards.push_back(dns::forward_to(servers));
+  }
+  out.server.config = std::make_shared<const dns::Config>(std::move(file.config));
+  // Whoever is forwarded to: the node's pods have its search list.
+  if (auto search = dns::load_search_list(flags.resolv_conf)) out.server.node_search = std::move(*search);
+  out.server.threads = flags.threads;
+  out.server.domains_socket = flags.domains_socket;
+  WEFT_TRY(out.server.listen, listen_addresses(flags, file));
+  WEFT_TRY(out.zone, zone_options(flags, file));
+  WEFT_TRY(out.health,
+           page_address("--health-bind-address", flags.health_address, file.health, kHealthAddress));
+  const auto ready = file.ready ? file.ready : out.health;
+  WEFT_TRY(out.ready, page_address("--ready-bind-address", flags.ready_address, ready, ""));
+  WEFT_TRY(out.metrics,
+           page_address("--metrics-bind-address", flags.metrics_address, file.metrics, kMetricsAddress));
+  if (flags.lame_duck_seconds)
+    out.lame_duck = std::chrono::seconds(*flags.lame_duck_seconds);
+  else if (file.lame_duck)
+    out.lame_duck = *file.lame_duck;
+  return out;
+}
+
+/// One DNS server's process: everything but the threads that answer is on one event loop.
+class DnsProcess {
+ public:
+  DnsProcess(asio::io_context& io, kube::ClientConfig config, const Flags& flags, Settings settings)
+      : io_(io),
+        flags_(flags),
+        settings_(std::move(settings)),
+        zone_(settings_.zone),
+        client_(io, std::move(config)),
+        services_(client_),
+        slices_(client_),
+        namespaces_(client_),
+        signals_(io, SIGINT, SIGTERM),
+        last_quack_(io),
+        watcher_(io, [this] { reload(); }) {}
+
+  Expected<void> start() {
+    follow(services_);
+    follow(slices_);
+    follow(namespaces_);
+    WEFT_TRY(server_, dns::Server::start(settings_.server, zone_));
+    for (const auto& address : server_->addresses())
+      spdlog::info("listening on {}, UDP and TCP", address.str());
+    WEFT_TRY(pages_, dns::StatusPages::open(io_, {.health = settings_.health,
+                                                  .ready = settings_.ready,
+                                                  .metrics = settings_.metrics,
+                                                  .synced = [this] { return missing_ == 0; },
+                                                  .families = [this] { return families(); }}));
+    tell_forwards();
+    watcher_.watch(settings_.files);
+    await_signal();
+    asio::co_spawn(io_, services_.run(), asio::detached);
+    asio::co_spawn(io_, slices_.run(), asio::detached);
+    asio::co_spawn(io_, namespaces_.run(), asio::detached);
+    return {};
+  }
+
+ private:
+  /// Feeds one kind into the zone.
+  template <class T>
+  void follow(kube::Informer<T>& informer) {
+    informer.on_change([this](const auto& before, const auto& after) {
+      zone_.write([&](dns::Zone& z) { z.apply(before.get(), after.get()); });
+    });
+    informer.on_synced([this] { synced(); });
+  }
+
+  void synced() {
+    if (--missing_ > 0) return;
+    zone_.write([](dns::Zone& z) { z.set_synced(); });
+    spdlog::info("synced: {} Services, {} EndpointSlices, {} Namespaces", services_.items().size(),
+                 slices_.items().size(), namespaces_.items().size());
+  }
+
+  void tell_forwards() const {
+    for (const auto& forward : settings_.server.config->forwards) {
+      for (const auto& upstream : forward.upstreams)
+        spdlog::info("names under {} go to {}{}", forward.domain.str(), upstream.address.str(),
+                     upstream.tls() ? " over TLS" : "");
+    }
+  }
+
+  /// What is wrong leaves what is in force as it is.
+  void reload() {
+    auto read = read_settings(flags_);
+    auto taken = read ? server_->configure(read->server.config) : std::unexpected(read.error());
+    if (!taken) {
+      ++readings_.failed_reloads;
+      readings_.last_reload_failed = true;
+      std::istringstream lines(taken.error().message);
+      for (std::string line; std::getline(lines, line);) spdlog::error("{}", line);
+      spdlog::error("the configuration is not taken; the one before stays in force");
+      return;
+    }
+    ++readings_.reloads;
+    readings_.last_reload_failed = false;
+    tell_what_waits(*read);
+    settings_.server.config = read->server.config;
+    settings_.lame_duck = read->lame_duck;
+    settings_.files = std::move(read->files);
+    watcher_.watch(settings_.files);
+    spdlog::info("the configuration was read again and is in force");
+    tell_forwards();
+  }
+
+  void tell_what_waits(const Settings& read) const {
+    auto tell = [](bool same, const char* what) {
+      if (!same) spdlog::warn("{} changed: this takes effect at the next start", what);
+    };
+    tell(read.zone.zone == settings_.zone.zone && read.zone.ttl == settings_.zone.ttl &&
+             read.zone.pods == settings_.zone.pods,
+         "zone, ttl or pods");
+    tell(read.server.listen == settings_.server.listen, "where to listen");
+    tell(
+        read.health == settings_.health && read.ready == settings_.ready && read.metrics == settings_.metrics,
+        "where health, readiness or metrics are served");
+  }
+
+  std::vector<prometheus::MetricFamily> families() {
+    readings_.threads = server_->counters();
+    readings_.upstreams = server_->upstreams();
+    readings_.synced = missing_ == 0;
+    return dns::metric_families(readings_, flags_.coredns_metrics);
+  }
+
+  /// The first one begins the end, a second one is the end.
+  void await_signal() {
+    signals_.async_wait([this](auto error, int) {
+      if (error) return;
+      if (ending_ || settings_.lame_duck.count() == 0) return io_.stop();
+      ending_ = true;
+      pages_->set_lame_duck();
+      spdlog::info("ending: /health says so for {} ms, in which questions are still answered",
+                   settings_.lame_duck.count());
+      last_quack_.expires_after(settings_.lame_duck);
+      last_quack_.async_wait([this](auto) { io_.stop(); });
+      await_signal();
+    });
+  }
+
+  asio::io_context& io_;
+  const Flags& flags_;
+  Settings settings_;
+  dns::SharedZone zone_;
+  kube::Client client_;
+  kube::Informer<kube::Service> services_;
+  kube::Informer<kube::EndpointSlice> slices_;
+  kube::Informer<kube::Namespace> namespaces_;
+  asio::signal_set signals_;
+  asio::steady_timer last_quack_;
+  dns::FileWatcher watcher_;
+  std::unique_ptr<dns::Server> server_;
+  std::unique_ptr<dns::StatusPages> pages_;
+  dns::MetricReadings readings_;
+  int missing_ = 3;  ///< informers whose first list is not in
+  bool ending_ = false;
+};
 
 Expected<void> run(const Flags& flags) {
   WEFT_CHECK(give_up_system_calls());
-  WEFT_TRY(auto zone_settings, zone_options(flags));
-  WEFT_TRY(auto settings, server_options(flags));
-  WEFT_TRY(settings.config, forwarding(flags));
+  WEFT_TRY(auto settings, read_settings(flags));
   WEFT_TRY(auto config, kube::find_config(flags.kubeconfig));
-  dns::SharedZone zone(std::move(zone_settings));
-
   asio::io_context io(1);
-  kube::Client client(io, std::move(config));
-  kube::Informer<kube::Service> services(client);
-  kube::Informer<kube::EndpointSlice> slices(client);
-  kube::Informer<kube::Namespace> namespaces(client);
-  int missing = 3;
-  std::function<void()> synced = [&] {
-    if (--missing > 0) return;
-    zone.write([](dns::Zone& z) { z.set_synced(); });
-    spdlog::info("synced: {} Services, {} EndpointSlices, {} Namespaces", services.items().size(),
-                 slices.items().size(), namespaces.items().size());
-  };
-  follow(services, zone, synced);
-  follow(slices, zone, synced);
-  follow(namespaces, zone, synced);
-
-  WEFT_TRY(auto server, dns::Server::start(settings, zone));
-  for (const auto& address : server->addresses()) spdlog::info("listening on {}, UDP and TCP", address.str());
-  for (const auto& forward : settings.config->forwards) {
-    for (const auto& upstream : forward.upstreams)
-      spdlog::info("names outside {} go to {}", flags.zone, upstream.address.str());
-  }
-
-  asio::signal_set signals(io, SIGINT, SIGTERM);
-  signals.async_wait([&io](auto, int) { io.stop(); });
-  asio::co_spawn(io, services.run(), asio::detached);
-  asio::co_spawn(io, slices.run(), asio::detached);
-  asio::co_spawn(io, namespaces.run(), asio::detached);
+  DnsProcess process(io, std::move(config), flags, std::move(settings));
+  WEFT_CHECK(process.start());
   io.run();
   return {};
+}
+
+void add_page_options(CLI::App& dns, Flags& flags) {
+  dns.add_option("--health-bind-address", flags.health_address, "serves /health; \"\": nowhere")
+      ->default_str(kHealthAddress);
+  dns.add_option("--ready-bind-address", flags.ready_address, "serves /ready; default: where /health is");
+  dns.add_option("--metrics-bind-address", flags.metrics_address, "serves /metrics; \"\": nowhere")
+      ->default_str(kMetricsAddress);
+  dns.add_flag("--coredns-metrics", flags.coredns_metrics,
+               "also serve metrics by the names that dashboards for CoreDNS ask for");
+  dns.add_option("--lame-duck-seconds", flags.lame_duck_seconds,
+                 "how long to go on answering once told to end, while /health says so")
+      ->check(CLI::Range(0, 3600))
+      ->default_str("0");
 }
 
 }  // namespace
@@ -122,17 +301,21 @@ void add_dns_command(CLI::App& app, int& exit_code) {
   CLI::App* dns = app.add_subcommand("dns", "Answer DNS for Services and Pods; forward the rest");
   dns->add_option("--kubeconfig", flags->kubeconfig,
                   "default: $KUBECONFIG, else the service account of the pod");
-  dns->add_option("--zone", flags->zone, "the cluster's domain")->capture_default_str();
-  dns->add_option("--listen", flags->listen, "address to answer on, may be repeated")->capture_default_str();
+  dns->add_option("--config", flags->config,
+                  "configuration file, Weft's or a Corefile; read again when it changes; what flags say goes "
+                  "before it");
+  dns->add_option("--zone", flags->zone, "the cluster's domain")->default_str(kZone);
+  dns->add_option("--listen", flags->listen, "address to answer on, may be repeated")
+      ->default_str("0.0.0.0:53 [::]:53");
   dns->add_option("--resolv-conf", flags->resolv_conf,
-                  "names outside the zone go to its name servers; \"\": REFUSED")
+                  "names outside the zone go to its name servers unless --config says where; \"\": REFUSED")
       ->capture_default_str();
   dns->add_option("--pods", flags->pods, "records for pod addresses under pod.<zone>")
       ->check(CLI::IsMember({"disabled", "insecure"}))
-      ->capture_default_str();
+      ->default_str("disabled");
   dns->add_option("--ttl", flags->ttl, "seconds an answer may be kept")
       ->check(CLI::Range(0, 3600))
-      ->capture_default_str();
+      ->default_str("5");
   dns->add_option("--domains-socket", flags->domains_socket,
                   "of the node's agent, who is told what names that policies ask for were answered to have; "
                   "\"\": nobody is")
@@ -140,9 +323,13 @@ void add_dns_command(CLI::App& app, int& exit_code) {
   dns->add_option("--threads", flags->threads, "that answer")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
-  dns->callback([flags, &exit_code] {
+  add_page_options(*dns, *flags);
+  add_dns_check_command(*dns, exit_code);
+  dns->callback([flags, dns, &exit_code] {
+    if (!dns->get_subcommands().empty()) return;
     if (auto result = run(*flags); !result) {
-      spdlog::error("{}", result.error().message);
+      std::istringstream lines(result.error().message);
+      for (std::string line; std::getline(lines, line);) spdlog::error("{}", line);
       exit_code = 2;
     }
   });

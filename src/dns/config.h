@@ -63,8 +63,11 @@ struct HostsEntry {
 struct Hosts {
   std::vector<HostsEntry> entries;
   uint32_t ttl = 3600;  ///< seconds
-  /// Whether a name that is not there goes on to zone and upstreams; else it is NXDOMAIN.
+  bool reverse = true;  ///< PTR answers are made of the entries
+  /// Whether a name that is not there goes on to zone and upstreams; else it is NXDOMAIN when it is below one
+  /// of `zones`, of which none are all.
   bool fall_through = true;
+  std::vector<Name> zones;
   bool operator==(const Hosts&) const = default;
 };
 
@@ -73,6 +76,7 @@ struct Rewrite {
   enum class Match { exact, prefix, suffix, substring, regex };
   Match match = Match::exact;
   std::string from, to;     ///< text without a final dot; for `regex` RE2, and {1} in `to` is its first group
+  Name within;              ///< only for names below it; the root: all
   bool stop = true;         ///< no later rule is looked at
   bool answer_auto = true;  ///< names in the answer are written back
   bool operator==(const Rewrite&) const = default;

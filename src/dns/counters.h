@@ -20,13 +20,17 @@ class Count {
   std::atomic<uint64_t> value_{0};
 };
 
+/// Where questions of a record type are counted (`Counters::requests`), and what the type is called there.
+size_t type_slot(uint16_t type);
+const char* type_slot_name(size_t slot);
+
 /// What one DNS thread has done. Metrics add those of all threads up when they are asked for.
 struct Counters {
   /// Upper ends of the duration buckets in microseconds; a last bucket has what took longer.
   static constexpr std::array<uint32_t, 12> kBuckets{
       50, 100, 250, 500, 1'000, 2'500, 10'000, 50'000, 250'000, 1'000'000, 2'500'000, 8'000'000};
   /// Of questions: by transport (UDP, TCP), family of the client (4, 6) and type (see `type_slot`).
-  static constexpr size_t kTypes = 12;
+  static constexpr size_t kTypes = 12;  ///< slots of types, the last for all others
   std::array<std::array<std::array<Count, kTypes>, 2>, 2> requests;
   /// Of answers, by code; the last has all above 22.
   std::array<Count, 24> responses;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -51,6 +52,8 @@ struct Answer {
   bool soa_asked = false;
   bool version_asked = false;  ///< the answer is the TXT record of the specification's version
   Name chase;
+  /// The question was answered as this other one: records that have its name get the name that was asked.
+  std::optional<Name> rewritten;
   /// Set before the call: fill `why`, one line a cause: "Service shop/backend: spec.clusterIPs".
   bool explain = false;
   std::vector<std::string> why;

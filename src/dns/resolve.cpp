@@ -78,6 +78,7 @@ void Answer::clear() {
   additional.clear();
   soa_owner = {};
   soa_asked = version_asked = false;
+  rewritten.reset();
   why.clear();
   names.clear();
 }

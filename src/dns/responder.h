@@ -1,6 +1,7 @@
 #pragma once
 
 #include "dns/codec.h"
+#include "dns/overrides.h"
 #include "dns/plan.h"
 
 namespace weft::dns {
@@ -21,8 +22,10 @@ struct Response {
 /// From the bytes of a query to the bytes of its answer. `out` holds at least 1232 bytes (UDP) or 65535
 /// (TCP). `query` and `answer` are the caller's to reuse; after `forward` they hold what was asked.
 /// `rotation` moves the address that comes first, so that clients that take the first spread out.
-Response respond(const Zone& zone, std::span<const uint8_t> message, Transport transport,
-                 std::span<uint8_t> out, uint32_t rotation, Query& query, Answer& answer);
+/// `overrides`: what is in front of the zone.
+Response respond(const Zone& zone, const Overrides& overrides, std::span<const uint8_t> message,
+                 Transport transport, std::span<uint8_t> out, uint32_t rotation, Query& query,
+                 Answer& answer);
 
 /// What `answer` holds, as the answer to `query`: its size. At most `limit` bytes, which `out` must have.
 size_t write_answer(const Zone& zone, const Query& query, const Answer& answer, size_t limit,

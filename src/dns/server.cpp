@@ -10,8 +10,10 @@
 #include <csignal>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "base/log.h"
+#include "dns/count_traffic.h"
 #include "dns/search_walk.h"
 #include "dns/worker.h"
 
@@ -42,8 +44,16 @@ Expected<Sockets> open_pair(SocketAddress address, bool shared) {
 /// What is in force.
 struct Server::Live {
   ConfigPtr config;
+  std::shared_ptr<const Overrides> overrides;
   std::shared_ptr<AnswerCache> cache;
 };
+
+void note_answer(WorkerContext& context, const SocketAddress& client, Transport transport,
+                 std::span<const uint8_t> answer, Poller::Clock::time_point received) {
+  const auto took = Poller::Clock::now() - received;
+  count_answer(context.counters, answer, took);
+  if (context.config->log_queries) spdlog::info("{}", describe_answer(client, transport, answer, took));
+}
 
 /// What threads share beside the zone.
 struct Server::Shared {
@@ -150,6 +160,7 @@ class Server::Worker : Poller::Handler {
           *poller_, Forwarder::Setup{next.config, next.cache, threads_}, shared_.own, upstreams_, counters_);
     }
     context_.config = std::move(next.config);
+    context_.overrides = std::move(next.overrides);
     context_.cache = std::move(next.cache);
   }
 
@@ -201,7 +212,7 @@ class Server::Worker : Poller::Handler {
 Expected<std::unique_ptr<Server>> Server::start(const ServerOptions& options, const SharedZone& zone) {
   std::unique_ptr<Server> server(new Server);
   WEFT_CHECK(server->open(options, zone));
-  server->configure(options.config);
+  WEFT_CHECK(server->configure(options.config));
   for (auto& worker : server->workers_) worker->start();
   return server;
 }
@@ -226,8 +237,9 @@ Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone
   return {};
 }
 
-void Server::configure(ConfigPtr config) {
+Expected<void> Server::configure(ConfigPtr config) {
   if (!config) config = std::make_shared<const Config>();
+  WEFT_TRY(auto overrides, Overrides::compile(*config));
   std::lock_guard lock(shared_->mutex);
   Live& live = shared_->live;
   // What was learned under other rules does not outlive them.
@@ -237,7 +249,9 @@ void Server::configure(ConfigPtr config) {
                     old.rebind_allowed == config->rebind_allowed;
   if (!same) live.cache = config->cache.enabled ? std::make_shared<AnswerCache>(config->cache) : nullptr;
   live.config = std::move(config);
+  live.overrides = std::move(overrides);
   for (auto& worker : workers_) worker->configure(live);
+  return {};
 }
 
 std::vector<const Counters*> Server::counters() const {

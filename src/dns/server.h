@@ -42,8 +42,9 @@ class Server {
 
   /// Takes another configuration live: each thread has it for the next question it reads. Connections stay
   /// open; questions that an upstream was asked already end as they began. The cache starts anew when what
-  /// leads to its answers has changed. One caller at a time.
-  void configure(ConfigPtr config);
+  /// leads to its answers has changed. One that cannot be used is not taken, by no thread. One caller at a
+  /// time.
+  Expected<void> configure(ConfigPtr config);
   /// Of each thread; they live as long as the server. How many answers the cache has is as of this call.
   std::vector<const Counters*> counters() const;
   std::vector<const UpstreamBook*> upstreams() const;

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "dns/count_traffic.h"
 #include "dns/search_walk.h"
 #include "dns/worker.h"
 
@@ -96,6 +97,7 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
 
   bool serve(std::span<const uint8_t> message) {
     touch();
+    const auto received = Poller::Clock::now();
     listener_.connections_.splice(listener_.connections_.end(), listener_.connections_, place);
     const uint32_t rate = context_.config->client_rate;
     if (rate > 0 && !context_.clients.allow(client_, rate, context_.poller.now())) {
@@ -106,8 +108,8 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
     Response response;
     WalkStart walk;
     context_.zone.read([&](const Zone& zone) {
-      response = respond(zone, message, Transport::tcp, context_.message, context_.rotation++, query,
-                         context_.answer);
+      response = respond(zone, *context_.overrides, message, Transport::tcp, context_.message,
+                         context_.rotation++, query, context_.answer);
       if (response.outcome == Outcome::reply && is_nxdomain({context_.message.data(), response.size}))
         walk = start_walk(context_, zone, query, link_, Transport::tcp, context_.message, response.size);
     });
@@ -115,13 +117,14 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
       context_.counters.dropped.add();
       return false;
     }
+    if (query.has_question) count_question(context_.counters, Transport::tcp, peer_.ip.is_v6(), query.type);
     if (walk.size > 0) {
       response.size = walk.size;
       query = about(query, walk.found);
     }
     const bool held = response.outcome == Outcome::reply && !walk.rest && context_.domains.wants(query);
     if (held) {
-      hand_over([&](const DomainFeed::Send& send) {
+      hand_over(received, [&](const DomainFeed::Send& send) {
         context_.domains.deliver(query, {context_.message.data(), response.size}, send);
       });
       return true;
@@ -132,10 +135,10 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
       response.size = answer_from_cache(context_, asked, Transport::tcp, context_.message);
     }
     if (!walk.rest && response.size > 0) {
-      queue({context_.message.data(), response.size});
+      queue({context_.message.data(), response.size}, received);
       return true;
     }
-    hand_over([&](const DomainFeed::Send& send) {
+    hand_over(received, [&](const DomainFeed::Send& send) {
       forward(context_, asked, client_, peer_, Transport::tcp, send);
     });
     return true;
@@ -143,25 +146,26 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
 
   /// To somebody who answers, at once or later.
   template <class To>
-  void hand_over(To&& to) {
+  void hand_over(Poller::Clock::time_point received, To&& to) {
     ++waiting_;
     forwarding_ = true;
-    to([self = weak_from_this()](std::span<const uint8_t> answer) {
-      if (auto connection = self.lock()) connection->on_forwarded(answer);
+    to([self = weak_from_this(), received](std::span<const uint8_t> answer) {
+      if (auto connection = self.lock()) connection->on_forwarded(answer, received);
     });
     forwarding_ = false;
   }
 
-  void on_forwarded(std::span<const uint8_t> answer) {
+  void on_forwarded(std::span<const uint8_t> answer, Poller::Clock::time_point received) {
     --waiting_;
     if (!fd_) return;  // closed meanwhile
-    queue(answer);
+    queue(answer, received);
     if (forwarding_) return;  // refused at once, inside serve(): sent with the others
     if (!serve_received() || is_done()) return listener_.close(*this);
     wait_for_events();
   }
 
-  void queue(std::span<const uint8_t> message) {
+  void queue(std::span<const uint8_t> message, Poller::Clock::time_point received) {
+    note_answer(context_, peer_, Transport::tcp, message, received);
     out_.push_back(static_cast<uint8_t>(message.size() >> 8));
     out_.push_back(static_cast<uint8_t>(message.size()));
     out_.insert(out_.end(), message.begin(), message.end());

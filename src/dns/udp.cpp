@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/log.h"
+#include "dns/count_traffic.h"
 #include "dns/search_walk.h"
 #include "dns/worker.h"
 
@@ -52,6 +54,8 @@ struct UdpListener::Batch {
   };
   std::array<Control, kBatch> controls;
   size_t out_count = 0;
+  std::array<size_t, kBatch> out_index;  ///< of the query that a reply is for
+  Poller::Clock::time_point received;
   std::vector<Forwarded> forwarded;
 
   void reset(size_t count) {
@@ -87,6 +91,7 @@ bool UdpListener::serve_batch() {
   int received = ::recvmmsg(fd_.get(), b.in.data(), kBatch, MSG_DONTWAIT, nullptr);
   if (received <= 0) return false;
   const auto count = static_cast<size_t>(received);
+  b.received = Poller::Clock::now();
   b.out_count = 0;
   b.forwarded.clear();
   context_.zone.read([&](const Zone& zone) {
@@ -106,6 +111,7 @@ bool UdpListener::serve_batch() {
     forward(context_, question, client, peer, Transport::udp, sender(i));
   }
   send_replies();
+  note_replies();
   b.reset(count);
   return count == kBatch;
 }
@@ -122,9 +128,10 @@ void UdpListener::serve(const Zone& zone, size_t index, Query& query) {
       return context_.counters.client_limited.add();
   }
   auto& out = b.replies[index];
-  auto response = respond(zone, {b.queries[index].data(), b.in[index].msg_len}, Transport::udp, out,
-                          context_.rotation++, query, context_.answer);
-  if (response.outcome == Outcome::drop) return context_.counters.dropped.add();
+  auto response = respond(zone, *context_.overrides, {b.queries[index].data(), b.in[index].msg_len},
+                          Transport::udp, out, context_.rotation++, query, context_.answer);
+  note_question(response, query, index);
+  if (response.outcome == Outcome::drop) return;
   if (response.outcome == Outcome::forward)
     return b.forwarded.push_back(note_forward(context_, index, query));
   const Query* meant = &query;
@@ -152,7 +159,28 @@ void UdpListener::queue_reply(size_t index, size_t size) {
   header.msg_iov = &b.out_data[b.out_count];
   header.msg_flags = 0;
   reply_from_same_address(header);
+  b.out_index[b.out_count] = index;
   ++b.out_count;
+}
+
+void UdpListener::note_question(const Response& response, const Query& query, size_t index) {
+  if (response.outcome == Outcome::drop) return context_.counters.dropped.add();
+  if (query.has_question)
+    count_question(context_.counters, Transport::udp, batch_->peers[index].ss_family == AF_INET6, query.type);
+}
+
+/// Of the whole batch; the clock is read once.
+void UdpListener::note_replies() {
+  Batch& b = *batch_;
+  const auto took = Poller::Clock::now() - b.received;
+  for (size_t i = 0; i < b.out_count; ++i) {
+    std::span<const uint8_t> answer(static_cast<const uint8_t*>(b.out_data[i].iov_base),
+                                    b.out_data[i].iov_len);
+    count_answer(context_.counters, answer, took);
+    if (context_.config->log_queries)
+      spdlog::info(
+          "{}", describe_answer(SocketAddress::from(b.peers[b.out_index[i]]), Transport::udp, answer, took));
+  }
 }
 
 void UdpListener::send_replies() {
@@ -176,9 +204,11 @@ DomainFeed::Send UdpListener::sender(size_t index) {
     socklen_t size;
     Batch::Control control;
     size_t control_size;
+    Poller::Clock::time_point received;
   };
   const msghdr& header = batch_->in[index].msg_hdr;
-  Peer peer{batch_->peers[index], header.msg_namelen, batch_->controls[index], header.msg_controllen};
+  Peer peer{batch_->peers[index], header.msg_namelen, batch_->controls[index], header.msg_controllen,
+            batch_->received};
   return [this, peer](std::span<const uint8_t> answer) mutable {
     iovec data{const_cast<uint8_t*>(answer.data()), answer.size()};
     msghdr message{.msg_name = &peer.address,
@@ -190,6 +220,7 @@ DomainFeed::Send UdpListener::sender(size_t index) {
                    .msg_flags = 0};
     reply_from_same_address(message);
     ::sendmsg(fd_.get(), &message, MSG_DONTWAIT);
+    note_answer(context_, SocketAddress::from(peer.address), Transport::udp, answer, peer.received);
   };
 }
 

@@ -27,10 +27,11 @@ struct WorkerContext {
   const OwnQuestions& own;
   DomainFeed& domains;
   Counters& counters;
-  ConfigPtr config;                    ///< never null; another one between two rounds of events, never within
-  std::shared_ptr<AnswerCache> cache;  ///< null: nothing is kept
-  std::shared_ptr<Forwarder> forwarder;  ///< as `config` says
-  const PodLinks* links;                 ///< null: what leads to pods is not known
+  ConfigPtr config;  ///< never null; another one between two rounds of events, never within
+  std::shared_ptr<const Overrides> overrides;  ///< of `config`
+  std::shared_ptr<AnswerCache> cache;          ///< null: nothing is kept
+  std::shared_ptr<Forwarder> forwarder;        ///< as `config` says
+  const PodLinks* links;                       ///< null: what leads to pods is not known
   const std::vector<Name>& node_search;
   ClientLimits& clients;
   uint32_t rotation = 0;
@@ -68,6 +69,10 @@ size_t answer_from_cache(WorkerContext& context, const Forwarded& question, Tran
 void forward(WorkerContext& context, const Forwarded& question, const Client& client,
              const SocketAddress& peer, Transport transport, const DomainFeed::Send& reply);
 
+/// Counts an answer that goes out now, and logs it where that is wanted.
+void note_answer(WorkerContext& context, const SocketAddress& client, Transport transport,
+                 std::span<const uint8_t> answer, Poller::Clock::time_point received);
+
 /// Answers datagrams of one socket, many a system call.
 class UdpListener : public Poller::Handler {
  public:
@@ -81,6 +86,8 @@ class UdpListener : public Poller::Handler {
   void serve(const Zone& zone, size_t index, Query& query);
   void queue_reply(size_t index, size_t size);
   void send_replies();
+  void note_question(const Response& response, const Query& query, size_t index);
+  void note_replies();
   DomainFeed::Send sender(size_t index);
 
   WorkerContext& context_;
