@@ -108,9 +108,8 @@ Expected<Settings> read_settings(const Flags& flags) {
     if (!servers.empty()) file.config.forwards.push_back(dns::forward_to(servers));
   }
   out.server.config = std::make_shared<const dns::Config>(std::move(file.config));
-  if (!flags.resolv_conf.empty()) {
-    WEFT_TRY(out.server.node_search, dns::load_search_list(flags.resolv_conf));
-  }
+  // Whoever is forwarded to: the node's pods have its search list.
+  if (auto search = dns::load_search_list(flags.resolv_conf)) out.server.node_search = std::move(*search);
   out.server.threads = flags.threads;
   out.server.domains_socket = flags.domains_socket;
   WEFT_TRY(out.server.listen, listen_addresses(flags, file));

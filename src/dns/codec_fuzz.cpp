@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "dns/codec.h"
+#include "dns/search_path.h"
 
 // Any bytes as a query and as a response whose records are copied: nothing is read outside, what is written
 // can be read.
@@ -11,6 +12,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Query query;
   Parsed parsed = parse_query(message, query);
   if (parsed.verdict == Verdict::drop) query = Query{};
+  static const Name zone = *Name::parse("z");
+  for (const Name& step : rest_of_search_path(query.name, "s", zone, std::span(&zone, 1))) {
+    if (step.size() >= query.name.size()) std::abort();
+  }
   std::array<uint8_t, 4096> out;
   Writer writer(out, query.has_edns ? 1232 : 512, query);
   writer.set_rcode(parsed.rcode);

@@ -1,5 +1,7 @@
 #include "dns/search_walk.h"
 
+#include <utility>
+
 #include "dns/search_path.h"
 
 namespace weft::dns {
@@ -10,7 +12,7 @@ enum class Found { nothing, here, upstream };
 /// Resolves one step into the context's answer, with the CNAME that leads to it in front.
 Found take_step(WorkerContext& context, const Zone& zone, const Query& query, const Name& step) {
   Answer& answer = context.answer;
-  zone.resolve(step, query.type, answer);
+  context.overrides->resolve(zone, step, query.type, answer);
   if (answer.kind == Answer::Kind::found) {
     // The record of the version has the name that was asked for.
     if (answer.rcode != Rcode::noerror || answer.version_asked) return Found::nothing;
@@ -18,12 +20,17 @@ Found take_step(WorkerContext& context, const Zone& zone, const Query& query, co
     answer.kind = Answer::Kind::chased;
     answer.chase = step;
   }
-  Answer::Record alias{.owner = answer.keep(query.name.wire()),
-                       .type = Type::cname,
-                       .ttl = zone.options().ttl,
-                       .address = {},
-                       .target = answer.keep(step.wire())};
-  answer.answer.insert(answer.answer.begin(), alias);
+  auto alias = [&](std::span<const uint8_t> from, std::span<const uint8_t> to) {
+    return Answer::Record{.owner = answer.keep(from),
+                          .type = Type::cname,
+                          .ttl = zone.options().ttl,
+                          .address = {},
+                          .target = answer.keep(to)};
+  };
+  // Records have the name that a rewrite made of the step.
+  if (auto rewritten = std::exchange(answer.rewritten, std::nullopt); rewritten && *rewritten != step)
+    answer.answer.insert(answer.answer.begin(), alias(step.wire(), rewritten->wire()));
+  answer.answer.insert(answer.answer.begin(), alias(query.name.wire(), step.wire()));
   return answer.kind == Answer::Kind::found ? Found::here : Found::upstream;
 }
 

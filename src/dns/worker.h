@@ -31,7 +31,7 @@ struct WorkerContext {
   std::shared_ptr<const Overrides> overrides;  ///< of `config`
   std::shared_ptr<AnswerCache> cache;          ///< null: nothing is kept
   std::shared_ptr<Forwarder> forwarder;        ///< as `config` says
-  const PodLinks* links;                 ///< null: what leads to pods is not known
+  const PodLinks* links;                       ///< null: what leads to pods is not known
   const std::vector<Name>& node_search;
   ClientLimits& clients;
   uint32_t rotation = 0;
