@@ -113,9 +113,9 @@ class Forwarder::Question {
                                [&](const Attempt& attempt) { return attempt.upstream == upstream; });
   }
 
-  /// The first in order that was not asked yet. One that is down only when there is nothing else.
+  /// The first in order that was not asked yet. One that is down only when there is nothing else to hope for.
   std::optional<size_t> rival() {
-    const bool any = !under_way() || domain_.all_down();
+    const bool any = (!under_way() && !best_) || domain_.all_down();
     for (size_t upstream : order_) {
       const bool down = client(upstream).health() == UpstreamClient::Health::down;
       if (!was_asked(upstream) && (any || !down)) return upstream;

@@ -40,7 +40,7 @@ class Server {
   /// Where it listens, ports filled in.
   const std::vector<SocketAddress>& addresses() const { return addresses_; }
 
-  /// Takes another configuration live: each thread has it for the next question it reads. Connections stay
+  /// Takes another configuration live: each thread has it from its next round of events on. Connections stay
   /// open; questions that an upstream was asked already end as they began. The cache starts anew when what
   /// leads to its answers has changed. One that cannot be used is not taken, by no thread. One caller at a
   /// time.

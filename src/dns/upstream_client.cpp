@@ -63,8 +63,8 @@ class UpstreamClient::Try : public UpstreamTry, Poller::Handler {
     ticket_ = client_.stream_.ask(sent_, [this](std::span<const uint8_t> message) {
       if (!message.empty()) return on_stream(message);
       if (!truncated_.empty()) return finish(std::exchange(truncated_, {}));
-      if (std::exchange(other_case_,
-                        false)) {  // nor does it have TCP to make sure: asked as it is from now on
+      // Nor does it have TCP to make sure: asked as it is from now on.
+      if (std::exchange(other_case_, false)) {
         client_.keeps_case_ = false;
         if (start_udp()) return;
       }
