@@ -4,6 +4,7 @@
 #include <cerrno>
 
 #include "dns/count_traffic.h"
+#include "dns/source_option.h"
 #include "dns/worker.h"
 
 namespace weft::dns {
@@ -11,7 +12,11 @@ namespace weft::dns {
 class TcpListener::Connection : public Poller::Handler, public std::enable_shared_from_this<Connection> {
  public:
   Connection(TcpListener& listener, Fd fd, const SocketAddress& peer)
-      : listener_(listener), context_(listener.context_), fd_(std::move(fd)), peer_(peer) {
+      : listener_(listener),
+        context_(listener.context_),
+        fd_(std::move(fd)),
+        peer_(peer),
+        local_(local_address(fd_).ip == peer.ip) {
     touch();
     context_.poller.add(fd_.get(), EPOLLIN, this);
   }
@@ -85,19 +90,20 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
     }
     if (query.has_question) count_question(context_.counters, Transport::tcp, peer_.ip.is_v6(), query.type);
     const bool held = response.outcome == Outcome::reply && context_.domains.wants(query);
+    const bool tell = local_ && !held && !context_.domains.wants(query) && source_option_of(message);
     if (response.outcome == Outcome::reply && !held) {
-      queue({context_.message.data(), response.size}, received);
+      queue({context_.message.data(), response.size}, received, tell ? "zone" : "");
       return true;
     }
     const Forwarded asked = held ? Forwarded{} : note_forward(context_, 0, query);
     if (!held) response.size = answer_from_cache(context_, asked, Transport::tcp, context_.message);
     if (!held && response.size > 0) {
-      queue({context_.message.data(), response.size}, received);
+      queue({context_.message.data(), response.size}, received, tell ? context_.source.str() : "");
       return true;
     }
     ++waiting_;
-    auto send = [self = weak_from_this(), received](std::span<const uint8_t> answer) {
-      if (auto connection = self.lock()) connection->on_forwarded(answer, received);
+    auto send = [self = weak_from_this(), received, tell](std::span<const uint8_t> answer) {
+      if (auto connection = self.lock()) connection->on_forwarded(answer, received, tell);
     };
     forwarding_ = true;
     if (held)
@@ -108,16 +114,24 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
     return true;
   }
 
-  void on_forwarded(std::span<const uint8_t> answer, Poller::Clock::time_point received) {
+  void on_forwarded(std::span<const uint8_t> answer, Poller::Clock::time_point received, bool tell) {
     --waiting_;
     if (!fd_) return;  // closed meanwhile
-    queue(answer, received);
+    queue(answer, received, tell ? context_.source.str() : "");
     if (forwarding_) return;  // refused at once, inside serve(): sent with the others
     if (!flush() || (finished_ && waiting_ == 0 && unsent() == 0)) return listener_.close(*this);
     wait_for_events();
   }
 
-  void queue(std::span<const uint8_t> message, Poller::Clock::time_point received) {
+  /// `source`: put into the message, if not empty.
+  void queue(std::span<const uint8_t> message, Poller::Clock::time_point received, std::string_view source) {
+    if (!source.empty()) {
+      constexpr size_t kRoom = 128;
+      std::vector<uint8_t> told(std::min(message.size() + kRoom, kMaxMessage));
+      std::ranges::copy(message, told.begin());
+      size_t size = message.size();
+      if (add_source_option(told, size, source)) return queue(std::span(told).first(size), received, {});
+    }
     note_answer(context_, peer_, Transport::tcp, message, received);
     out_.push_back(static_cast<uint8_t>(message.size() >> 8));
     out_.push_back(static_cast<uint8_t>(message.size()));
@@ -139,6 +153,7 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
   WorkerContext& context_;
   Fd fd_;
   const SocketAddress peer_;
+  const bool local_;  ///< from this machine: it may know where answers are from
   Poller::Clock::time_point last_active_;
   std::vector<uint8_t> in_, out_;
   size_t sent_ = 0;

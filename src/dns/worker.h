@@ -16,6 +16,14 @@
 /// What one DNS thread is made of. Included by server.cpp, udp.cpp and tcp.cpp only.
 namespace weft::dns {
 
+/// Where an answer is from that is not the zone's.
+struct AnswerSource {
+  enum class Kind { none, cache, stale, upstream };
+  Kind kind = Kind::none;
+  const Upstream* upstream = nullptr;
+  std::string str() const;
+};
+
 /// What all listeners of a thread share.
 struct WorkerContext {
   const SharedZone& zone;
@@ -27,6 +35,7 @@ struct WorkerContext {
   std::shared_ptr<const Overrides> overrides;  ///< of `config`
   std::shared_ptr<AnswerCache> cache;          ///< null: nothing is kept
   std::shared_ptr<Forwarder> forwarder;        ///< as `config` says
+  AnswerSource source{};  ///< of the forwarded answer that is being sent, until another is
   uint32_t rotation = 0;
   Answer answer;                 ///< scratch
   std::vector<uint8_t> message;  ///< scratch, kMaxMessage bytes
