@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -248,7 +250,16 @@ class DnsProcess {
   bool ending_ = false;
 };
 
+/// Each question to an upstream has a socket of its own; by default a process may have 1,024.
+void allow_many_sockets() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 Expected<void> run(const Flags& flags) {
+  allow_many_sockets();
   WEFT_CHECK(give_up_system_calls());
   WEFT_TRY(auto settings, read_settings(flags));
   WEFT_TRY(auto config, kube::find_config(flags.kubeconfig));

@@ -14,6 +14,7 @@
 #include "dns/message_text.h"
 #include "dns/pod_resolver.h"
 #include "dns/responder.h"
+#include "dns/source_option.h"
 #include "kube/config.h"
 #include "kube/pod.h"
 #include "standalone/cluster_options.h"
@@ -142,6 +143,7 @@ struct Step {
   std::optional<dns::AnswerText> planned;  ///< nothing: an upstream knows
   std::optional<dns::AnswerText> told;     ///< nothing: the server did not answer
   std::string problem;                     ///< why it did not
+  std::string source;                      ///< as the server says; "": it does not
 
   const dns::AnswerText* answer() const { return told ? &*told : planned ? &*planned : nullptr; }
   bool differs() const {
@@ -189,8 +191,11 @@ class Asker {
     dns::Query like;
     like.type = type_;
     like.recursion_desired = true;
+    like.has_edns = true;
     std::array<uint8_t, dns::kMinUdpSize> query;
-    const auto question = std::span(query).first(dns::write_query(query, 1, walk.name, like));
+    size_t size = dns::write_query(query, 1, walk.name, like);
+    dns::add_source_option(query, size, "");
+    const auto question = std::span(query).first(size);
     std::vector<uint8_t> out(dns::kMaxMessage);
     dns::Answer answer;
     answer.explain = true;
@@ -203,6 +208,7 @@ class Asker {
       step.why.push_back(forwards(answer.kind == dns::Answer::Kind::chased ? answer.chase : walk.name));
     auto told = cmd::ask(server_, question);
     if (told) step.told = dns::read_answer_text(*told);
+    if (told) step.source = dns::source_option_of(*told).value_or("");
     if (!told) step.problem = told.error().message;
     if (told && !step.told) step.problem = server_.address.str() + ": what it answers is not DNS";
     return step;
@@ -263,6 +269,7 @@ void print_text(const std::vector<Step>& steps, const Asker& asker, const std::s
     for (const auto& record : step.answer() ? step.answer()->records : std::vector<std::string>{})
       fmt::print("  {}\n", record);
     for (const auto& why : step.why) fmt::print("    from {}\n", why);
+    if (!step.source.empty()) fmt::print("    told by the server: {}\n", step.source);
     if (!step.problem.empty()) fmt::print("  ! {}\n", step.problem);
     if (!step.differs()) continue;
     fmt::print("  ! the objects say otherwise: {}\n", dns::rcode_name(step.planned->rcode));
@@ -280,6 +287,7 @@ void print_json(const std::vector<Step>& steps, const Asker& asker, const std::s
                      {"outcome", outcome_of(step)},
                      {"answer", list(step.answer() ? step.answer()->records : std::vector<std::string>{})},
                      {"from", list(step.why)},
+                     {"source", step.source},
                      {"differs", step.differs()}};
     if (!step.problem.empty()) one["problem"] = step.problem;
     out.push_back(std::move(one));
@@ -329,8 +337,9 @@ void add_dns_query_command(CLI::App& dns, int& exit_code) {
                       "the server's configuration: hosts, rewrites and upstreams are then told");
   command->add_option("--zone", flags->zone, "the cluster's domain")->capture_default_str();
   command
-      ->add_option("-o", flags->format,
-                   "json: {server, type, steps: [{name, search, outcome, answer, from, differs, problem}]}")
+      ->add_option(
+          "-o", flags->format,
+          "json: {server, type, steps: [{name, search, outcome, answer, from, source, differs, problem}]}")
       ->check(CLI::IsMember({"json"}));
   command->callback([flags, &exit_code] {
     auto result = run(*flags);

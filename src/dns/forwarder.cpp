@@ -93,7 +93,7 @@ class Forwarder::Question {
 
   void release(const StoredAnswer* answer) {
     auto waiting = std::exchange(waiting_, {});
-    for (auto& done : waiting) done(answer);
+    for (auto& done : waiting) done(answer, answer ? from_ : nullptr);
   }
 
  private:
@@ -162,6 +162,7 @@ class Forwarder::Question {
   void on_end(size_t place, std::span<const uint8_t> message) {
     std::optional<StoredAnswer> answer;
     if (!message.empty()) answer = store_answer(question_, message, forwarder_.bounds());
+    if (answer) from_ = &domain_.forward.upstreams[attempts_[place].upstream];
     if (answer && !is_unhappy(*answer)) return forwarder_.finish(*this, &*answer);
     // Its own call is this one: it goes with the question.
     ended_.push_back(std::move(attempts_[place].handle));
@@ -182,6 +183,7 @@ class Forwarder::Question {
   bool repeated_ = false;
   std::vector<Done> waiting_;
   size_t counted_ = 0;
+  const Upstream* from_ = nullptr;    ///< who gave the answer
   std::optional<StoredAnswer> best_;  ///< an unhappy answer, if all say so
   TimerQueue::Timer hedge_, stale_;
 };

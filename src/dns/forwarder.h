@@ -45,7 +45,7 @@ class Forwarder {
     too_many,  ///< are in flight
   };
   /// The answer, or null when no upstream gave one in time.
-  using Done = std::function<void(const StoredAnswer*)>;
+  using Done = std::function<void(const StoredAnswer*, const Upstream* from)>;
 
   Forwarder(Poller& poller, Setup setup, OwnQuestions& own, UpstreamBook& book, Counters& counters);
   ~Forwarder();

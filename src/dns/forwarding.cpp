@@ -66,6 +66,7 @@ size_t from_cache(WorkerContext& context, const Forwarded& question, Transport t
   const auto lookup = look_up(context, question, transport, false, out);
   if (lookup.found != AnswerCache::Found::fresh) return 0;
   (lookup.negative ? counters.hits_negative : counters.hits_positive).add();
+  context.source = {AnswerSource::Kind::cache, nullptr};
   if (!lookup.prefetch) return lookup.size;
   counters.prefetches.add();
   context.forwarder->ask(upstream_question(question), false, {});
@@ -78,11 +79,25 @@ bool send_stale(WorkerContext& context, const Forwarded& question, Transport tra
   const auto lookup = look_up(context, question, transport, true, context.message);
   if (lookup.size == 0) return false;
   if (lookup.found == AnswerCache::Found::expired) context.counters.cache.served_stale.add();
+  context.source = {AnswerSource::Kind::stale, nullptr};
   send({context.message.data(), lookup.size});
   return true;
 }
 
 }  // namespace
+
+std::string AnswerSource::str() const {
+  switch (kind) {
+    case Kind::cache:
+      return "cache";
+    case Kind::stale:
+      return "cache, ended, as no upstream answers";
+    case Kind::upstream:
+      return (upstream->tls() ? "upstream tls://" : "upstream ") + upstream->address.str();
+    default:
+      return "";
+  }
+}
 
 Forwarded note_forward(const WorkerContext& context, size_t index, const Query& query) {
   Forwarded out{index, query, nullptr};
@@ -101,6 +116,7 @@ void forward(WorkerContext& context, const Forwarded& question, const Client& cl
   if (question.walk) return walk_on(context, question.walk, {client, peer, transport, reply});
   const Query& query = question.query;
   auto send = reply;
+  context.source = {};
   if (context.domains.wants(query)) {
     send = [&domains = context.domains, query, reply](std::span<const uint8_t> answer) {
       domains.deliver(query, answer, reply);
@@ -119,10 +135,12 @@ void forward(WorkerContext& context, const Forwarded& question, const Client& cl
   const bool has_stale =
       context.cache && context.config->cache.serve_stale.count() > 0 &&
       look_up(context, question, transport, false, context.message).found == AnswerCache::Found::expired;
-  auto done = [&context, transport, question, send, ticket](const StoredAnswer* answer) {
+  auto done = [&context, transport, question, send, ticket](const StoredAnswer* answer, const Upstream* from) {
+    context.source = {};
     const bool unhappy = !answer || answer->rcode == Rcode::servfail || answer->rcode == Rcode::refused;
     if (unhappy && send_stale(context, question, transport, send)) return;
     if (!answer) return fail_with(question.query, Rcode::servfail, send);
+    context.source = {AnswerSource::Kind::upstream, from};
     send_answer(context, question, *answer, transport, send);
   };
   switch (context.forwarder->ask(upstream_question(question), has_stale, std::move(done))) {

@@ -52,8 +52,7 @@ std::string data_text(std::span<const uint8_t> message, const RecordView& record
     case Type::cname:
     case Type::ns:
     case Type::ptr:
-      return name_at(message, record.data_at);
-    case Type::soa:
+    case Type::soa:  // its first name
       return name_at(message, record.data_at);
     case Type::mx:
       if (data.size() > 2) return fmt::format("{} {}", u16(data, 0), name_at(message, record.data_at + 2));

@@ -5,8 +5,8 @@
 namespace weft::dns {
 namespace {
 
-constexpr uint16_t kCode = 65227;      // of 65001 to 65534
-constexpr size_t kOptionHeader = 4;    // bytes: code, length
+constexpr uint16_t kCode = 65227;    // of 65001 to 65534
+constexpr size_t kOptionHeader = 4;  // bytes: code, length
 
 uint16_t u16(std::span<const uint8_t> bytes, size_t at) {
   return static_cast<uint16_t>(bytes[at] << 8 | bytes[at + 1]);

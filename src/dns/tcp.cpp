@@ -7,6 +7,7 @@
 
 #include "dns/count_traffic.h"
 #include "dns/search_walk.h"
+#include "dns/source_option.h"
 #include "dns/worker.h"
 
 namespace weft::dns {
@@ -19,7 +20,8 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
         fd_(std::move(fd)),
         peer_(peer),
         link_(link),
-        client_(client_of(context_, link, peer)) {
+        client_(client_of(context_, link, peer)),
+        local_(local_address(fd_).ip == peer.ip) {
     touch();
     context_.poller.add(fd_.get(), EPOLLIN, this);
   }
@@ -123,49 +125,60 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
       response.size = walk.size;
       query = about(query, walk.found);
     }
+    const bool tell = local_ && !walk.rest && !context_.domains.wants(query) && source_option_of(message);
     const bool held = response.outcome == Outcome::reply && !walk.rest && context_.domains.wants(query);
     if (held) {
-      hand_over(received, [&](const DomainFeed::Send& send) {
+      hand_over(received, false, [&](const DomainFeed::Send& send) {
         context_.domains.deliver(query, {context_.message.data(), response.size}, send);
       });
       return true;
     }
+    std::string source = tell ? "zone" : "";
     Forwarded asked{.index = 0, .query = query, .prefix = nullptr, .walk = walk.rest};
     if (response.outcome == Outcome::forward) {
       asked = note_forward(context_, 0, query);
       response.size = answer_from_cache(context_, asked, Transport::tcp, context_.message);
+      if (tell) source = context_.source.str();
     }
     if (!walk.rest && response.size > 0) {
-      queue({context_.message.data(), response.size}, received);
+      queue({context_.message.data(), response.size}, received, source);
       return true;
     }
-    hand_over(received, [&](const DomainFeed::Send& send) {
+    hand_over(received, tell, [&](const DomainFeed::Send& send) {
       forward(context_, asked, client_, peer_, Transport::tcp, send);
     });
     return true;
   }
 
-  /// To somebody who answers, at once or later.
+  /// To somebody who answers, at once or later; `tell`: the client wants to hear where from.
   template <class To>
-  void hand_over(Poller::Clock::time_point received, To&& to) {
+  void hand_over(Poller::Clock::time_point received, bool tell, To&& to) {
     ++waiting_;
     forwarding_ = true;
-    to([self = weak_from_this(), received](std::span<const uint8_t> answer) {
-      if (auto connection = self.lock()) connection->on_forwarded(answer, received);
+    to([self = weak_from_this(), received, tell](std::span<const uint8_t> answer) {
+      if (auto connection = self.lock()) connection->on_forwarded(answer, received, tell);
     });
     forwarding_ = false;
   }
 
-  void on_forwarded(std::span<const uint8_t> answer, Poller::Clock::time_point received) {
+  void on_forwarded(std::span<const uint8_t> answer, Poller::Clock::time_point received, bool tell) {
     --waiting_;
     if (!fd_) return;  // closed meanwhile
-    queue(answer, received);
+    queue(answer, received, tell ? context_.source.str() : "");
     if (forwarding_) return;  // refused at once, inside serve(): sent with the others
     if (!serve_received() || is_done()) return listener_.close(*this);
     wait_for_events();
   }
 
-  void queue(std::span<const uint8_t> message, Poller::Clock::time_point received) {
+  /// `source`: put into the message, if not empty.
+  void queue(std::span<const uint8_t> message, Poller::Clock::time_point received, std::string_view source) {
+    if (!source.empty()) {
+      constexpr size_t kRoom = 128;
+      std::vector<uint8_t> told(std::min(message.size() + kRoom, kMaxMessage));
+      std::ranges::copy(message, told.begin());
+      size_t size = message.size();
+      if (add_source_option(told, size, source)) return queue(std::span(told).first(size), received, {});
+    }
     note_answer(context_, peer_, Transport::tcp, message, received);
     out_.push_back(static_cast<uint8_t>(message.size() >> 8));
     out_.push_back(static_cast<uint8_t>(message.size()));
@@ -189,6 +202,7 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
   const SocketAddress peer_;
   const int link_;
   const Client client_;
+  const bool local_;  ///< from this machine: it may know where answers are from
   Poller::Clock::time_point last_active_;
   std::vector<uint8_t> in_, out_;
   size_t sent_ = 0;

@@ -19,6 +19,13 @@
 namespace weft::dns {
 
 struct SearchWalk;
+/// Where an answer is from that is not the zone's.
+struct AnswerSource {
+  enum class Kind { none, cache, stale, upstream };
+  Kind kind = Kind::none;
+  const Upstream* upstream = nullptr;
+  std::string str() const;
+};
 
 /// What all listeners of a thread share.
 struct WorkerContext {
@@ -34,6 +41,7 @@ struct WorkerContext {
   const PodLinks* links;                       ///< null: what leads to pods is not known
   const std::vector<Name>& node_search;
   ClientLimits& clients;
+  AnswerSource source{};  ///< of the forwarded answer that is being sent, until another is
   uint32_t rotation = 0;
   Answer answer;                 ///< scratch
   std::vector<uint8_t> message;  ///< scratch, kMaxMessage bytes

@@ -47,6 +47,12 @@ check "a plugin that is left out is told with its line" grep -q "Corefile:[0-9]*
 check "metrics" expect 'weft_dns_responses_total\{rcode="NOERROR"\} [1-9]' page 9253/metrics
 check "metrics by the old names" expect 'coredns_dns_requests_total\{proto="udp",family="1",type="A".*\} [1-9]' page 9253/metrics
 
+local_query() { node "$weft" dns query --kubeconfig "$KUBECONFIG" --server 127.0.0.1:5300 --config "$work/Corefile" "$@"; }
+check "query is told which upstream an answer is from" expect 'told by the server: upstream 127.0.0.2:5301' local_query other.corp.example
+check "then that it is from the cache" expect 'told by the server: cache' local_query other.corp.example
+check "or from the zone" expect 'told by the server: zone' local_query web.default.svc.cluster.local
+check "with what the server is configured to say, they agree" refused 'no match' expect 'the objects say otherwise' local_query shop.example
+
 mount v2
 check "another configuration is taken live" eventually 10 expect "A\s+10.1.1.99" ask one.test
 check "and the one before is gone" expect 'status: REFUSED' ask shop.example
