@@ -79,8 +79,11 @@ struct Turns {
 
 bool compare(const std::vector<DnsContestant>& all, int services, int rate, int rounds) {
   std::map<std::string, Turns> turns;
+  for (const DnsContestant& contestant : all) contestant.pause();
   for (int round = 0; round < rounds; ++round) {
     for (const DnsContestant& contestant : all) {
+      contestant.go_on();
+      std::this_thread::sleep_for(20ms);
       const uint64_t before = contestant.cpu();
       const DnsLoad load = ask_evenly(contestant.port(), services, rate, kTurn);
       Turns& mine = turns[contestant.name()];
@@ -90,9 +93,11 @@ bool compare(const std::vector<DnsContestant>& all, int services, int rate, int 
       mine.sent += load.sent;
       mine.lost += load.sent - load.answered;
       mine.wrong += load.wrong;
+      contestant.pause();
     }
     for (auto& [name, mine] : turns) mine.ratio.push_back(turns["weft"].cost.back() / mine.cost.back());
   }
+  for (const DnsContestant& contestant : all) contestant.go_on();
   bool good = true;
   for (const DnsContestant& contestant : all) {
     const Turns& mine = turns[contestant.name()];
