@@ -123,6 +123,10 @@ uint64_t DnsContestant::status(const char* field) const {
   throw std::runtime_error(name_ + " has ended");
 }
 
+void DnsContestant::pause() const { ::kill(pid_, SIGSTOP); }
+
+void DnsContestant::go_on() const { ::kill(pid_, SIGCONT); }
+
 void DnsContestant::forget_peak() const { write_file(fmt::format("/proc/{}/clear_refs", pid_), "5"); }
 
 }  // namespace weft::bench

@@ -30,6 +30,9 @@ class DnsContestant {
   uint64_t memory() const { return status("VmRSS:"); }
   uint64_t peak() const { return status("VmHWM:"); }
   void forget_peak() const;
+  /// Stands still until `go_on`: what it would still do belongs to its own turn.
+  void pause() const;
+  void go_on() const;
 
  private:
   DnsContestant(std::string name, uint16_t port, const std::vector<std::string>& command,
