@@ -40,9 +40,9 @@ const std::set<std::string_view> kOwn = {"nat", "nat_filter", "fragments", "pref
 const std::set<std::string_view> kShared = {"frontends", "slots",  "backends", "ids",
                                             "affinity",  "maglev", "sources",  "filter"};
 
-const std::set<std::string_view> kPolicy = {"identities",      "verdicts",      "policy_pods",
-                                            "policy_flows",    "policy_told",   "policy_settings",
-                                            "policy_counters", "policy_events", "policy_links"};
+const std::set<std::string_view> kPolicy = {
+    "identities",      "verdicts",        "policy_pods",   "policy_flows", "policy_told",
+    "policy_settings", "policy_counters", "policy_events", "policy_links", "policy_young"};
 
 constexpr const char* kXdpProgram = "edge_xdp";
 

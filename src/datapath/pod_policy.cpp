@@ -74,6 +74,7 @@ Expected<PodPolicy> PodPolicy::open(const std::string& bpf_dir, const Sizes& siz
   WEFT_TRY(out.pods_, typed<Pods>(maps.policy_pods));
   WEFT_TRY(out.links_, typed<Links>(maps.policy_links));
   WEFT_TRY(out.flows_, typed<Flows>(maps.policy_flows));
+  WEFT_TRY(out.young_, typed<Young>(maps.policy_young));
   WEFT_TRY(out.settings_, typed<ArrayMap<weft_policy>>(maps.policy_settings));
   WEFT_TRY(out.counters_, RawMap::duplicate(bpf_map__fd(maps.policy_counters)));
   return out;
@@ -87,6 +88,7 @@ Expected<PodPolicy> PodPolicy::find(const std::string& bpf_dir) {
   WEFT_TRY(out.pods_, pinned<Pods>(out.folder_ + "/policy_pods"));
   WEFT_TRY(out.links_, pinned<Links>(out.folder_ + "/policy_links"));
   WEFT_TRY(out.flows_, pinned<Flows>(out.folder_ + "/policy_flows"));
+  WEFT_TRY(out.young_, pinned<Young>(out.folder_ + "/policy_young"));
   WEFT_TRY(out.settings_, pinned<ArrayMap<weft_policy>>(out.folder_ + "/policy_settings"));
   WEFT_TRY(out.counters_, RawMap::open(out.folder_ + "/policy_counters"));
   return out;

@@ -27,6 +27,7 @@ class PodPolicy {
   using Pods = HashMap<uint32_t, weft_policy_pod>;
   using Links = HashMap<uint32_t, weft_policy_link>;  ///< an array of WEFT_POLICY_LINKS
   using Flows = HashMap<weft_policy_flow_key, weft_policy_flow>;
+  using Young = HashMap<uint32_t, weft_policy_young>;  ///< an array of WEFT_YOUNG_PLACES
 
   /// Most entries that the maps can have.
   struct Sizes {
@@ -46,6 +47,8 @@ class PodPolicy {
   /// By the index of the node's end of a pod's link. For reading: set_pod and erase_pod write.
   const Pods& pods() const { return pods_; }
   const Flows& flows() const { return flows_; }
+  /// TCP connections that began lately are here alone.
+  const Young& young() const { return young_; }
 
   /// To be called after changes of identities, verdicts and pods: connections that were decided before are
   /// decided anew. One process at a time may.
@@ -74,6 +77,7 @@ class PodPolicy {
   Pods pods_;
   Links links_;
   Flows flows_;
+  Young young_;
   ArrayMap<weft_policy> settings_;
   RawMap counters_;
 };

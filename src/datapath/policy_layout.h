@@ -13,7 +13,7 @@
 
 #include "datapath/edge_layout.h"
 
-#define WEFT_POLICY_LAYOUT 2
+#define WEFT_POLICY_LAYOUT 3
 
 /// The map `identities`: weft_prefix_key (edge_layout.h) to an identity, by longest match.
 
@@ -87,7 +87,7 @@ struct weft_policy_flow_key {
   __u8 reserved[3];
   __u32 link;
   __u32 reserved2;
-};
+} __attribute__((aligned(8)));
 
 /// The node itself began it: it is never decided anew.
 #define WEFT_POLICY_FLOW_NODE 1U
@@ -104,6 +104,42 @@ struct weft_policy_flow {
   __u8 flags;      ///< WEFT_POLICY_FLOW_…
   __u8 closed[2];  ///< of TCP: the peer, the pod has sent its FIN; with both there is no entry any more
 };
+
+/// The array `policy_young`: a TCP connection has one place in it, and is there alone while no other needs
+/// the place, so that one which soon ends never takes an entry of `policy_flows`. A place also has what was
+/// found in that map, as an array is quicker to look into. Processors read it while others write: `check`
+/// tells what is whole.
+#define WEFT_YOUNG_BITS 14U
+#define WEFT_YOUNG_PLACES (1U << WEFT_YOUNG_BITS)
+
+/// It is nowhere else. Without: the place is free, or has what `policy_flows` or the verdicts know.
+#define WEFT_YOUNG_KEPT 1U
+/// It is being written.
+#define WEFT_YOUNG_BUSY 2U
+/// The pod began it.
+#define WEFT_YOUNG_EGRESS 4U
+/// The node's edge does not translate it.
+#define WEFT_YOUNG_PLAIN 8U
+/// The peer has sent its FIN; twice that: the pod.
+#define WEFT_YOUNG_CLOSED 16U
+#define WEFT_YOUNG_CHECKED (WEFT_YOUNG_EGRESS | WEFT_YOUNG_PLAIN)
+
+struct weft_policy_young {
+  struct weft_policy_flow_key key;
+  __u64 check;     ///< weft_young_check() of the rest
+  __u32 revision;  ///< at which it was decided
+  __u32 state;     ///< WEFT_YOUNG_…
+} __attribute__((aligned(64)));
+
+/// Of a connection's key, in words: its highest bits are its place.
+static inline __u64 weft_young_hash(const __u64* key) {
+  return key[0] * 0x9e3779b97f4a7c15U + key[1] * 0xbf58476d1ce4e5b9U + key[2] * 0x94d049bb133111ebU +
+         key[3] * 0xd6e8feb86659fd93U + key[4] * 0xc2b2ae3d27d4eb4fU + key[5] * 0xff51afd7ed558ccdU;
+}
+/// Two connections of which each has a part in a place do not have it by chance.
+static inline __u64 weft_young_check(__u64 hash, __u32 revision, __u32 state) {
+  return hash + (revision | (__u64)(state & WEFT_YOUNG_CHECKED) << 32) * 0xc4ceb9fe1a85ec53U;
+}
 
 /// A decision on a connection, in the ring buffer: on its first packet, or when it is cut. What is denied
 /// again and again is reported once in 5 seconds.

@@ -1,4 +1,6 @@
 // What policies make of connections that go on, change and end, with real packets.
+#include <cstring>
+#include <map>
 #include <optional>
 
 #include "datapath/tcp_destroy.h"
@@ -150,6 +152,49 @@ TEST_F(PolicyTest, AConnectionThatBothEndsHaveClosedIsForgotten) {
     EXPECT_FALSE(ends.connect_from(pod_c, 41'000, a)) << a << ": decided anew";
     EXPECT_EQ(kept(), 0u) << a;
   }
+}
+
+/// Two ports of pod c by which connections to pod a's port 9000 have one place.
+std::pair<uint16_t, uint16_t> ports_of_one_place(uint32_t link) {
+  std::map<uint64_t, uint16_t> taken;
+  weft_policy_flow_key key{};
+  auto peer = ip("10.244.0.3").mapped(), pod = ip("10.244.0.2").mapped();
+  std::copy(peer.begin(), peer.end(), key.peer);
+  std::copy(pod.begin(), pod.end(), key.pod);
+  key.pod_port = htons(9000);
+  key.protocol = IPPROTO_TCP;
+  key.link = link;
+  for (uint16_t port = 20'000;; ++port) {
+    key.peer_port = htons(port);
+    __u64 words[6];
+    memcpy(words, &key, sizeof words);
+    auto [other, is_new] = taken.emplace(weft_young_hash(words) >> (64 - WEFT_YOUNG_BITS), port);
+    if (!is_new) return {other->second, port};
+  }
+}
+
+TEST_F(PolicyTest, ConnectionsOfOnePlaceAreAllKnown) {
+  auto [first_port, second_port] = ports_of_one_place(link_a);
+  Ends first, second;
+  World::in(pod_a, [&] { first.listener = listen_on("::", 9000, SOCK_STREAM); });
+  second.listener.reset(dup(first.listener.get()));
+  isolate(link_a, kIngress | kEgress);
+  allow(kC, WEFT_INGRESS, IPPROTO_TCP, 9000);
+  allow(kC, WEFT_EGRESS);
+  ASSERT_TRUE(first.connect_from(pod_c, first_port, at_a[0]));
+  auto in_table = [&] { return policy().flows().read_all().value().size(); };
+  EXPECT_EQ(in_table(), 0u);
+  ASSERT_TRUE(second.connect_from(pod_c, second_port, at_a[0]));
+  EXPECT_EQ(in_table(), 1u) << "which needs the place";
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(Ends::carries(first.client, first.server, false));
+    EXPECT_TRUE(Ends::carries(second.server, second.client, false));
+  }
+  EXPECT_EQ(kept(), 2u);
+  EXPECT_EQ(in_table(), 2u) << "both have needed it";
+  retract(kC, WEFT_INGRESS, IPPROTO_TCP, 9000);
+  EXPECT_FALSE(Ends::carries(first.client, first.server, false)) << "in spite of the open way out";
+  EXPECT_FALSE(Ends::carries(second.client, second.server, false)) << "in spite of the open way out";
 }
 
 TEST_F(PolicyTest, WhatIsSentAgainAfterTheEndPasses) {

@@ -136,12 +136,17 @@ class PolicyTest : public EdgeTest {
   }
   void forget_flows() const {
     for (const auto& [flow, value] : policy().flows().read_all().value()) ok(policy().flows().erase(flow));
+    for (const auto& [place, young] : policy().young().read_all().value()) {
+      if (young.state != 0) ok(policy().young().update(place, {}));
+    }
   }
   /// Connections that are kept as neither the node's nor anything but TCP.
   size_t kept() const {
     size_t count = 0;
     for (const auto& [key, flow] : policy().flows().read_all().value())
       count += key.protocol == IPPROTO_TCP && !(flow.flags & WEFT_POLICY_FLOW_NODE);
+    for (const auto& [place, young] : policy().young().read_all().value())
+      count += young.state & WEFT_YOUNG_KEPT;
     return count;
   }
   static bool reaches(const Fd& from, int type, const std::string& at, uint16_t port = kPort) {

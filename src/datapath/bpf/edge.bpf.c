@@ -347,6 +347,7 @@ SEC("tc")
 int pod_in(context* ctx) {
   struct weft_policy_pod pod;
   if (!find_pod(ctx, &pod)) return refuse_unknown(ctx);
+  if (pod.flags & ISOLATED && passes_at_once(ctx, TO_PEER)) return PASS;
   struct packet p = {};
   if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0))
     return police_odd(ctx, &p, &pod, TO_PEER);
@@ -359,7 +360,8 @@ int pod_in(context* ctx) {
   }
   int translated = flow && flow->flags & WEFT_FLOW_POD;
   // Of a pod that no policy concerns, a translated connection was noted when it began, and is at pod_out.
-  if (!(translated && (!pod.flags || !flow->backend)) && police_usual(ctx, &p, 0, &pod, TO_PEER) == DROP)
+  __u32 how = flow ? TO_PEER : TO_PEER | PLAIN;
+  if (!(translated && (!pod.flags || !flow->backend)) && police_usual(ctx, &p, 0, &pod, how) == DROP)
     return DROP;
   return translated ? translate(ctx, &p, flow) : PASS;
 }
@@ -387,7 +389,10 @@ int pod_out(context* ctx) {
   struct weft_policy_pod pod;
   if (!find_pod(ctx, &pod)) return refuse_unknown(ctx);
   __u32 how = ctx->ingress_ifindex ? WEFT_INGRESS : FROM_NODE;
-  if (how != FROM_NODE && !pod.flags && is_plain_tcp(ctx)) return PASS;
+  if (how != FROM_NODE) {
+    if (!pod.flags && is_plain_tcp(ctx)) return PASS;
+    if (pod.flags & ISOLATED && passes_at_once(ctx, 0)) return PASS;
+  }
   struct packet p = {};
   if (parse(ctx, &p) < 0 || (p.fragment != WHOLE && follow_fragment(&p) < 0))
     return police_odd(ctx, &p, &pod, how);

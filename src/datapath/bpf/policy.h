@@ -4,35 +4,22 @@
 // decided is kept. Both sides are named as the pod sees them; whom policies mean by a Service's or the node's
 // address, the translated connections know.
 #include "datapath/bpf/connection.h"
-#include "datapath/bpf/policy_maps.h"
+#include "datapath/bpf/policy_young.h"
 
 #define ISOLATED (WEFT_POLICY_ISOLATED_INGRESS | WEFT_POLICY_ISOLATED_EGRESS)
 
 #define TELL_AGAIN (5 * SECOND)
 
-// Of a packet: the other direction than WEFT_INGRESS, from the node itself, of a connection that begins.
+// Of a packet: the other direction than WEFT_INGRESS, from the node itself, of a connection that begins, not
+// to be translated.
 #define TO_PEER WEFT_EGRESS
 #define FROM_NODE 2U
 #define BEGINS 4U
+#define PLAIN 8U
 
 #define NEIGHBOUR_FIRST 130  // ICMPv6: listener and neighbour discovery (RFC 2710, RFC 4861)
 #define NEIGHBOUR_LAST 137
 #define LISTENER_REPORT 143  // RFC 3810
-
-// TCP connections of which a segment passed a moment ago, at which revision: an array of the processor's own
-// is quicker to look into than the table of all, and of what that table does not know saves deciding again.
-struct policy_going {
-  struct weft_policy_flow_key key;
-  __u32 revision;
-  __u32 reserved;
-};
-#define POLICY_GOING_SIZE 4096U
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, POLICY_GOING_SIZE);
-  __type(key, __u32);
-  __type(value, struct policy_going);
-} policy_going SEC(".maps");
 
 struct question {
   struct weft_policy_flow_key key;
@@ -42,6 +29,7 @@ struct question {
   __u8 itself;      // the peer is the pod, by way of a Service
   __u8 translated;  // the edge knows the connection:
   __u8 began;       // in which direction
+  __u8 plain;       // it is known not to be translated
   __u32 identity;
   __u32 subject;
   __u32 flags;  // of the pod
@@ -87,11 +75,6 @@ static __always_inline int starts(const struct packet* p) {
   return is_tcp(p->tuple.protocol) && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-// Neither the first segment of its connection nor one that ends it.
-static __always_inline int goes_on_only(const struct packet* p) {
-  return !(p->tcp_flags & (TCP_FIN | TCP_RST)) && (p->tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN;
-}
-
 static __always_inline void flow_key(struct weft_policy_flow_key* key, const struct packet* p, int to_peer,
                                      __u32 link) {
   copy16(key->peer, to_peer ? p->tuple.dst : p->tuple.src);
@@ -108,7 +91,7 @@ static __noinline void find_peer(struct question* q, const struct weft_tuple* to
   q->peer_port = q->key.peer_port;
   q->itself = 0;
   struct weft_tuple tuple;
-  if (!to) {
+  if (!to && !q->plain) {
     copy16(tuple.src, q->key.pod);
     copy16(tuple.dst, q->key.peer);
     set_ports(&tuple, q->key.pod_port | (__u32)q->key.peer_port << 16, q->key.protocol);
@@ -120,37 +103,83 @@ static __noinline void find_peer(struct question* q, const struct weft_tuple* to
       q->translated = 1;
       q->began = flow->flags & WEFT_FLOW_ORIGINAL ? WEFT_EGRESS : WEFT_INGRESS;
     }
-  } else {
+    q->plain = !flow;
+  } else if (to) {
     copy16(q->peer, to->dst);
     q->peer_port = to->dport;
   }
   // An answer to an address that is its own by no Service, somebody else has made up.
   q->itself = same16(q->peer, q->key.pod) && (q->direction == WEFT_EGRESS || !same16(q->peer, q->key.peer));
-  struct weft_prefix_key address = {.length = 128};
-  copy16(address.addr, q->peer);
-  __u32* identity = bpf_map_lookup_elem(&identities, &address);
-  q->identity = identity ? *identity : WEFT_IDENTITY_ANY;
+}
+
+// A verdict that was asked for a moment ago, and at which revision: prefixes are matched node by node, an
+// array of the processor's own is looked into once.
+struct policy_answer {
+  struct weft_verdict_key key;
+  struct weft_prefix_key peer;
+  __u32 revision;
+  __u32 reason;
+  __u32 verdict;
+};
+#define POLICY_ANSWER_BITS 9U
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1U << POLICY_ANSWER_BITS);
+  __type(key, __u32);
+  __type(value, struct policy_answer);
+} policy_answers SEC(".maps");
+
+static __always_inline struct policy_answer* answer_at(const struct question* q, __u32 what) {
+  const __u32* peer = (const __u32*)q->peer;
+  __u32 hash = peer[0] * 0x9e3779b1U ^ peer[1] * 0x85ebca6bU ^ peer[2] * 0xc2b2ae35U ^ peer[3] * 0x27d4eb2fU ^
+               what * 0x165667b1U ^ q->subject * 0xd3a2646cU;
+  __u32 place = hash * 0x9e3779b1U >> (32 - POLICY_ANSWER_BITS);
+  return bpf_map_lookup_elem(&policy_answers, &place);
+}
+
+static __always_inline __u32 what_of(const struct weft_verdict_key* key) {
+  return *(const __u32*)&key->direction;
+}
+
+// By the tables, with a key all of which is there but the peer's identity.
+static __always_inline void find_answer(struct policy_answer* answer) {
+  answer->peer.length = 128;
+  answer->key.length = WEFT_VERDICT_FIXED_BITS + 24;
+  __u32* found = bpf_map_lookup_elem(&identities, &answer->peer);
+  __u32 identity = found ? *found : WEFT_IDENTITY_ANY;
+  answer->key.peer = identity;
+  struct weft_verdict* verdict = bpf_map_lookup_elem(&verdicts, &answer->key);
+  if (!verdict && identity != WEFT_IDENTITY_ANY) {
+    answer->key.peer = WEFT_IDENTITY_ANY;
+    verdict = bpf_map_lookup_elem(&verdicts, &answer->key);
+    answer->key.peer = identity;
+  }
+  answer->reason = verdict ? verdict->reason : 0;
+  answer->verdict = verdict ? verdict->verdict : WEFT_VERDICT_DENY;
 }
 
 // What policies say of the connection, had it begun in that direction: WEFT_VERDICT_…
-static __noinline __u32 verdict_of(struct question* q, __u32 direction) {
+__noinline __u32 verdict_of(struct question* q, __u32 direction) {
+  if (!q) return WEFT_VERDICT_DENY;
   q->reason = 0;
   if (!(q->flags & WEFT_POLICY_ISOLATED_INGRESS << direction) || q->itself) return WEFT_VERDICT_ALLOW;
-  struct weft_verdict_key key = {.length = WEFT_VERDICT_FIXED_BITS + 24,
-                                 .subject = q->subject,
-                                 .peer = q->identity,
-                                 .direction = (__u8)direction,
-                                 .protocol = q->key.protocol};
-  int has_port = key.protocol != IPPROTO_ICMP && key.protocol != IPPROTO_ICMPV6;
-  if (has_port) key.port = direction == WEFT_EGRESS ? q->peer_port : q->key.pod_port;
-  struct weft_verdict* found = bpf_map_lookup_elem(&verdicts, &key);
-  if (!found && q->identity != WEFT_IDENTITY_ANY) {
-    key.peer = WEFT_IDENTITY_ANY;
-    found = bpf_map_lookup_elem(&verdicts, &key);
+  __u8 protocol = q->key.protocol;
+  int has_port = protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6;
+  __be16 port = direction == WEFT_EGRESS ? q->peer_port : q->key.pod_port;
+  __u32 what = direction | (__u32)protocol << 8 | (has_port ? (__u32)port << 16 : 0);
+  struct policy_answer* answer = answer_at(q, what);
+  if (!answer) return WEFT_VERDICT_DENY;
+  if (!answer->key.length || answer->revision != q->revision || what_of(&answer->key) != what ||
+      answer->key.subject != q->subject || !same16(answer->peer.addr, q->peer)) {
+    *(__u32*)&answer->key.direction = what;
+    answer->key.subject = q->subject;
+    answer->revision = q->revision;
+    copy16(answer->peer.addr, q->peer);
+    find_answer(answer);
   }
-  if (!found) return WEFT_VERDICT_DENY;
-  q->reason = found->reason;
-  return found->verdict;
+  q->identity = answer->key.peer;
+  q->reason = answer->reason;
+  return answer->verdict;
 }
 
 // Whether the same was reported a moment ago.
@@ -185,41 +214,30 @@ static __noinline void tell(const struct question* q, __u32 direction, __u32 ver
   bpf_ringbuf_submit(event, 0);
 }
 
-// Where a connection has its place among those that went on a moment ago.
-static __always_inline struct policy_going* going_at(const __u32* peer, const __u32* pod, __u32 ports,
-                                                     __u32 link) {
-  __u32 hash = peer[2] * 0x9e3779b1U ^ peer[3] * 0x85ebca6bU ^ pod[2] * 0xc2b2ae35U ^ pod[3] * 0x27d4eb2fU ^
-               ports * 0x165667b1U ^ link * 0xd3a2646cU;
-  hash = hash * 0x9e3779b1U >> 20;
-  return bpf_map_lookup_elem(&policy_going, &hash);
-}
-
-// Whether a segment is of such a connection, at the present revision. Most packets of isolated pods are: so
-// it is compared as it stands in the packet, in whole words, without its key being made.
-static __always_inline int is_going(context* ctx, const struct packet* p, int to_peer) {
-  __u32 zero = 0, link = ctx->ifindex;
-  const struct weft_policy* now = bpf_map_lookup_elem(&policy_settings, &zero);
+// Whether a segment's connection went on a moment ago, as is_going() tells.
+static __noinline int is_known(context* ctx, const struct packet* p, __u32 how) {
   const __u64* tuple = (const __u64*)&p->tuple;
-  const __u64 *peer = to_peer ? tuple + 2 : tuple, *pod = to_peer ? tuple : tuple + 2;
-  __u64 rest = tuple[4];
-  if (to_peer) rest = (rest & ~0xffffffffULL) | (rest & 0xffff) << 16 | (rest >> 16 & 0xffff);
-  const struct policy_going* going = going_at((const __u32*)peer, (const __u32*)pod, (__u32)rest, link);
-  if (!now || !going || going->revision != now->revision) return 0;
-  const __u64* key = (const __u64*)&going->key;
-  return !((key[0] ^ peer[0]) | (key[1] ^ peer[1]) | (key[2] ^ pod[0]) | (key[3] ^ pod[1]) | (key[4] ^ rest) |
-           (key[5] ^ link));
+  int to_peer = how & TO_PEER;
+  __u32 ports = (__u32)tuple[4];
+  if (to_peer) ports = ports << 16 | ports >> 16;
+  __u64 words[6] = {to_peer ? tuple[2] : tuple[0], to_peer ? tuple[3] : tuple[1],
+                    to_peer ? tuple[0] : tuple[2], to_peer ? tuple[1] : tuple[3],
+                    ports | tuple[4] >> 32 << 32,  ctx->ifindex};
+  return is_going(words, (__u32)to_peer, p->tcp_flags, !!(how & PLAIN));
 }
 
+// As one that the table knows too, or no table.
 static __always_inline void note_going(const struct question* q) {
-  if (!is_tcp(q->key.protocol)) return;
-  const __u32* words = (const __u32*)&q->key;
-  struct policy_going* going = going_at(words, words + 4, words[8], q->key.link);
-  if (!going) return;
-  going->key = q->key;
-  going->revision = q->revision;
+  if (is_tcp(q->key.protocol)) take_place(&q->key, q->revision, q->plain ? WEFT_YOUNG_PLAIN : 0);
 }
 
-static __always_inline void keep(const struct question* q, __u32 direction, __u32 flags) {
+static __always_inline int begin_young(const struct question* q, __u32 direction) {
+  if (!is_tcp(q->key.protocol)) return 0;
+  __u32 state = WEFT_YOUNG_KEPT | (direction ? WEFT_YOUNG_EGRESS : 0) | (q->plain ? WEFT_YOUNG_PLAIN : 0);
+  return take_place(&q->key, q->revision, state);
+}
+
+static __noinline void keep(const struct question* q, __u32 direction, __u32 flags) {
   struct weft_policy_flow flow = {.seen_ns = bpf_ktime_get_coarse_ns(),
                                   .revision = q->revision,
                                   .direction = (__u8)direction,
@@ -245,8 +263,7 @@ static __always_inline int deny(const struct question* q, __u32 direction) {
 static __noinline int begin_policed(struct question* q) {
   __u32 direction = q->direction & 1;
   if (judge(q, direction) != WEFT_VERDICT_ALLOW) return deny(q, direction);
-  keep(q, direction, 0);
-  note_going(q);
+  if (!begin_young(q, direction)) keep(q, direction, 0);
   if (q->flags & WEFT_POLICY_REPORT_ALLOWED) tell(q, direction, WEFT_VERDICT_ALLOW, 0);
   return count_policy(WEFT_POLICY_ALLOWED_INGRESS + direction, PASS);
 }
@@ -329,28 +346,47 @@ static __always_inline int go_on(const struct question* q, struct weft_policy_fl
   return PASS;
 }
 
+// Whether a TCP connection began lately, and what was decided counts still. If policies have changed since,
+// it is in the table from now on.
+static __always_inline int goes_on_young(const struct question* q, __u8 tcp_flags) {
+  struct weft_policy_young* young = find_young(&q->key);
+  if (!young) return 0;
+  if (young->revision == q->revision) {
+    is_going(words_of(&q->key), q->direction & 1, tcp_flags & TCP_FIN, 0);
+    return 1;
+  }
+  grow_up(young);
+  return 0;
+}
+
+// From the node itself: it may, and what it begins is never decided anew.
+static __always_inline int pass_node(const struct question* q, int known, int begins) {
+  if (known) return PASS;
+  if (begins && is_tcp(q->key.protocol)) drop_young(&q->key);
+  keep(q, WEFT_INGRESS, WEFT_POLICY_FLOW_NODE);
+  return PASS;
+}
+
 // PASS or DROP for a packet of a pod. `to`: what it is about to be translated to. `how`: WEFT_INGRESS
-// or TO_PEER, and FROM_NODE, BEGINS.
+// or TO_PEER, and FROM_NODE, BEGINS, PLAIN.
 __noinline int police(context* ctx, const struct packet* p, const struct weft_tuple* to,
                       const struct weft_policy_pod* pod, __u32 how) {
   if (!p || !pod) return DROP;
-  __u32 zero = 0;
   // Before what it counts is looked at: what changes meanwhile is decided anew.
-  const struct weft_policy* settings = bpf_map_lookup_elem(&policy_settings, &zero);
+  const struct weft_policy* settings = policy_now();
   if (!settings) return DROP;
   struct question q = {.revision = settings->revision,
                        .direction = how & TO_PEER,
                        .flags = pod->flags,
-                       .subject = pod->subject};
+                       .subject = pod->subject,
+                       .plain = !!(how & PLAIN)};
   flow_key(&q.key, p, how & TO_PEER, ctx->ifindex);
   int begins = how & BEGINS || starts(p);
   int resets = p->tcp_flags & TCP_RST;
+  if (!begins && is_tcp(q.key.protocol) && goes_on_young(&q, p->tcp_flags)) return PASS;
   struct weft_policy_flow* flow = begins ? 0 : bpf_map_lookup_elem(&policy_flows, &q.key);
   if (flow && is_silent(flow, q.key.protocol)) flow = 0;
-  if (how & FROM_NODE) {
-    if (!flow) keep(&q, WEFT_INGRESS, WEFT_POLICY_FLOW_NODE);
-    return PASS;
-  }
+  if (how & FROM_NODE) return pass_node(&q, !!flow, begins);
   if (flow && (flow->flags & WEFT_POLICY_FLOW_NODE || !(q.flags & ISOLATED))) return PASS;
   if (flow && flow->revision == q.revision) return go_on(&q, flow, p->tcp_flags);
   find_peer(&q, to);
@@ -366,7 +402,7 @@ static __always_inline int police_usual(context* ctx, const struct packet* p, co
                                         const struct weft_policy_pod* pod, __u32 how) {
   if (is_tcp(p->tuple.protocol)) {
     if (!pod->flags) return PASS;
-    if (!(how & (FROM_NODE | BEGINS)) && goes_on_only(p) && is_going(ctx, p, how & TO_PEER)) return PASS;
+    if (!(how & (FROM_NODE | BEGINS)) && goes_on_only(p->tcp_flags) && is_known(ctx, p, how)) return PASS;
   }
   return police(ctx, p, to, pod, how);
 }

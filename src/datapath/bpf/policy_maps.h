@@ -45,6 +45,13 @@ struct {
   __type(value, struct weft_policy_flow);
 } policy_flows SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, WEFT_YOUNG_PLACES);
+  __type(key, __u32);
+  __type(value, struct weft_policy_young);
+} policy_young SEC(".maps");
+
 // When a denial was reported.
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
