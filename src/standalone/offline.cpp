@@ -36,9 +36,9 @@ json::object node_object(const NodeLayout& layout) {
 /// What the manifests say of a node stays, what they leave out is as of one that `weft up` makes.
 void complete_node(json::object& node, const NodeLayout& layout) {
   auto usual = node_object(layout);
-  for (const char* part : {"spec", "status"}) {
+  for (const char* part : {"metadata.labels", "spec", "status"}) {
     auto& have = kube::object_at(node, part);
-    for (const auto& field : usual[part].as_object()) {
+    for (const auto& field : kube::object_at(usual, part)) {
       if (!have.contains(field.key())) have[field.key()] = field.value();
     }
   }
