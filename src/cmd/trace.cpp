@@ -1,21 +1,20 @@
-#include "trace/walk.h"
-
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "cmd/commands.h"
-#include "kube/yaml.h"
+#include "cmd/trace_source.h"
 #include "policy/rules.h"
-#include "standalone/offline.h"
+#include "trace/walk.h"
 
 namespace weft::cmd {
 namespace {
 
 struct Flags {
   std::string from, to, ns = "default", protocol = "tcp", method = "GET", format = "text";
-  std::vector<std::string> files, headers;
+  std::vector<std::string> headers;
+  TraceSource source;
   uint16_t port = 0;
 };
 
@@ -43,12 +42,9 @@ Expected<trace::Request> request_of(const Flags& flags) {
 }
 
 Expected<int> run(const Flags& flags) {
-  std::vector<kube::YamlDocument> manifests;
-  for (const auto& file : flags.files) {
-    WEFT_TRY(auto more, kube::load_manifests(file));
-    std::ranges::move(more, std::back_inserter(manifests));
-  }
-  WEFT_TRY(auto world, trace::build_world(manifests, standalone::offline_cluster(manifests)));
+  WEFT_TRY(auto objects, read_objects(flags.source));
+  WEFT_TRY(auto world, trace::build_world(objects.documents, objects.machinery));
+  std::ranges::move(objects.notes, std::back_inserter(world->notes));
   WEFT_TRY(auto sources, trace::parse_source(*world, flags.from, flags.ns));
   WEFT_TRY(auto to, trace::parse_destination(*world, flags.to, flags.ns));
   WEFT_TRY(auto request, request_of(flags));
@@ -65,10 +61,10 @@ Expected<int> run(const Flags& flags) {
 
 void add_trace_command(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
-  CLI::App* command = app.add_subcommand("trace",
-                                         "What becomes of a connection, hop by hop, and why: by manifests "
-                                         "alone. Exit 0 it works, 1 it does not, "
-                                         "3 nobody knows");
+  CLI::App* command =
+      app.add_subcommand("trace",
+                         "What becomes of a connection, hop by hop, and why: in a cluster, or by manifests "
+                         "alone. Exit 0 it works, 1 it does not, 3 nobody knows");
   command
       ->add_option(
           "from", flags->from,
@@ -80,7 +76,15 @@ void add_trace_command(CLI::App& app, int& exit_code) {
                    "whom it asks for: a URL, a name or address with :PORT or not, service/NAME, pod/NAME, "
                    "gateway/NAME; KIND/NAMESPACE/NAME for another namespace")
       ->required();
-  command->add_option("-f,--filename", flags->files, "files or folders of manifests")->required();
+  auto* name = command->add_option("--name", flags->source.cluster, "of the cluster that weft up made")
+                   ->capture_default_str();
+  auto* kubeconfig = command->add_option("--kubeconfig", flags->source.kubeconfig, "of another cluster");
+  command
+      ->add_option("-f,--filename", flags->source.files,
+                   "files or folders of manifests, instead of a cluster")
+      ->excludes(name)
+      ->excludes(kubeconfig);
+  kubeconfig->excludes(name);
   command->add_option("-n,--namespace", flags->ns, "of names that are written without")
       ->capture_default_str();
   command->add_option("--port", flags->port, "default: the destination's only one")

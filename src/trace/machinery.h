@@ -22,6 +22,9 @@ struct Machinery {
   std::function<std::string(const kube::Pod& pod, const std::map<std::string, int>& pods_of_nodes,
                             const std::map<std::string, std::shared_ptr<const kube::Node>>& nodes)>
       place;
+  /// The objects are a cluster's, as its API server and controllers have left them: nothing is completed,
+  /// made or assumed, and what controllers have not done yet is told. The two above are not asked.
+  bool observed = false;
   /// Objects of the cluster itself (nodes, its DNS Service, classes); one that the manifests have too gives
   /// way.
   std::vector<kube::YamlDocument> assumed;

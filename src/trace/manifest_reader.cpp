@@ -18,7 +18,8 @@ constexpr const char* kNamespaceName = "kubernetes.io/metadata.name";
 constexpr uint64_t kFirstPod = 2;
 
 std::string place_of(const kube::YamlDocument* document) {
-  return document ? fmt::format("{}:{}: ", document->file, document->line) : std::string();
+  return document && !document->file.empty() ? fmt::format("{}:{}: ", document->file, document->line)
+                                             : std::string();
 }
 
 bool is_workload(std::string_view kind) {
@@ -71,7 +72,9 @@ json::array volumes_of(const json::value& set, const std::string& pod) {
 
 Expected<ManifestReader::Item> ManifestReader::complete(const kube::YamlDocument& document, bool assumed) {
   Item item{.value = document.value, .document = assumed ? nullptr : &document, .kind = {}, .key = {}};
-  if (auto done = machinery_.complete(item.value); !done)
+  Expected<void> done;
+  if (!machinery_.observed) done = machinery_.complete(item.value);
+  if (!done)
     return fail(ErrorCode::invalid,
                 place_of(item.document) + fmt::format("{} {}: {}", kube::string_at(item.value, "kind"),
                                                       kube::string_at(item.value, "metadata.name"),
@@ -204,8 +207,10 @@ Expected<void> ManifestReader::add_pod(const Item& item) {
     if (auto above = owner_of_.find(owner); above != owner_of_.end())
       world_.workloads[above->second].push_back(item.key);
   }
-  place(pod);
-  give_address(pod);
+  if (!machinery_.observed) {
+    place(pod);
+    give_address(pod);
+  }
   world_.pods[item.key] = std::make_shared<const kube::Pod>(std::move(pod));
   return {};
 }
@@ -216,7 +221,7 @@ bool ManifestReader::has_own_pods(const Item& workload) const {
 
 Expected<void> ManifestReader::add_workload(const Item& item) {
   auto& pods = world_.workloads[item.kind + "/" + item.key];
-  if (has_own_pods(item)) return {};
+  if (machinery_.observed || has_own_pods(item)) return {};
   auto name = std::string(kube::string_at(item.value, "metadata.name"));
   if (item.kind == "DaemonSet") {
     size_t count = 0;
@@ -339,7 +344,7 @@ void ManifestReader::name_namespaces() {
   note(policies);
   for (const auto& route : world_.routes) named.insert(route.key.substr(0, route.key.find('/')));
   for (const auto& name : named) {
-    if (world_.namespaces.contains(name)) continue;
+    if (machinery_.observed || world_.namespaces.contains(name)) continue;
     kube::Namespace made;
     made.metadata.name = name;
     made.metadata.labels[kNamespaceName] = name;

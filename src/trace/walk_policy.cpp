@@ -119,7 +119,9 @@ void Walk::ask_policies(Hop& hop, const policy::Party& from, const policy::Party
   if (result->ingress)
     hop.hops.push_back(end_hop(Direction::ingress, *result->ingress, to, from, port,
                                other(&policy::Evaluation::ingress), service_port));
-  if (!result->egress && !result->ingress) hop.hops.push_back(make_hop("policy", result->why));
+  if (!result->egress && !result->ingress)
+    hop.hops.push_back(make_hop(
+        "policy", from.pod.empty() && to.pod.empty() ? "policies are about pods alone" : result->why));
 }
 
 }  // namespace weft::trace

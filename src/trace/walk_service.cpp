@@ -22,7 +22,7 @@ std::string_view words(service::Exclusion reason) {
     case service::Exclusion::terminating:
       return "it is being deleted";
     case service::Exclusion::other_node:
-      return "it is on another node, and the policy is Local (or hints keep traffic on its node)";
+      return "it is on another node, and traffic stays on this one (a Local policy, or hints)";
     case service::Exclusion::other_zone:
       return "its hints are for another zone";
     case service::Exclusion::duplicate:

@@ -52,7 +52,7 @@ Expected<void> WorldBuilder::run() {
   std::map<std::string, std::vector<endpoints::PodPtr>> pods;
   for (const auto& [key, pod] : world_.pods) pods[pod->metadata.namespace_].push_back(pod);
   for (const auto& [key, service] : world_.services) plan_slices(key, *service, pods);
-  mirror();
+  if (!machinery_.observed) mirror();
   WEFT_CHECK(open_gateways());
   index_addresses();
   fill_plans();
@@ -116,7 +116,11 @@ void WorldBuilder::plan_slices(const std::string& key, const kube::Service& serv
   for (const auto& left : plan.left_out)
     world_.left_out[key].emplace_back(key_of(left.pod->metadata.namespace_, left.pod->metadata.name),
                                       left.why);
-  change_slices(key, std::move(plan), "Service", key);
+  if (!machinery_.observed) return change_slices(key, std::move(plan), "Service", key);
+  if (!plan.empty())
+    world_.notes.push_back(fmt::format(
+        "the EndpointSlices of Service {} are not what its pods ask for: the controller is behind, or away",
+        key));
 }
 
 void WorldBuilder::mirror() {
@@ -148,15 +152,16 @@ Expected<void> WorldBuilder::open_gateways() {
     if (auto gateway = gateway::gateway_of(*service))
       table.put(*gateway, gateway::infrastructure_of(*service).bind_ports);
   }
-  for (const auto& gateway : plan.take_changes().entrances) {
+  auto entrances = plan.take_changes().entrances;
+  if (machinery_.observed) entrances.clear();
+  for (const auto& gateway : entrances) {
     const auto* entrance = plan.entrance(gateway);
     if (!entrance) continue;
     WEFT_TRY(auto ports, table.assign(gateway, entrance->ports));
     WEFT_CHECK(add_entrance(*entrance, ports));
   }
-  give_load_balancers();
-  for (const auto& key : entrances_) {
-    const auto& service = world_.services.at(key);
+  if (!machinery_.observed) give_load_balancers();
+  for (const auto& [key, service] : world_.services) {
     if (auto gateway = gateway::gateway_of(*service))
       plan.put_infrastructure(*gateway, gateway::infrastructure_of(*service));
   }

@@ -4,7 +4,8 @@
 . "$(dirname "$0")/../../lib.sh"
 cd "$(dirname "$0")" || exit 1
 
-trace() { "$weft" trace "$@" -f manifests.yaml -f nodes.yaml; }
+from=(-f manifests.yaml -f nodes.yaml)
+trace() { "$weft" trace "$@" "${from[@]}"; }
 # predicted TRACE-ARGS…: what curl has to come to: "200", "404", "refused", "no answer", "no name".
 predicted() {
   local verdict
@@ -84,11 +85,15 @@ foretold() { for url in $urls; do echo "$url $(predicted "$1" "$url")"; done | g
 agrees() { diff "$work/foretold" <(from_pod "$1" | grep -Ff <(sed 's/ .*/ /' "$work/foretold")); }
 for client in $clients; do
   foretold "$client" >"$work/foretold"
+  cp "$work/foretold" "$work/of-${client#*/}"
   cat "$work/foretold" >>"$work/all"
   check "from $client to $(wc -l <"$work/foretold") addresses" eventually 20 agrees "$client"
 done
 verdicts() { cut -d' ' -f2- "$work/all" | sort -u | tr '\n' ','; }
 check "all that can happen was among them" expect '^200,no answer,no name,refused,$' verdicts
+# The cluster itself is asked the same.
+asked_of_cluster() { local from=(--name "$cluster"); diff <(foretold "$1") <(sort "$work/of-${1#*/}"); }
+for client in default/stranger open/picky; do check "the running cluster tells the same, from $client" asked_of_cluster "$client"; done
 same() { [ "$1" = "$2" ] || { echo "foretold: $1"; echo "seen: $2"; return 1; }; }
 pod_words() { kubectl exec -n "${1%/*}" "${1#*/}" -- sh -c 's=$(curl -s -o /dev/null -m 4 -w "%{http_code}" '"$2"'); echo "$s $?"' | in_words; }
 pod_agrees() { same "$(predicted "$1" "$2")" "$(pod_words "$1" "$3")"; }
