@@ -91,8 +91,6 @@ Expected<void> NewObjects::give_addresses(json::value& service) {
     if (!spec.clusterIPs.empty()) spec.clusterIP = spec.clusterIPs.front();
     service = kube::encode(object);
   }
-  // On failure the object is of no use.
-  auto before = service;
   auto taken = services_.allocate(service, nullptr);
   if (taken) {
     taken->commit();
@@ -105,7 +103,16 @@ Expected<void> NewObjects::give_addresses(json::value& service) {
                    return address && range.contains(*address);
                  });
   if (!written) return refused(taken.error());
-  service = std::move(before);
+  sync_cluster_ips(spec, nullptr);
+  if (spec.ipFamilies.empty()) {
+    for (const auto& text : spec.clusterIPs) {
+      if (auto address = IpAddr::parse(text))
+        spec.ipFamilies.emplace_back(address->is_v4() ? "IPv4" : "IPv6");
+    }
+  }
+  if (!spec.ipFamilyPolicy)
+    spec.ipFamilyPolicy = spec.ipFamilies.size() > 1 ? "RequireDualStack" : "SingleStack";
+  service = kube::encode(object);
   return {};
 }
 

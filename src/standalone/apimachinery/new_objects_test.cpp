@@ -1,0 +1,80 @@
+#include "standalone/apimachinery/new_objects.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "kube/json.h"
+
+namespace weft::standalone {
+namespace {
+
+using testing::HasSubstr;
+
+class NewObjectsTest : public testing::Test {
+ protected:
+  /// The completed object; null if it was refused, with the words in `refused_`.
+  json::value complete(const char* text) {
+    auto object = json::parse(text);
+    auto done = objects_.complete(object);
+    refused_ = done ? "" : done.error().message;
+    return done ? object : json::value();
+  }
+
+  NewObjects objects_{{.cluster_ips = {*IpPrefix::parse("10.96.0.0/16"), *IpPrefix::parse("fd00:96::/112")}}};
+  std::string refused_;
+};
+
+TEST_F(NewObjectsTest, AServiceGetsDefaultsAndAddressesInOrder) {
+  auto first = complete(
+      R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"a"},"spec":{"ports":[{"port":80}]}})");
+  EXPECT_EQ(kube::string_at(first, "metadata.namespace"), "default");
+  EXPECT_EQ(kube::string_at(first, "spec.type"), "ClusterIP");
+  EXPECT_EQ(kube::string_at(first, "spec.clusterIP"), "10.96.1.0");
+  EXPECT_EQ(first.at("spec").at("ports").at(0).at("protocol"), "TCP");
+  auto second = complete(
+      R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"b"},
+          "spec":{"ipFamilyPolicy":"PreferDualStack","ports":[{"port":80}]}})");
+  EXPECT_EQ(second.at("spec").at("clusterIPs"), (json::array{"10.96.1.1", "fd00:96::100"}));
+}
+
+TEST_F(NewObjectsTest, AddressesThatAreAskedForAreKept) {
+  auto own = complete(
+      R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"a"},"spec":{"clusterIP":"10.96.0.7","ports":[{"port":80}]}})");
+  EXPECT_EQ(own.at("spec").at("clusterIPs"), json::array{"10.96.0.7"});
+  complete(
+      R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"b"},"spec":{"clusterIP":"10.96.0.7","ports":[{"port":80}]}})");
+  EXPECT_THAT(refused_, HasSubstr("already allocated"));
+  auto elsewhere = complete(
+      R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"c"},"spec":{"clusterIP":"10.43.0.7","ports":[{"port":80}]}})");
+  EXPECT_EQ(kube::string_at(elsewhere, "spec.clusterIP"), "10.43.0.7")
+      << "of another cluster's range: " << refused_;
+  auto headless = complete(
+      R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"d"},"spec":{"clusterIP":"None","ports":[{"port":80}]}})");
+  EXPECT_EQ(kube::string_at(headless, "spec.clusterIP"), "None");
+}
+
+TEST_F(NewObjectsTest, AStatusStays) {
+  auto pod = complete(
+      R"({"apiVersion":"v1","kind":"Pod","metadata":{"name":"a"},
+          "spec":{"containers":[{"name":"c","image":"i","ports":[{"containerPort":1}]}]},
+          "status":{"phase":"Running","podIP":"10.0.0.1"}})");
+  EXPECT_EQ(kube::string_at(pod, "status.podIP"), "10.0.0.1") << refused_;
+  EXPECT_EQ(kube::string_at(pod, "spec.dnsPolicy"), "ClusterFirst");
+}
+
+TEST_F(NewObjectsTest, WhatAServerRefusesIsRefusedInItsWords) {
+  complete(
+      R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"a"},"spec":{"ports":[{"port":70000}]}})");
+  EXPECT_THAT(refused_, HasSubstr("spec.ports[0].port: Invalid value: 70000"));
+  complete(R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"a"},"spec":{"ports":[{"port":"x"}]}})");
+  EXPECT_THAT(refused_, HasSubstr("spec.ports.port of type int32"));
+}
+
+TEST_F(NewObjectsTest, KindsOfOthersAreLeftAlone) {
+  auto object = complete(R"({"apiVersion":"example.com/v1","kind":"Service","spec":{"ports":"none"}})");
+  EXPECT_EQ(object,
+            json::parse(R"({"apiVersion":"example.com/v1","kind":"Service","spec":{"ports":"none"}})"));
+}
+
+}  // namespace
+}  // namespace weft::standalone
