@@ -16,6 +16,8 @@ namespace {
 constexpr const char* kNamespaceName = "kubernetes.io/metadata.name";
 /// Addresses of a range that pods do not get: its base, and the node's own.
 constexpr uint64_t kFirstPod = 2;
+/// Of one workload; more of them tell nothing more.
+constexpr int64_t kMostPods = 10'000;
 
 std::string place_of(const kube::YamlDocument* document) {
   return document && !document->file.empty() ? fmt::format("{}:{}: ", document->file, document->line)
@@ -54,16 +56,23 @@ int64_t number_at(const json::value& object, std::string_view path, int64_t othe
   return value && value->is_int64() ? value->get_int64() : otherwise;
 }
 
-/// The volumes of a StatefulSet's pod: those of its template, and one for each of its claims.
-json::array volumes_of(const json::value& set, const std::string& pod) {
+/// The volumes of a workload's pod: one for each claim of a StatefulSet, and those of the template that have
+/// other names.
+json::array volumes_of(const json::value& workload, const std::string& pod) {
   json::array out;
-  if (const auto* own = kube::at_path(set, "spec.template.spec.volumes"); own && own->is_array())
-    out = own->get_array();
-  if (const auto* claims = kube::at_path(set, "spec.volumeClaimTemplates"); claims && claims->is_array()) {
+  std::set<std::string> claimed;
+  if (const auto* claims = kube::at_path(workload, "spec.volumeClaimTemplates");
+      claims && claims->is_array()) {
     for (const auto& claim : claims->get_array()) {
       std::string name(kube::string_at(claim, "metadata.name"));
       out.push_back({{"name", name}, {"persistentVolumeClaim", {{"claimName", name + "-" + pod}}}});
+      claimed.insert(std::move(name));
     }
+  }
+  const auto* own = kube::at_path(workload, "spec.template.spec.volumes");
+  if (!own || !own->is_array()) return out;
+  for (const auto& volume : own->get_array()) {
+    if (!claimed.contains(std::string(kube::string_at(volume, "name")))) out.push_back(volume);
   }
   return out;
 }
@@ -201,18 +210,21 @@ Expected<void> ManifestReader::add(const Item& item) {
 
 Expected<void> ManifestReader::add_pod(const Item& item) {
   WEFT_TRY(auto object, decoded<kube::Pod>(item));
-  auto pod = *object;
   if (auto owner = controller_of(item.value); !owner.empty()) {
     world_.workloads[owner].push_back(item.key);
     if (auto above = owner_of_.find(owner); above != owner_of_.end())
       world_.workloads[above->second].push_back(item.key);
   }
+  put_pod(item.key, *object);
+  return {};
+}
+
+void ManifestReader::put_pod(const std::string& key, kube::Pod pod) {
   if (!machinery_.observed) {
     place(pod);
     give_address(pod);
   }
-  world_.pods[item.key] = std::make_shared<const kube::Pod>(std::move(pod));
-  return {};
+  world_.pods[key] = std::make_shared<const kube::Pod>(std::move(pod));
 }
 
 bool ManifestReader::has_own_pods(const Item& workload) const {
@@ -223,62 +235,68 @@ Expected<void> ManifestReader::add_workload(const Item& item) {
   auto& pods = world_.workloads[item.kind + "/" + item.key];
   if (machinery_.observed || has_own_pods(item)) return {};
   auto name = std::string(kube::string_at(item.value, "metadata.name"));
+  std::vector<Replica> replicas;
   if (item.kind == "DaemonSet") {
-    size_t count = 0;
     for (const auto& node : nodes_for(item))
-      WEFT_CHECK(add_pod_of(item, fmt::format("{}-{}", name, count++), node, {}, {}));
-    return {};
+      replicas.push_back({.name = fmt::format("{}-{}", name, replicas.size()), .node = node});
+  } else {
+    int64_t count = std::min(kMostPods, item.kind == "Job" ? number_at(item.value, "spec.parallelism", 1)
+                                                           : number_at(item.value, "spec.replicas", 1));
+    int64_t first = number_at(item.value, "spec.ordinals.start", 0);
+    bool ordered = item.kind == "StatefulSet";
+    for (int64_t i = first; i < first + count; ++i)
+      replicas.push_back({.name = fmt::format("{}-{}", name, i), .node = {}, .ordinal = ordered ? i : -1});
   }
-  int64_t replicas = item.kind == "Job" ? number_at(item.value, "spec.parallelism", 1)
-                                        : number_at(item.value, "spec.replicas", 1);
-  int64_t first = number_at(item.value, "spec.ordinals.start", 0);
-  for (int64_t i = 0; i < replicas; ++i) {
-    auto pod = fmt::format("{}-{}", name, first + i);
-    json::object labels, spec;
-    if (item.kind == "StatefulSet") {
-      labels = {{"statefulset.kubernetes.io/pod-name", pod},
-                {"apps.kubernetes.io/pod-index", std::to_string(first + i)}};
-      spec = {{"hostname", pod}, {"subdomain", kube::string_at(item.value, "spec.serviceName")}};
-      if (auto volumes = volumes_of(item.value, pod); !volumes.empty()) spec["volumes"] = std::move(volumes);
-    }
-    WEFT_CHECK(add_pod_of(item, pod, "", std::move(labels), std::move(spec)));
-  }
+  WEFT_CHECK(add_pods_of(item, replicas));
   if (pods.empty()) world_.notes.push_back(fmt::format("{} {} has no pods", item.kind, item.key));
   return {};
 }
 
-/// The object of a pod of the workload's template.
-Expected<void> ManifestReader::add_pod_of(const Item& workload, const std::string& name,
-                                          const std::string& node, json::object more_labels,
-                                          json::object more_spec) {
+/// Pods of the workload's template, as its controller would make them.
+Expected<void> ManifestReader::add_pods_of(const Item& workload, const std::vector<Replica>& replicas) {
   const auto* pod_template = kube::at_path(workload.value, "spec.template");
-  if (!pod_template || !pod_template->is_object()) return {};
+  if (!pod_template || !pod_template->is_object() || replicas.empty()) return {};
+  auto ns = std::string(kube::string_at(workload.value, "metadata.namespace"));
   auto object = pod_template->get_object();
   object["apiVersion"] = "v1";
   object["kind"] = "Pod";
   auto& meta = kube::object_at(object, "metadata");
-  meta["name"] = name;
-  meta["namespace"] = kube::string_at(workload.value, "metadata.namespace");
+  meta["name"] = replicas.front().name;
+  meta["namespace"] = ns;
   meta["ownerReferences"] = json::array{{{"apiVersion", kube::string_at(workload.value, "apiVersion")},
                                          {"kind", workload.kind},
                                          {"name", kube::string_at(workload.value, "metadata.name")},
                                          {"uid", kube::string_at(workload.value, "metadata.uid")},
                                          {"controller", true}}};
-  auto& labels = kube::object_at(object, "metadata.labels");
-  for (const auto& label : more_labels) labels[label.key()] = label.value();
-  auto& spec = kube::object_at(object, "spec");
-  for (const auto& field : more_spec) spec[field.key()] = field.value();
-  if (!node.empty()) spec["nodeName"] = node;
-  Item pod{.value = std::move(object),
-           .document = workload.document,
-           .kind = "Pod",
-           .key = key_of(kube::string_at(workload.value, "metadata.namespace"), name)};
-  if (auto done = machinery_.complete(pod.value); !done)
+  if (auto volumes = volumes_of(workload.value, replicas.front().name); !volumes.empty())
+    kube::object_at(object, "spec")["volumes"] = std::move(volumes);
+  Item first{.value = std::move(object),
+             .document = workload.document,
+             .kind = "Pod",
+             .key = workload.key + "'s pods"};
+  if (auto done = machinery_.complete(first.value); !done)
     return fail(ErrorCode::invalid,
                 place_of(workload.document) +
                     fmt::format("{} {}: its pods: {}", workload.kind, workload.key, done.error().message));
-  world_.origins.made("Pod", pod.key, workload.kind, workload.key);
-  return add_pod(pod);
+  WEFT_TRY(auto decoded_pod, decoded<kube::Pod>(first));
+  auto& pods = world_.workloads[workload.kind + "/" + workload.key];
+  for (const auto& replica : replicas) {
+    auto pod = *decoded_pod;
+    pod.metadata.name = replica.name;
+    pod.metadata.uid += "-" + replica.name;
+    if (!replica.node.empty()) pod.spec.nodeName = replica.node;
+    if (replica.ordinal >= 0) {
+      pod.metadata.labels["statefulset.kubernetes.io/pod-name"] = replica.name;
+      pod.metadata.labels["apps.kubernetes.io/pod-index"] = std::to_string(replica.ordinal);
+      pod.spec.hostname = replica.name;
+      pod.spec.subdomain = kube::string_at(workload.value, "spec.serviceName");
+    }
+    auto key = key_of(ns, replica.name);
+    world_.origins.made("Pod", key, workload.kind, workload.key);
+    pods.push_back(key);
+    put_pod(key, std::move(pod));
+  }
+  return {};
 }
 
 /// The nodes that a DaemonSet's pods may run on.

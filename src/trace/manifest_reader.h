@@ -49,8 +49,14 @@ class ManifestReader {
   Expected<void> add_route(const Item& item);
   Expected<void> add_pod(const Item& item);
   Expected<void> add_workload(const Item& item);
-  Expected<void> add_pod_of(const Item& workload, const std::string& name, const std::string& node,
-                            json::object more_labels, json::object more_spec);
+  /// What the pods of a workload differ in.
+  struct Replica {
+    std::string name;
+    std::string node;      ///< empty: where the scheduler puts it
+    int64_t ordinal = -1;  ///< of a StatefulSet's
+  };
+  Expected<void> add_pods_of(const Item& workload, const std::vector<Replica>& replicas);
+  void put_pod(const std::string& key, kube::Pod pod);
   std::vector<std::string> nodes_for(const Item& daemon_set) const;
   bool has_own_pods(const Item& workload) const;
   void place(kube::Pod& pod);

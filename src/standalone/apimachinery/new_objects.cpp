@@ -70,10 +70,8 @@ Expected<void> NewObjects::complete(json::value& object) {
 }
 
 IpAddr NewObjects::next_address(const IpPrefix& range) {
-  uint64_t at = std::min(kFirstGiven, range.size() / 16);
-  auto base = range.base();
-  while (!given_.insert(base.plus(at)).second) ++at;
-  return base.plus(at);
+  auto [at, first] = next_.try_emplace(range, std::min(kFirstGiven, range.size() / 16));
+  return range.base().plus(at->second++);
 }
 
 Expected<void> NewObjects::give_addresses(json::value& service) {

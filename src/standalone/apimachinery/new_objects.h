@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
+#include <map>
 #include <string>
 
 #include "base/error.h"
@@ -29,7 +29,7 @@ class NewObjects {
 
   ServiceRanges ranges_;
   ServiceAllocator services_;
-  std::set<IpAddr> given_;
+  std::map<IpPrefix, uint64_t> next_;  ///< by range: the first that was not looked at
   uint64_t count_ = 0;
 };
 
