@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/seccomp.h"
 #include "cmd/commands.h"
+#include "cmd/gateway_commands.h"
 #include "gateway/follower.h"
 #include "gateway/proxy/metrics.h"
 #include "gateway/proxy/proxy.h"
@@ -133,7 +134,9 @@ void add_gateway_command(CLI::App& app, int& exit_code) {
   gateway->add_option("--drain-seconds", flags->drain_seconds, "how long connections may go on at the end")
       ->check(CLI::Range(0, 3600))
       ->capture_default_str();
-  gateway->callback([flags, &exit_code] {
+  add_gateway_routes_command(*gateway, exit_code);
+  gateway->callback([flags, gateway, &exit_code] {
+    if (!gateway->get_subcommands().empty()) return;
     if (auto result = run(*flags); !result) {
       spdlog::error("{}", result.error().message);
       exit_code = 2;

@@ -50,6 +50,15 @@ check "HTTP/2 over TLS" expect '^2$' curl -sS --max-time 5 -o /dev/null -w '%{ht
 check "a server name of nobody is refused" refused 'SSL|TLS|handshake|alert' get https://www.other.example/ -k
 check "a pod reaches it too" expect '200' kubectl exec client -- curl -sS --max-time 5 -o /dev/null -w '%{http_code}' -H 'Host: www.shop.example' "http://$ip4/"
 
+routes() { "$weft" gateway routes --name "$cluster" "$@"; }
+check "the table in force" expect 'default/edge +80 HTTP +http +www.shop.example +prefix /green +default/green:8000 \(1 endpoint\) +HTTPRoute default/shop rule 0' routes
+check "which rule takes a request" expect 'YES: www.shop.example \(HTTPRoute default/shop rule 0, prefix /green\)' routes http://www.shop.example/green/a
+check "as JSON" expect '"taken":\{.*"answer":"redirect 301"' routes www.shop.example/old -o json
+# none_takes ARGS…: exit code 1.
+none_takes() { routes "$@"; [ $? = 1 ]; }
+check "that none does" none_takes http://other.example/
+check "a Gateway that is not there" refused 'no Gateway default/none' routes --gateway default/none
+
 in_ip=
 has_address() { in_ip=$(kubectl get ingress old-shop -o jsonpath='{.status.loadBalancer.ingress[0].ip}'); [ -n "$in_ip" ]; }
 check "the Ingress has an address" eventually 15 has_address
