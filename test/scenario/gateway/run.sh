@@ -103,6 +103,18 @@ only_one() { [ "$(kubectl get pod -l app=blue -o name | wc -l)" = 1 ]; }
 check "the backend is scaled up and down" eventually 30 only_one
 check "no request has failed" end_load
 
+# A proxy that is stopped, not ended, is not started again: its node leaves the endpoints until it goes on.
+endpoints_are() { [ "$(kubectl get endpointslice edge-weft-v4-0 -o jsonpath='{.endpoints[*].nodeName}')" = "$1" ]; }
+signal_proxy() { kill "-$1" "$(cat "/run/weft/$cluster/pids/gateway-node-1")"; }
+check "both nodes' proxies are endpoints" eventually 10 endpoints_are "node-1 node-2"
+check "the status knows them" expect '^Gateways +1 of 1 programmed' "$weft" status --name "$cluster"
+check "a proxy hangs" signal_proxy STOP
+check "its node is no endpoint any more" eventually 20 endpoints_are "node-2"
+check "the status says which" refused 'node-1: gateway: it has not renewed the Lease' "$weft" status --name "$cluster"
+check "what comes to the address is answered" eventually 5 expect '^200' get $shop/
+check "it goes on" signal_proxy CONT
+check "and its node is one again" eventually 10 endpoints_are "node-1 node-2"
+
 restarted() {
   local pid
   pid=$(cat "/run/weft/$cluster/pids/gateway-node-1") && kill -9 "$pid"
