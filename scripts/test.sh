@@ -117,7 +117,7 @@ if wanted scenario; then
 fi
 
 if wanted conformance; then
-  say "the upstream suites of network policy and Gateway API, in part; make conformance runs all of them"
+  say "the upstream suites of network policy and Gateway API, in part, and h2spec; make conformance runs all of them"
   tap conformance-network-policy-api test/conformance/network-policy-api/run.sh CNPAdminTierIntegration CNPAdminTierPriorityField \
     CNPAdminTierIngressNamedPort CNPBaselineTierEgressNamedPort
   tap conformance-netpol test/conformance/netpol/run.sh 'default-deny-all|enforce policy based on PodSelector and NamespaceSelector|overlapping both IPBlock|except clause|egress access on one named port|using SCTP.*based on Ports'
@@ -125,6 +125,7 @@ if wanted conformance; then
     HTTPRouteRequestMirror HTTPRouteHTTPSListener HTTPRouteReferenceGrant GRPCExactMethodMatching GatewayModifyListeners \
     GatewayStaticAddresses GatewayOptionalAddressValue ListenerSetHTTPRouting TLSRouteSimpleSameNamespace TCPRouteReferenceGrant \
     UDPRoute BackendTLSPolicy
+  tap conformance-h2spec test/conformance/h2spec/run.sh
   tap conformance-cyclonus test/conformance/cyclonus/run.sh '^(32|77|141|173|177|207) '
 fi
 

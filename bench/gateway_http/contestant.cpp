@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -21,7 +22,12 @@ namespace weft::bench {
 
 namespace {
 
-void forward_all(uint16_t port, uint16_t backend) {
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void forward_all(const std::string& folder, Front front, uint16_t port, uint16_t backend) {
   using namespace gateway;
   auto rule = std::make_shared<Rule>();
   rule->matches = {Match{}};
@@ -30,6 +36,13 @@ void forward_all(uint16_t port, uint16_t backend) {
   host->rules = {rule};
   auto listener = std::make_shared<Listener>();
   listener->hosts = {host};
+  auto certificates = std::make_shared<Certificates>();
+  if (front == Front::tls) {
+    listener->protocol = Protocol::https;
+    listener->certificates = {"c"};
+    certificates->pairs["c"] = std::make_shared<CertificatePair>(
+        CertificatePair{read_file(folder + "/cert.pem"), read_file(folder + "/key.pem")});
+  }
   auto at = std::make_shared<Port>();
   at->gateway = "bench/gateway";
   at->port = at->bind_port = port;
@@ -40,7 +53,7 @@ void forward_all(uint16_t port, uint16_t backend) {
       SharedMap<Backend>{{"b", std::make_shared<Backend>(Backend{.endpoints = "b"})}});
   snapshot->endpoints = std::make_shared<SharedMap<Endpoints>>(SharedMap<Endpoints>{
       {"b", std::make_shared<Endpoints>(Endpoints{{.addr = IpAddr::v4({127, 0, 0, 1}), .port = backend}})}});
-  snapshot->certificates = std::make_shared<Certificates>();
+  snapshot->certificates = certificates;
   auto proxy = must(Proxy::start({}));
   for (const Error& error : proxy->apply(snapshot)) throw std::runtime_error(error.message);
   ::pause();
@@ -62,11 +75,25 @@ Contestant Contestant::child(std::string name, uint16_t port, const std::functio
   return {std::move(name), port, pid};
 }
 
-Contestant Contestant::weft(uint16_t port, uint16_t backend) {
-  return child("weft", port, [=] { forward_all(port, backend); });
+Contestant Contestant::weft(const std::string& folder, Front front, uint16_t port, uint16_t backend) {
+  return child("weft", port, [=] { forward_all(folder, front, port, backend); });
 }
 
-Contestant Contestant::nginx(const std::string& folder, uint16_t port, uint16_t backend) {
+void make_certificate(const std::string& folder) {
+  std::string command =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "
+      "/CN=bench.example -addext subjectAltName=DNS:bench.example -keyout " +
+      folder + "/key.pem -out " + folder + "/cert.pem 2>/dev/null";
+  if (std::system(command.c_str()) != 0) throw std::runtime_error("openssl req has failed");
+  write_file(folder + "/both.pem", read_file(folder + "/cert.pem") + read_file(folder + "/key.pem"));
+}
+
+Contestant Contestant::nginx(const std::string& folder, Front front, uint16_t port, uint16_t backend) {
+  const std::string speaks = front == Front::http2 ? " http2;\n"
+                             : front == Front::tls ? " ssl;\n      ssl_certificate " + folder +
+                                                         "/cert.pem;\n      ssl_certificate_key " + folder +
+                                                         "/key.pem;\n      ssl_protocols TLSv1.3;\n"
+                                                   : ";\n";
   std::string config = folder + "/nginx.conf";
   write_file(config,
              "daemon off;\nmaster_process off;\nworker_processes 1;\npid " + folder +
@@ -78,8 +105,8 @@ Contestant Contestant::nginx(const std::string& folder, uint16_t port, uint16_t 
                  "/e;\n  upstream backend {\n    server 127.0.0.1:" + std::to_string(backend) +
                  ";\n    keepalive 128;\n    keepalive_requests 1000000000;\n  }\n  server {\n    listen "
                  "127.0.0.1:" +
-                 std::to_string(port) +
-                 ";\n    location / {\n      proxy_pass http://backend;\n      proxy_http_version 1.1;\n"
+                 std::to_string(port) + speaks +
+                 "    location / {\n      proxy_pass http://backend;\n      proxy_http_version 1.1;\n"
                  "      proxy_set_header Connection \"\";\n      proxy_set_header Host $host;\n"
                  "      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n"
                  "      proxy_set_header X-Forwarded-Proto $scheme;\n      proxy_set_header X-Forwarded-Host "
@@ -90,13 +117,16 @@ Contestant Contestant::nginx(const std::string& folder, uint16_t port, uint16_t 
   });
 }
 
-Contestant Contestant::haproxy(const std::string& folder, uint16_t port, uint16_t backend) {
+Contestant Contestant::haproxy(const std::string& folder, Front front, uint16_t port, uint16_t backend) {
+  const std::string speaks = front == Front::http2 ? " proto h2"
+                             : front == Front::tls ? " ssl crt " + folder + "/both.pem"
+                                                   : "";
   std::string config = folder + "/haproxy.cfg";
   write_file(config,
              "global\n  nbthread 1\n  maxconn 4000\ndefaults\n  mode http\n  timeout client 60s\n  timeout "
              "server 60s\n"
              "  timeout connect 3s\n  option forwardfor\n  http-reuse always\nfrontend f\n  bind 127.0.0.1:" +
-                 std::to_string(port) +
+                 std::to_string(port) + speaks +
                  "\n  http-request set-header X-Forwarded-Proto http\n"
                  "  http-request set-header X-Forwarded-Host %[req.hdr(host)]\n"
                  "  default_backend b\nbackend b\n  server s 127.0.0.1:" +

@@ -8,12 +8,23 @@
 
 namespace weft::bench {
 
+/// How clients speak to it.
+enum class Front : uint8_t {
+  http1,
+  http2,  ///< without TLS, by prior knowledge
+  tls,    ///< HTTP/1.1 over TLS, with the certificate of make_certificate
+};
+
+/// Puts a certificate (ECDSA, P-256) and its key into `folder`: "cert.pem", "key.pem", and "both.pem".
+/// Throws.
+void make_certificate(const std::string& folder);
+
 /// A proxy in a process of its own, with one worker, that forwards all to a backend on 127.0.0.1.
 class Contestant {
  public:
-  static Contestant weft(uint16_t port, uint16_t backend);
-  static Contestant nginx(const std::string& folder, uint16_t port, uint16_t backend);
-  static Contestant haproxy(const std::string& folder, uint16_t port, uint16_t backend);
+  static Contestant weft(const std::string& folder, Front front, uint16_t port, uint16_t backend);
+  static Contestant nginx(const std::string& folder, Front front, uint16_t port, uint16_t backend);
+  static Contestant haproxy(const std::string& folder, Front front, uint16_t port, uint16_t backend);
   /// Runs `body` in a child.
   static Contestant child(std::string name, uint16_t port, const std::function<void()>& body);
   ~Contestant();

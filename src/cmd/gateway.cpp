@@ -4,17 +4,23 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <optional>
 #include <thread>
 
 #include "base/http/server.h"
 #include "base/log.h"
 #include "base/seccomp.h"
 #include "cmd/commands.h"
+#include "cmd/gateway_commands.h"
 #include "gateway/follower.h"
+#include "gateway/presence.h"
+#include "gateway/presence_engine.h"
 #include "gateway/proxy/metrics.h"
 #include "gateway/proxy/proxy.h"
 #include "kube/client/client.h"
@@ -26,7 +32,7 @@ using gateway::Proxy;
 using gateway::Snapshot;
 
 struct Flags {
-  std::string kubeconfig;
+  std::string kubeconfig, node_name;
   unsigned threads = std::max(1U, std::thread::hardware_concurrency());
   std::string access_log;
   std::string metrics_address = "127.0.0.1:10254";
@@ -69,18 +75,58 @@ http::Handler metrics_of(const Proxy& proxy) {
   });
 }
 
+/// Says that this node's proxy serves, as soon as it does; and at its end that it does not, so that others
+/// get what comes from then on.
+class Presence {
+ public:
+  Presence(kube::Client& client, const std::string& node) : client_(client) {
+    if (!node.empty()) keeper_.emplace(client, gateway::kPresenceNamespace, node);
+  }
+  void begin() {
+    if (keeper_ && !std::exchange(begun_, true)) keeper_->start();
+  }
+  void hand_over() {
+    if (keeper_) keeper_->stop();
+    begun_ = false;
+  }
+  /// Then stops the io_context, after kPatience at the latest.
+  void end() {
+    if (!begun_) return client_.io().stop();
+    timer_.expires_after(kPatience);
+    timer_.async_wait([this](auto error) {
+      if (!error) client_.io().stop();
+    });
+    asio::co_spawn(client_.io(), keeper_->leave(), [this](const std::exception_ptr&, bool told) {
+      timer_.expires_after(told ? kNewsTravels : std::chrono::milliseconds(0));
+      timer_.async_wait([this](auto) { client_.io().stop(); });
+    });
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kPatience{1000};
+  /// Until no node sends connections here any more.
+  static constexpr std::chrono::milliseconds kNewsTravels{200};
+
+  kube::Client& client_;
+  std::optional<gateway::PresenceKeeper> keeper_;
+  asio::steady_timer timer_{client_.io()};
+  bool begun_ = false;
+};
+
 Expected<void> run(const Flags& flags) {
   WEFT_CHECK(give_up_system_calls());
   WEFT_TRY(auto config, kube::find_config(flags.kubeconfig));
   asio::io_context io(1);
   kube::Client client(io, std::move(config));
+  Presence presence(client, flags.node_name);
 
   gateway::ProxyOptions options;
   options.threads = flags.threads;
   WEFT_TRY(options.access_log, open_log(flags.access_log));
   options.handover = flags.handover;
-  options.on_handed_over = [&io] {
-    asio::post(io, [&io] {
+  options.on_handed_over = [&io, &presence] {
+    asio::post(io, [&io, &presence] {
+      presence.hand_over();
       spdlog::info("another process has taken over");
       io.stop();
     });
@@ -102,14 +148,15 @@ Expected<void> run(const Flags& flags) {
   gateway::Follower follower(
       client, {.on_changes =
                    [&](const gateway::PlanChanges& changes) {
-                     if (!changes.snapshot) return;
-                     problems.tell(proxy->apply(std::make_shared<const Snapshot>(plan->snapshot())));
+                     if (changes.snapshot)
+                       problems.tell(proxy->apply(std::make_shared<const Snapshot>(plan->snapshot())));
+                     presence.begin();
                    },
                .on_object = {}});
   plan = &follower.plan();
   follower.start();
   asio::signal_set signals(io, SIGINT, SIGTERM);
-  signals.async_wait([&io](auto, int) { io.stop(); });
+  signals.async_wait([&presence](auto, int) { presence.end(); });
   io.run();
   proxy->drain(std::chrono::seconds(flags.drain_seconds));
   return {};
@@ -122,6 +169,9 @@ void add_gateway_command(CLI::App& app, int& exit_code) {
   CLI::App* gateway = app.add_subcommand("gateway", "Serve Gateways and Ingresses: the proxy of a node");
   gateway->add_option("--kubeconfig", flags->kubeconfig,
                       "default: $KUBECONFIG, else the service account of the pod");
+  gateway->add_option(
+      "--node-name", flags->node_name,
+      "of the Node object: keeps a Lease that says that its proxy serves. Of all proxies or none");
   gateway->add_option("--threads", flags->threads, "that forward; default: one a processor")
       ->check(CLI::Range(1, 256));
   gateway->add_option("--access-log", flags->access_log,
@@ -133,7 +183,9 @@ void add_gateway_command(CLI::App& app, int& exit_code) {
   gateway->add_option("--drain-seconds", flags->drain_seconds, "how long connections may go on at the end")
       ->check(CLI::Range(0, 3600))
       ->capture_default_str();
-  gateway->callback([flags, &exit_code] {
+  add_gateway_routes_command(*gateway, exit_code);
+  gateway->callback([flags, gateway, &exit_code] {
+    if (!gateway->get_subcommands().empty()) return;
     if (auto result = run(*flags); !result) {
       spdlog::error("{}", result.error().message);
       exit_code = 2;

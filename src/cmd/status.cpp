@@ -46,6 +46,8 @@ void print_node(const NodeStatus& node, int width) {
   print_cell(node.name, true, width);
   print_cell(fmt::format("{} {}", node.ready ? "yes," : "NO,", age(node.since)), node.ready, 12);
   print_cell(node.agent.empty() ? "alive" : "NOT WELL", node.agent.empty(), 10);
+  bool serves = !node.proxy || node.proxy->empty();
+  print_cell(!node.proxy ? "-" : serves ? "alive" : "NOT WELL", serves, 10);
   if (node.services) {
     bool same = node.differences.empty();
     auto count = fmt::format("{} of {}", node.services->programmed, node.services->wanted);
@@ -69,8 +71,8 @@ void print_text(const StatusReport& report) {
   auto problems = report.problems();
   int width = 12;
   for (const auto& node : report.nodes) width = std::max(width, static_cast<int>(node.name.size()) + 2);
-  fmt::print("{:<{}}{:<12}{:<10}{:<20}{:<18}{:<12}{}\n", "NODE", width, "READY", "AGENT", "SERVICES",
-             "POLICIES OF", "PODS READY", "BPF MAPS");
+  fmt::print("{:<{}}{:<12}{:<10}{:<10}{:<20}{:<18}{:<12}{}\n", "NODE", width, "READY", "AGENT", "GATEWAY",
+             "SERVICES", "POLICIES OF", "PODS READY", "BPF MAPS");
   for (const auto& node : report.nodes) print_node(node, width);
   const auto& controller = report.controller;
   fmt::print("\n{:<12}", "controller");
@@ -80,6 +82,9 @@ void print_text(const StatusReport& report) {
   bool all = !report.dns.empty() && static_cast<size_t>(answering) == report.dns.size();
   fmt::print("\n{:<12}", "DNS");
   print_cell(fmt::format("{} of {} servers answer", answering, report.dns.size()), all, 0);
+  fmt::print("\n{:<12}", "Gateways");
+  print_cell(fmt::format("{} of {} programmed", report.gateways.programmed, report.gateways.all),
+             report.gateways.problems.empty(), 0);
   fmt::print("\n\n");
   if (problems.empty()) {
     fmt::print("all is well\n");
@@ -112,6 +117,8 @@ json::object to_json(const NodeStatus& node) {
           {"ready", node.ready},
           {"since", node.since},
           {"agent", json::object{{"alive", node.agent.empty()}, {"problem", node.agent}}},
+          {"gateway", node.proxy ? json::value{{"alive", node.proxy->empty()}, {"problem", *node.proxy}}
+                                 : json::value()},
           {"services", std::move(services)},
           {"differences", std::move(differences)},
           {"policy", std::move(policy)},
@@ -131,11 +138,14 @@ void print_json(const StatusReport& report) {
   json::array nodes, dns;
   for (const auto& node : report.nodes) nodes.push_back(to_json(node));
   for (const auto& server : report.dns) dns.push_back(to_json(server));
-  fmt::print("{}\n", json::serialize(json::object{{"well", problems.empty()},
-                                                  {"problems", json::value_from(problems)},
-                                                  {"nodes", std::move(nodes)},
-                                                  {"controller", to_json(report.controller)},
-                                                  {"dns", std::move(dns)}}));
+  fmt::print("{}\n", json::serialize(json::object{
+                         {"well", problems.empty()},
+                         {"problems", json::value_from(problems)},
+                         {"nodes", std::move(nodes)},
+                         {"controller", to_json(report.controller)},
+                         {"dns", std::move(dns)},
+                         {"gateways", json::object{{"total", report.gateways.all},
+                                                   {"programmed", report.gateways.programmed}}}}));
 }
 
 Expected<int> run(const Flags& flags) {
@@ -173,10 +183,11 @@ void add_status_command(CLI::App& app, int& exit_code) {
                    "of another cluster, whose nodes' kernels are not looked at")
       ->excludes(name);
   command
-      ->add_option(
-          "-o", flags->format,
-          "json: {well, problems, nodes: [{name, ready, since, agent, services: {wanted, programmed}, "
-          "differences, policy: {pods, differences}, pods, fullMaps}], controller, dns}")
+      ->add_option("-o", flags->format,
+                   "json: {well, problems, nodes: [{name, ready, since, agent, gateway, services: {wanted, "
+                   "programmed}, "
+                   "differences, policy: {pods, differences}, pods, fullMaps}], controller, dns, gateways: "
+                   "{total, programmed}}")
       ->check(CLI::IsMember({"json"}));
   command->callback([flags, &exit_code] {
     auto result = run(*flags);

@@ -125,6 +125,13 @@ void read_policy(policy::PolicyPlan& plan, const std::vector<kube::Pod>& pods, c
   }
 }
 
+/// `all`: each node has a proxy, whether one has said that it serves or not.
+void read_proxy(const std::map<std::string, std::string>& proxies, bool all, NodeStatus& out) {
+  if (proxies.empty() && !all) return;
+  auto at = proxies.find(out.name);
+  out.proxy = at == proxies.end() ? "it has not said that it serves" : at->second;
+}
+
 awaitable<void> ask_agent(asio::io_context& io, std::optional<IpAddr> address,
                           std::chrono::milliseconds patience, NodeStatus& out) {
   if (!address) {
@@ -227,6 +234,8 @@ std::vector<std::string> StatusReport::problems() const {
   for (const auto& node : nodes) {
     if (!node.ready) out.push_back(fmt::format("{}: not Ready: {}", node.name, node.reason));
     if (!node.agent.empty()) out.push_back(fmt::format("{}: agent: {}", node.name, node.agent));
+    if (node.proxy && !node.proxy->empty())
+      out.push_back(fmt::format("{}: gateway: {}", node.name, *node.proxy));
     if (!node.kernel.empty())
       out.push_back(fmt::format("{}: nothing is programmed: {}", node.name, node.kernel));
     add_differences(node, out);
@@ -240,6 +249,7 @@ std::vector<std::string> StatusReport::problems() const {
   for (const auto& server : dns) {
     if (!server.problem.empty()) out.push_back(fmt::format("DNS: {}: {}", server.name, server.problem));
   }
+  out.insert(out.end(), gateways.problems.begin(), gateways.problems.end());
   return out;
 }
 
@@ -250,6 +260,8 @@ awaitable<Expected<StatusReport>> read_status(kube::Client& client, StatusOption
   fill(plan, objects);
   StatusReport out;
   std::ranges::sort(declared.nodes, {}, [](const auto& node) { return node.metadata.name; });
+  WEFT_CO_TRY(out.gateways, co_await read_gateways(client));
+  WEFT_CO_TRY(auto proxies, co_await read_proxies(client));
   auto servers = dns_servers(declared);
   out.nodes.resize(declared.nodes.size());
   out.dns.resize(servers.size());
@@ -267,6 +279,7 @@ awaitable<Expected<StatusReport>> read_status(kube::Client& client, StatusOption
   for (size_t i = 0; i < declared.nodes.size(); ++i) {
     auto& node = out.nodes[i];
     read_condition(declared.nodes[i], node);
+    read_proxy(proxies, !options.cluster.empty(), node);
     count_pods(objects.pods, node);
     if (options.cluster.empty()) continue;
     WEFT_CO_CHECK(read_kernel(declared, declared.nodes[i], bpf_dir_of(options.cluster, node.name), node));

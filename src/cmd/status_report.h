@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cmd/status_gateway.h"
 #include "datapath/map_fill.h"
 #include "kube/client/client.h"
 #include "service/compare.h"
@@ -30,6 +31,7 @@ struct NodeStatus {
   std::string since;                     ///< RFC 3339; empty: nobody ever said
   std::string reason;                    ///< when it is not ready
   std::string agent;                     ///< "": its /healthz is well; else what is wrong
+  std::optional<std::string> proxy;      ///< as agent, of the gateway's proxy; nothing: no node has one
   std::optional<ServiceCount> services;  ///< nothing: its kernel cannot be seen from here
   std::vector<service::Way> differences;
   std::optional<PolicyStatus> policy;  ///< nothing: its kernel cannot be seen from here
@@ -49,6 +51,7 @@ struct StatusReport {
   std::vector<NodeStatus> nodes;
   PartStatus controller;
   std::vector<PartStatus> dns;
+  GatewayCount gateways;
   /// One line for each thing that is not well.
   std::vector<std::string> problems() const;
 };

@@ -84,7 +84,7 @@ class BindPortTable {
 std::string service_name(const Entrance& entrance);
 /// The fields that have to be as here; all others are none of our business.
 json::object entrance_service(const Entrance& entrance, const BindPorts& ports);
-/// The slices of that Service: nodes that are ready, each for its own pods first.
+/// The slices of that Service: those of the nodes that are ready, each for its own pods first.
 std::vector<json::object> entrance_slices(const Entrance& entrance, const std::string& service_uid,
                                           const BindPorts& ports,
                                           const std::map<std::string, const kube::Node*>& nodes);

@@ -7,6 +7,8 @@
 #include <boost/asio/detached.hpp>
 #include <set>
 
+#include "gateway/presence.h"
+#include "gateway/presence_engine.h"
 #include "kube/client/informer.h"
 #include "kube/client/work_queue.h"
 #include "kube/codec.h"
@@ -32,7 +34,9 @@ struct InfrastructureController::Impl : std::enable_shared_from_this<Impl> {
       : client(c),
         services(c, ours("app.kubernetes.io/managed-by")),
         slices(c, ours("endpointslice.kubernetes.io/managed-by")),
-        nodes(c) {}
+        nodes(c),
+        proxies(c, kPresenceNamespace,
+                {.on_synced = [this] { synced(); }, .on_change = [this] { add_all(); }}) {}
 
   void start();
   void wire();
@@ -54,12 +58,13 @@ struct InfrastructureController::Impl : std::enable_shared_from_this<Impl> {
   kube::Informer<kube::Service> services;
   kube::Informer<kube::EndpointSlice> slices;
   kube::Informer<kube::Node> nodes;
+  PresenceWatch proxies;
   std::map<std::string, Entrance> wanted;                   ///< by "namespace/name" of the Gateway
   std::map<std::string, std::set<std::string>> by_gateway;  ///< keys of Services
   BindPortTable ports;
   std::unique_ptr<kube::WorkQueue> queue;
   Counters counters;
-  int missing = 4;  ///< the three lists, and complete()
+  int missing = 5;  ///< the four lists, and complete()
 };
 
 /// Writes what is not so yet.
@@ -102,7 +107,9 @@ awaitable<Expected<void>> InfrastructureController::Impl::keep_slices(Entrance e
                                                                       std::string service_uid,
                                                                       BindPorts bind_ports) {
   std::map<std::string, const kube::Node*> by_name;
-  for (const auto& [key, node] : nodes.items()) by_name[key] = node.get();
+  for (const auto& [key, node] : nodes.items()) {
+    if (proxies.serves(key)) by_name[key] = node.get();
+  }
   std::set<std::string> kept;
   for (auto& slice : entrance_slices(entrance, service_uid, bind_ports, by_name)) {
     auto key = object_key(entrance.namespace_, slice.at("metadata").at("name").as_string().c_str());
@@ -203,6 +210,7 @@ void InfrastructureController::Impl::start() {
   follow(services);
   follow(slices);
   follow(nodes);
+  proxies.start();
 }
 
 InfrastructureController::InfrastructureController(kube::Client& client)
@@ -220,6 +228,7 @@ void InfrastructureController::unwant(const std::string& gateway) {
 }
 void InfrastructureController::complete() { impl_->synced(); }
 void InfrastructureController::stop() {
+  impl_->proxies.stop();
   if (impl_->queue) impl_->queue->stop();
 }
 bool InfrastructureController::idle() const { return !impl_->queue || impl_->queue->idle(); }

@@ -246,13 +246,13 @@ struct Cluster::Impl {
   }
 
   ProcessSpec gateway_of(const NodeLayout& node) const {
-    return {
-        .name = "gateway-" + node.name,
-        .args = {"--log-level", options.log_level, "gateway", "--kubeconfig", layout.kubeconfig("gateway")},
-        .netns = node.netns,
-        .cgroup = node.cgroup + "/system",
-        .log_file = layout.log_file("gateway-" + node.name),
-        .uid = kGatewayUser};
+    return {.name = "gateway-" + node.name,
+            .args = {"--log-level", options.log_level, "gateway", "--kubeconfig",
+                     layout.kubeconfig("gateway"), "--node-name", node.name},
+            .netns = node.netns,
+            .cgroup = node.cgroup + "/system",
+            .log_file = layout.log_file("gateway-" + node.name),
+            .uid = kGatewayUser};
   }
 
   Expected<void> start_processes() {

@@ -132,7 +132,8 @@ class Http2Session : private Connection::Events, private Deferred, private Timer
   /// What nghttp2 reads the stream's body from.
   nghttp2_data_provider body_of(Http2Stream& stream) const;
   bool welcome(Http2Stream& stream);
-  void flush_later() { loop().defer(*this); }
+  /// Many streams' events of a turn become one write.
+  void flush_later() { loop().defer_last(*this); }
   /// Says GOAWAY and ends the connection without waiting for streams.
   void terminate(uint32_t code);
   void close(Reset why);

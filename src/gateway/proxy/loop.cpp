@@ -75,10 +75,17 @@ void Loop::defer(Deferred& who) {
   deferred_.push_back(&who);
 }
 
+void Loop::defer_last(Deferred& who) {
+  if (who.queued_) return;
+  who.queued_ = true;
+  last_.push_back(&who);
+}
+
 void Loop::forget(Deferred& who) {
   if (!who.queued_) return;
   who.queued_ = false;
   std::ranges::replace(deferred_, &who, nullptr);
+  std::ranges::replace(last_, &who, nullptr);
 }
 
 void Loop::run_deferred() {
@@ -120,6 +127,10 @@ void Loop::turn() {
   timers_.advance(now_);
   if (woken) run_posted();
   run_deferred();
+  while (!last_.empty()) {
+    deferred_.swap(last_);
+    run_deferred();
+  }
   while (!disposed_.empty()) std::exchange(disposed_, {}).clear();
 }
 

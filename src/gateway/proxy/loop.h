@@ -61,6 +61,8 @@ class Loop {
   /// Calls who.on_deferred() in this turn, after what runs now has returned; once, however often it is asked
   /// for.
   void defer(Deferred& who);
+  /// The same when all events of this turn have been looked at: for who gathers what many of them bring.
+  void defer_last(Deferred& who);
   void forget(Deferred& who);
   /// Destroys `object` at the end of the turn, when no event can be on its way to it.
   template <class T>
@@ -88,6 +90,7 @@ class Loop {
   TimerWheel timers_;
   std::unique_ptr<char[]> scratch_;
   std::vector<Deferred*> deferred_;
+  std::vector<Deferred*> last_;
   std::vector<std::unique_ptr<void, void (*)(void*)>> disposed_;
   std::atomic<bool> stopped_ = false;
   std::mutex posted_mutex_;

@@ -110,7 +110,10 @@ Expected<std::shared_ptr<const TlsServer>> TlsServer::create() {
   // Tickets alone: a cache of sessions would be shared, and locked, by all workers.
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context.get(), 1);
-  return std::shared_ptr<const TlsServer>(new TlsServer(std::move(context)));
+  SSL_CTX* served = context.get();
+  std::shared_ptr<const TlsServer> server(new TlsServer(std::move(context)));
+  if (!server->keys_->serve(served)) return fail_openssl("keys of session tickets");
+  return server;
 }
 
 SslPtr TlsServer::session(TlsChooser& chooser) const {
@@ -118,6 +121,7 @@ SslPtr TlsServer::session(TlsChooser& chooser) const {
   if (!ssl) return nullptr;
   SSL_set_accept_state(ssl.get());
   SSL_set_app_data(ssl.get(), &chooser);
+  keys_->serve(ssl.get());
   return ssl;
 }
 

@@ -8,6 +8,7 @@
 
 #include "gateway/config/config.h"
 #include "gateway/proxy/connection.h"
+#include "gateway/proxy/ticket_keys.h"
 #include "gateway/proxy/tls_context.h"
 
 /// TLS with clients: which listener and certificate a connection gets, by the server name that the client
@@ -54,6 +55,7 @@ class TlsServer {
 
  private:
   explicit TlsServer(OpensslPtr<SSL_CTX> context) : context_(std::move(context)) {}
+  std::unique_ptr<TicketKeys> keys_ = std::make_unique<TicketKeys>();
   OpensslPtr<SSL_CTX> context_;
 };
 

@@ -13,6 +13,7 @@ struct Rule {
   /// "pods/status" for a subresource; "*", "*/status": of every kind of the group.
   std::string_view group, resource;
   bool read = false, write = false;
+  std::string_view prefix = {};  ///< of the names of objects that it is about; "": all
 };
 
 constexpr auto kRules = std::to_array<Rule>({
@@ -57,6 +58,7 @@ constexpr auto kRules = std::to_array<Rule>({
     {kGatewayGroup, "", "configmaps", true, false},
     {kGatewayGroup, "", "namespaces", true, false},
     {kGatewayGroup, "discovery.k8s.io", "endpointslices", true, false},
+    {kGatewayGroup, "coordination.k8s.io", "leases", false, true, "weft-gateway-"},
 });
 
 bool is_read(std::string_view verb) { return verb == "get" || verb == "list" || verb == "watch"; }
@@ -67,7 +69,8 @@ bool is_about(const Rule& rule, const Access& access) {
   auto slash = rule.resource.find('/');
   auto kind = rule.resource.substr(0, slash);
   auto subresource = slash == std::string_view::npos ? std::string_view() : rule.resource.substr(slash + 1);
-  return (kind == "*" || kind == access.resource) && subresource == access.subresource;
+  return (kind == "*" || kind == access.resource) && subresource == access.subresource &&
+         access.name.starts_with(rule.prefix);
 }
 
 }  // namespace

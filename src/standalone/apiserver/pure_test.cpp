@@ -68,6 +68,9 @@ TEST(Authorizer, EveryProcessHasOnlyItsOwn) {
   EXPECT_FALSE(
       may({kGatewayGroup}, {"update", "gateway.networking.k8s.io", "httproutes", "status", "a", "b"}));
   EXPECT_FALSE(may({kGatewayGroup}, {"create", "", "secrets", "", "a", ""}));
+  EXPECT_TRUE(may({kGatewayGroup}, {"patch", "coordination.k8s.io", "leases", "", "a", "weft-gateway-b"}));
+  EXPECT_FALSE(may({kGatewayGroup}, {"patch", "coordination.k8s.io", "leases", "", "a", "weft-controller"}));
+  EXPECT_FALSE(may({kGatewayGroup}, {"create", "coordination.k8s.io", "leases", "", "a", ""}));
   EXPECT_FALSE(may({}, {"get", "", "pods", "", "", ""}));
 }
 

@@ -50,6 +50,15 @@ check "HTTP/2 over TLS" expect '^2$' curl -sS --max-time 5 -o /dev/null -w '%{ht
 check "a server name of nobody is refused" refused 'SSL|TLS|handshake|alert' get https://www.other.example/ -k
 check "a pod reaches it too" expect '200' kubectl exec client -- curl -sS --max-time 5 -o /dev/null -w '%{http_code}' -H 'Host: www.shop.example' "http://$ip4/"
 
+routes() { "$weft" gateway routes --name "$cluster" "$@"; }
+check "the table in force" expect 'default/edge +80 HTTP +http +www.shop.example +prefix /green +default/green:8000 \(1 endpoint\) +HTTPRoute default/shop rule 0' routes
+check "which rule takes a request" expect 'YES: www.shop.example \(HTTPRoute default/shop rule 0, prefix /green\)' routes http://www.shop.example/green/a
+check "as JSON" expect '"taken":\{.*"answer":"redirect 301"' routes www.shop.example/old -o json
+# none_takes ARGS…: exit code 1.
+none_takes() { routes "$@"; [ $? = 1 ]; }
+check "that none does" none_takes http://other.example/
+check "a Gateway that is not there" refused 'no Gateway default/none' routes --gateway default/none
+
 in_ip=
 has_address() { in_ip=$(kubectl get ingress old-shop -o jsonpath='{.status.loadBalancer.ingress[0].ip}'); [ -n "$in_ip" ]; }
 check "the Ingress has an address" eventually 15 has_address
@@ -93,6 +102,18 @@ kubectl scale deployment blue --replicas 1 >/dev/null
 only_one() { [ "$(kubectl get pod -l app=blue -o name | wc -l)" = 1 ]; }
 check "the backend is scaled up and down" eventually 30 only_one
 check "no request has failed" end_load
+
+# A proxy that is stopped, not ended, is not started again: its node leaves the endpoints until it goes on.
+endpoints_are() { [ "$(kubectl get endpointslice edge-weft-v4-0 -o jsonpath='{.endpoints[*].nodeName}')" = "$1" ]; }
+signal_proxy() { kill "-$1" "$(cat "/run/weft/$cluster/pids/gateway-node-1")"; }
+check "both nodes' proxies are endpoints" eventually 10 endpoints_are "node-1 node-2"
+check "the status knows them" expect '^Gateways +1 of 1 programmed' "$weft" status --name "$cluster"
+check "a proxy hangs" signal_proxy STOP
+check "its node is no endpoint any more" eventually 20 endpoints_are "node-2"
+check "the status says which" refused 'node-1: gateway: it has not renewed the Lease' "$weft" status --name "$cluster"
+check "what comes to the address is answered" eventually 5 expect '^200' get $shop/
+check "it goes on" signal_proxy CONT
+check "and its node is one again" eventually 10 endpoints_are "node-1 node-2"
 
 restarted() {
   local pid

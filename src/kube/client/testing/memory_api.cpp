@@ -185,8 +185,13 @@ awaitable<void> MemoryApi::write(Exchange& x, const std::string& path) {
   const bool status_only = path.ends_with("/status");
   const auto object_path = status_only ? path.substr(0, path.size() - 7) : path;
   auto found = objects_.find(object_path);
-  if (found == objects_.end()) co_return (void) co_await refuse(404, "NotFound");
   const auto collection = object_path.substr(0, object_path.rfind('/'));
+  if (found == objects_.end()) {
+    if (x.headers["content-type"] != "application/apply-patch+yaml")
+      co_return (void) co_await refuse(404, "NotFound");
+    put(collection, std::move(body));
+    co_return (void) co_await x.answer(201, json::serialize(objects_[object_path]));
+  }
   const auto name = object_path.substr(object_path.rfind('/') + 1);
   json::value now(found->second), wanted(body);
   if (x.method == "DELETE") {

@@ -12,9 +12,9 @@
 namespace weft::kube::test {
 
 /// For tests: a small API server in memory, for controllers. It keeps objects by path and knows get, list,
-/// create (generateName), update (also of the status alone) with optimistic locking, merge patch, delete with
-/// a uid precondition and watch with a resourceVersion and a label selector "k=v"; and it can be made to
-/// misbehave as servers do.
+/// create (generateName), update (also of the status alone) with optimistic locking, merge patch, apply
+/// (which creates, and else merges), delete with a uid precondition and watch with a resourceVersion and a
+/// label selector "k=v"; and it can be made to misbehave as servers do.
 class MemoryApi {
  public:
   explicit MemoryApi(Fixture& fixture);
