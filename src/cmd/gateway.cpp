@@ -8,12 +8,14 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
+#include <set>
 #include <thread>
 
 #include "base/http/server.h"
 #include "base/log.h"
 #include "base/seccomp.h"
 #include "cmd/commands.h"
+#include "gateway/clients.h"
 #include "gateway/follower.h"
 #include "gateway/proxy/metrics.h"
 #include "gateway/proxy/proxy.h"
@@ -59,6 +61,15 @@ class Problems {
   std::vector<std::string> told_;
 };
 
+/// The namespaces whose clients some port tells apart.
+std::set<std::string> consumers_in(const Snapshot& snapshot) {
+  std::set<std::string> out;
+  for (const auto& port : snapshot.ports) {
+    for (const auto& [name, listener] : port->consumers) out.insert(name);
+  }
+  return out;
+}
+
 http::Handler metrics_of(const Proxy& proxy) {
   return http::answer_with([&proxy](const http::Request& request) -> http::Answer {
     if (request.path != "/metrics")
@@ -99,13 +110,21 @@ Expected<void> run(const Flags& flags) {
 
   Problems problems;
   const gateway::GatewayPlan* plan = nullptr;
-  gateway::Follower follower(
-      client, {.on_changes =
-                   [&](const gateway::PlanChanges& changes) {
-                     if (!changes.snapshot) return;
-                     problems.tell(proxy->apply(std::make_shared<const Snapshot>(plan->snapshot())));
-                   },
-               .on_object = {}});
+  const gateway::ClientFollower* known = nullptr;
+  auto apply = [&] {
+    auto snapshot = std::make_shared<Snapshot>(plan->snapshot());
+    snapshot->clients = known->clients();
+    problems.tell(proxy->apply(std::move(snapshot)));
+  };
+  gateway::ClientFollower clients(client, apply);
+  known = &clients;
+  gateway::Follower follower(client, {.on_changes =
+                                          [&](const gateway::PlanChanges& changes) {
+                                            if (!changes.snapshot) return;
+                                            clients.follow(consumers_in(plan->snapshot()));
+                                            apply();
+                                          },
+                                      .on_object = {}});
   plan = &follower.plan();
   follower.start();
   asio::signal_set signals(io, SIGINT, SIGTERM);
