@@ -23,8 +23,10 @@ using kube::object_key;
 namespace {
 
 using Clock = std::chrono::steady_clock;
-/// How long proxies and agents have to hear of a slice before it may take its next step.
-constexpr std::chrono::milliseconds kMeshStep{250};
+/// How long proxies and agents have to hear of a new slice of the mesh before connections follow it.
+constexpr std::chrono::milliseconds kMeshBegins{250};
+/// How long one that nobody follows any more stays: until proxies have ended the connections that are idle.
+constexpr std::chrono::milliseconds kMeshEnds{3000};
 
 /// What has our name at this label.
 kube::Reflector::Options ours(const char* label) {
@@ -57,7 +59,7 @@ struct InfrastructureController::Impl : std::enable_shared_from_this<Impl> {
   awaitable<Expected<void>> step_mesh(std::string key, std::vector<json::object> wanted_slices);
   awaitable<Expected<bool>> step_to(std::string key, json::object wanted_slice);
   awaitable<Expected<bool>> withdraw(std::shared_ptr<const kube::EndpointSlice> slice);
-  bool rests(const std::string& slice) const;
+  bool rests(const std::string& slice, std::chrono::milliseconds time) const;
   void take_mesh_ports();
   template <class T>
   awaitable<Expected<void>> apply(const std::shared_ptr<const T>& actual, json::object wanted);
@@ -140,9 +142,9 @@ awaitable<Expected<void>> InfrastructureController::Impl::keep_mesh(Entrance ent
 }
 
 /// Whether the slice was made empty so lately that not everybody may have heard of it.
-bool InfrastructureController::Impl::rests(const std::string& slice) const {
+bool InfrastructureController::Impl::rests(const std::string& slice, std::chrono::milliseconds time) const {
   auto at = emptied_at.find(slice);
-  return at != emptied_at.end() && Clock::now() < at->second + kMeshStep;
+  return at != emptied_at.end() && Clock::now() < at->second + time;
 }
 
 /// True: there is another step to take.
@@ -155,7 +157,7 @@ awaitable<Expected<bool>> InfrastructureController::Impl::step_to(std::string ke
     emptied_at[key] = Clock::now();
     co_return true;
   }
-  if (rests(key)) co_return true;
+  if (rests(key, kMeshBegins)) co_return true;
   WEFT_CO_CHECK(co_await apply(actual, std::move(wanted_slice)));
   emptied_at.erase(key);
   co_return false;
@@ -170,7 +172,7 @@ awaitable<Expected<bool>> InfrastructureController::Impl::withdraw(
     emptied_at[key] = Clock::now();
     co_return true;
   }
-  if (rests(key)) co_return true;
+  if (rests(key, kMeshEnds)) co_return true;
   WEFT_CO_CHECK(co_await erase(slice));
   emptied_at.erase(key);
   co_return false;
@@ -192,7 +194,7 @@ awaitable<Expected<void>> InfrastructureController::Impl::step_mesh(std::string 
     WEFT_CO_TRY(bool more, co_await withdraw(slice));
     goes_on = goes_on || more;
   }
-  if (goes_on) queue->add_after(mesh, kMeshStep);
+  if (goes_on) queue->add_after(mesh, kMeshBegins);
   co_return Expected<void>{};
 }
 
