@@ -30,7 +30,7 @@ std::vector<json::object> mesh_slices(const Entrance& entrance, const BindPorts&
         out.push_back({{"apiVersion", "discovery.k8s.io/v1"},
                        {"kind", "EndpointSlice"},
                        {"metadata",
-                        {{"name", std::move(slice)},
+                        {{"name", slice},
                          {"namespace", entrance.namespace_},
                          {"labels",
                           {{kMeshOf, entrance.gateway},
