@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "base/http/server.h"
@@ -18,6 +19,7 @@
 #include "base/seccomp.h"
 #include "cmd/commands.h"
 #include "cmd/gateway_commands.h"
+#include "gateway/clients.h"
 #include "gateway/follower.h"
 #include "gateway/presence.h"
 #include "gateway/presence_engine.h"
@@ -64,6 +66,15 @@ class Problems {
  private:
   std::vector<std::string> told_;
 };
+
+/// The namespaces whose clients some port tells apart.
+std::set<std::string> consumers_in(const Snapshot& snapshot) {
+  std::set<std::string> out;
+  for (const auto& port : snapshot.ports) {
+    for (const auto& [name, listener] : port->consumers) out.insert(name);
+  }
+  return out;
+}
 
 http::Handler metrics_of(const Proxy& proxy) {
   return http::answer_with([&proxy](const http::Request& request) -> http::Answer {
@@ -145,14 +156,23 @@ Expected<void> run(const Flags& flags) {
 
   Problems problems;
   const gateway::GatewayPlan* plan = nullptr;
-  gateway::Follower follower(
-      client, {.on_changes =
-                   [&](const gateway::PlanChanges& changes) {
-                     if (changes.snapshot)
-                       problems.tell(proxy->apply(std::make_shared<const Snapshot>(plan->snapshot())));
-                     presence.begin();
-                   },
-               .on_object = {}});
+  const gateway::ClientFollower* known = nullptr;
+  auto apply = [&] {
+    auto snapshot = std::make_shared<Snapshot>(plan->snapshot());
+    snapshot->clients = known->clients();
+    problems.tell(proxy->apply(std::move(snapshot)));
+  };
+  gateway::ClientFollower clients(client, apply);
+  known = &clients;
+  gateway::Follower follower(client, {.on_changes =
+                                          [&](const gateway::PlanChanges& changes) {
+                                            if (changes.snapshot) {
+                                              clients.follow(consumers_in(plan->snapshot()));
+                                              apply();
+                                            }
+                                            presence.begin();
+                                          },
+                                      .on_object = {}});
   plan = &follower.plan();
   follower.start();
   asio::signal_set signals(io, SIGINT, SIGTERM);

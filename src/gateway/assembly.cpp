@@ -11,6 +11,12 @@ bool same(const Listener& a, const Listener& b) {
          a.why == b.why;
 }
 
+/// Nothing but what holds without routes.
+bool is_unrouted(const std::map<RouteOrder, Piece>& pieces) {
+  return !pieces.empty() &&
+         std::ranges::all_of(pieces, [](const auto& entry) { return entry.second.fallback; });
+}
+
 }  // namespace
 
 void GatewayAssembly::attach(const RouteBuild& route, const Attachment& attachment) {
@@ -63,7 +69,9 @@ void GatewayAssembly::build_hosts(State& state) {
     }
     auto host = std::make_shared<VirtualHost>();
     host->hostname = hostname;
+    const bool unrouted = is_unrouted(at->second);
     for (const auto& [order, piece] : at->second) {
+      if (piece.fallback != unrouted) continue;
       host->rules.insert(host->rules.end(), piece.rules.begin(), piece.rules.end());
       host->one_label = host->one_label || piece.one_label;
     }
@@ -87,6 +95,10 @@ void GatewayAssembly::build_listener(State& state, const BoundListener& bound) {
     build_hosts(state);
     made->hosts.reserve(state.built.size());
     for (const auto& [hostname, host] : state.built) made->hosts.push_back(host);
+    if (auto any = state.hosts.find(""); any != state.hosts.end() && is_unrouted(any->second)) {
+      made->protocol = Protocol::tcp;
+      made->streams.push_back(any->second.begin()->second.stream);
+    }
   } else {
     // A route is one stream, with all its hostnames.
     std::map<RouteOrder, Ptr<StreamRoute>> streams;
@@ -110,11 +122,19 @@ bool GatewayAssembly::build_port(const PortKey& key, uint16_t bind_port) {
   made->udp = key.udp;
   for (const auto& bound : view_->listeners) {
     bool here = bound.usable && bound.port == key.port && (bound.protocol == Protocol::udp) == key.udp;
-    if (here) made->listeners.push_back(states_[bound.id()].listener);
+    if (!here) continue;
+    const auto& listener = states_[bound.id()].listener;
+    if (bound.consumers.empty()) {
+      made->listeners.push_back(listener);
+    } else {
+      made->consumers[bound.consumers] = listener;
+    }
   }
   if (made->listeners.empty()) return ports_.erase(key) > 0;
   auto& held = ports_[key];
-  if (held && held->bind_port == bind_port && held->listeners == made->listeners) return false;
+  if (held && held->bind_port == bind_port && held->listeners == made->listeners &&
+      held->consumers == made->consumers)
+    return false;
   held = std::move(made);
   return true;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "gateway/hostname.h"
+#include "gateway/mesh.h"
 #include "gateway/names.h"
 
 namespace weft::gateway {
@@ -77,6 +78,7 @@ Problem narrow_all(Lookup& look, const RouteFacts& route, const kube::RouteParen
 
 ParentResult resolve_parent(Lookup& look, const Views& views, const RouteFacts& route,
                             const kube::RouteParentReference& ref) {
+  if (is_service(ref)) return resolve_service(look, route, ref);
   ParentResult out;
   auto parent = find_parent(look, views, route, ref);
   if (!parent.view) return out;

@@ -23,7 +23,7 @@ TEST(Attachment, ParentRefsAndListeners) {
            {kOne, "parentRefs: [{name: edge}]", "True/Accepted", 1},
            {kOne, "parentRefs: [{name: edge, namespace: infra}]", "True/Accepted", 1},
            {kOne, "parentRefs: [{name: nobody}]", "no parent", 0},
-           {kOne, "parentRefs: [{name: edge, kind: Service, group: ''}]", "no parent", 0},
+           {kOne, "parentRefs: [{name: edge, kind: Secret, group: ''}]", "no parent", 0},
            {kTwo, "parentRefs: [{name: edge, sectionName: a}]", "True/Accepted", 1},
            {kTwo, "parentRefs: [{name: edge, sectionName: b}]", "True/Accepted", 0},
            {kTwo, "parentRefs: [{name: edge, sectionName: c}]", "False/NoMatchingParent", 0},

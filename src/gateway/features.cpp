@@ -56,4 +56,20 @@ const std::vector<std::string>& supported_features() {
   return all;
 }
 
+const std::vector<std::string>& supported_mesh_features() {
+  static const std::vector<std::string> all = {
+      "Mesh",
+      "MeshClusterIPMatching",
+      "MeshConsumerRoute",
+      "MeshHTTPRouteBackendRequestHeaderModification",
+      "MeshHTTPRouteNamedRouteRule",
+      "MeshHTTPRouteQueryParamMatching",
+      "MeshHTTPRouteRedirectPath",
+      "MeshHTTPRouteRedirectPort",
+      "MeshHTTPRouteRewritePath",
+      "MeshHTTPRouteSchemeRedirect",
+  };
+  return all;
+}
+
 }  // namespace weft::gateway

@@ -42,7 +42,7 @@ struct Follower::Impl : std::enable_shared_from_this<Impl> {
   using All = Informers<kube::GatewayClass, kube::Gateway, kube::ListenerSet, kube::HTTPRoute,
                         kube::GRPCRoute, kube::TLSRoute, kube::TCPRoute, kube::UDPRoute, kube::ReferenceGrant,
                         kube::BackendTLSPolicy, kube::Service, kube::EndpointSlice, kube::Secret,
-                        kube::ConfigMap, kube::Namespace, kube::Ingress, kube::IngressClass>;
+                        kube::ConfigMap, kube::Namespace, kube::Ingress, kube::IngressClass, kube::XMesh>;
 
   template <size_t... I>
   Impl(kube::Client& c, Options o, std::index_sequence<I...>)
@@ -147,5 +147,6 @@ template Ptr<kube::TCPRoute> Follower::get(const std::string&) const;
 template Ptr<kube::UDPRoute> Follower::get(const std::string&) const;
 template Ptr<kube::BackendTLSPolicy> Follower::get(const std::string&) const;
 template Ptr<kube::Ingress> Follower::get(const std::string&) const;
+template Ptr<kube::XMesh> Follower::get(const std::string&) const;
 
 }  // namespace weft::gateway

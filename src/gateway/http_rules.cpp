@@ -131,10 +131,10 @@ std::string compile_rest(const kube::GRPCRouteRule&, Rule& out) {
 
 template <class Route>
 RouteRules compile_rules(Lookup& look, const Route& route, std::string_view kind, Use use,
-                         const std::string& gateway) {
+                         const std::string& gateway, const std::string& parent_service) {
   RouteRules out;
   const auto& meta = route.metadata;
-  Compiling at{look, {kGroup, kind, meta.namespace_}, use, gateway, out};
+  Compiling at{look, {kGroup, kind, meta.namespace_, parent_service}, use, gateway, out};
   int index = 0;
   for (const auto& spec : route.spec.rules) {
     auto rule = std::make_shared<Rule>();
@@ -182,12 +182,14 @@ RouteRules compile_stream(Lookup& look, const Route& route, std::string_view kin
 
 }  // namespace
 
-RouteRules compile(Lookup& look, const kube::HTTPRoute& route, const std::string& gateway) {
-  return compile_rules(look, route, "HTTPRoute", Use::http, gateway);
+RouteRules compile(Lookup& look, const kube::HTTPRoute& route, const std::string& gateway,
+                   const std::string& parent_service) {
+  return compile_rules(look, route, "HTTPRoute", Use::http, gateway, parent_service);
 }
 
-RouteRules compile(Lookup& look, const kube::GRPCRoute& route, const std::string& gateway) {
-  return compile_rules(look, route, "GRPCRoute", Use::grpc, gateway);
+RouteRules compile(Lookup& look, const kube::GRPCRoute& route, const std::string& gateway,
+                   const std::string& parent_service) {
+  return compile_rules(look, route, "GRPCRoute", Use::grpc, gateway, parent_service);
 }
 
 RouteRules compile(Lookup& look, const kube::TLSRoute& route, const std::string& gateway, bool terminate) {

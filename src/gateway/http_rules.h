@@ -20,9 +20,12 @@ struct RouteRules {
   size_t unsupported_rules = 0;
 };
 
-/// `gateway`: as in BackendId. What a rule asks for and cannot be done makes it answer with 500.
-RouteRules compile(Lookup& look, const kube::HTTPRoute& route, const std::string& gateway);
-RouteRules compile(Lookup& look, const kube::GRPCRoute& route, const std::string& gateway);
+/// `gateway`: as in BackendId; `parent_service`: as in Referrer. What a rule asks for and cannot be done
+/// makes it answer with 500.
+RouteRules compile(Lookup& look, const kube::HTTPRoute& route, const std::string& gateway,
+                   const std::string& parent_service);
+RouteRules compile(Lookup& look, const kube::GRPCRoute& route, const std::string& gateway,
+                   const std::string& parent_service);
 /// `terminate`: TLS ends here.
 RouteRules compile(Lookup& look, const kube::TLSRoute& route, const std::string& gateway, bool terminate);
 RouteRules compile(Lookup& look, const kube::TCPRoute& route);

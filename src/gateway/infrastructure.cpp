@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/fnv.h"
+#include "gateway/mesh.h"
 #include "kube/node_addresses.h"
 
 namespace weft::gateway {
@@ -15,8 +16,7 @@ constexpr std::string_view kGatewayLabel = "gateway.networking.k8s.io/gateway-na
 constexpr std::string_view kClassLabel = "gateway.networking.k8s.io/gateway-class-name";
 constexpr std::string_view kManagedByLabel = "app.kubernetes.io/managed-by";
 constexpr std::string_view kAddresses = "weft.dev/addresses";
-constexpr size_t kLongestName = 63;          ///< of a Service (RFC 1035)
-constexpr size_t kEndpointsInASlice = 1000;  ///< that an API server takes
+constexpr size_t kLongestName = 63;  ///< of a Service (RFC 1035)
 
 json::array owned_by(const char* api_version, const char* kind, const std::string& name,
                      const std::string& uid) {
@@ -43,6 +43,8 @@ std::string zone_of(const kube::Node& node) {
   return zone == node.metadata.labels.end() ? std::string() : zone->second;
 }
 
+}  // namespace
+
 json::array endpoints_of(const std::map<std::string, const kube::Node*>& nodes, bool v6) {
   json::array out;
   for (const auto& [name, node] : nodes) {
@@ -59,7 +61,10 @@ json::array endpoints_of(const std::map<std::string, const kube::Node*>& nodes, 
   return out;
 }
 
-}  // namespace
+std::string Entrance::key() const {
+  auto own = namespace_ + "/" + gateway;
+  return service_ports.empty() ? own : mesh_key(own);
+}
 
 std::optional<std::string> gateway_of(const kube::Service& service) {
   const auto& labels = service.metadata.labels;

@@ -46,7 +46,11 @@ struct Entrance {
   std::vector<IpAddr> addresses;  ///< that it wants, at most one a family
   kube::StringMap labels;         ///< spec.infrastructure
   kube::StringMap annotations;    ///< spec.infrastructure
-  std::string key() const { return namespace_ + "/" + gateway; }
+  /// Of a Service that routes have as their parent (then `gateway` and `uid` are the Service's): the names of
+  /// its ports. It has its way in already, and slices that lead it to the proxies (mesh_slices.h).
+  std::map<PortKey, std::string> service_ports;
+  /// "namespace/name"; of a Service mesh_key().
+  std::string key() const;
   bool operator==(const Entrance&) const = default;
 };
 
@@ -88,6 +92,10 @@ json::object entrance_service(const Entrance& entrance, const BindPorts& ports);
 std::vector<json::object> entrance_slices(const Entrance& entrance, const std::string& service_uid,
                                           const BindPorts& ports,
                                           const std::map<std::string, const kube::Node*>& nodes);
+
+/// Those nodes that have an address of the family and are ready, as endpoints.
+json::array endpoints_of(const std::map<std::string, const kube::Node*>& nodes, bool v6);
+inline constexpr size_t kEndpointsInASlice = 1000;  ///< that an API server takes
 
 /// Whether the slices say the same of both.
 bool serves_alike(const kube::Node& a, const kube::Node& b);

@@ -5,8 +5,12 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <chrono>
 #include <set>
 
+#include "gateway/mesh.h"
+#include "gateway/mesh_slices.h"
+#include "gateway/names.h"
 #include "gateway/presence.h"
 #include "gateway/presence_engine.h"
 #include "kube/client/informer.h"
@@ -19,6 +23,12 @@ using asio::awaitable;
 using kube::object_key;
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
+/// How long proxies and agents have to hear of a new slice of the mesh before connections follow it.
+constexpr std::chrono::milliseconds kMeshBegins{250};
+/// How long one that nobody follows any more stays: until proxies have ended the connections that are idle.
+constexpr std::chrono::milliseconds kMeshEnds{3000};
 
 /// What has our name at this label.
 kube::Reflector::Options ours(const char* label) {
@@ -49,6 +59,13 @@ struct InfrastructureController::Impl : std::enable_shared_from_this<Impl> {
   awaitable<Expected<void>> keep(Entrance entrance);
   awaitable<Expected<void>> keep_slices(Entrance entrance, std::string service_uid, BindPorts ports);
   awaitable<Expected<void>> remove(std::string gateway);
+  awaitable<Expected<void>> keep_mesh(Entrance entrance);
+  std::map<std::string, const kube::Node*> serving_nodes() const;
+  awaitable<Expected<void>> step_mesh(std::string key, std::vector<json::object> wanted_slices);
+  awaitable<Expected<bool>> step_to(std::string key, json::object wanted_slice);
+  awaitable<Expected<bool>> withdraw(std::shared_ptr<const kube::EndpointSlice> slice);
+  bool rests(const std::string& slice, std::chrono::milliseconds time) const;
+  void take_mesh_ports();
   template <class T>
   awaitable<Expected<void>> apply(const std::shared_ptr<const T>& actual, json::object wanted);
   template <class T>
@@ -62,6 +79,7 @@ struct InfrastructureController::Impl : std::enable_shared_from_this<Impl> {
   std::map<std::string, Entrance> wanted;                   ///< by "namespace/name" of the Gateway
   std::map<std::string, std::set<std::string>> by_gateway;  ///< keys of Services
   BindPortTable ports;
+  std::map<std::string, Clock::time_point> emptied_at;  ///< slices of the mesh that we made empty
   std::unique_ptr<kube::WorkQueue> queue;
   Counters counters;
   int missing = 5;  ///< the four lists, and complete()
@@ -93,6 +111,7 @@ awaitable<Expected<void>> InfrastructureController::Impl::erase(std::shared_ptr<
 }
 
 awaitable<Expected<void>> InfrastructureController::Impl::keep(Entrance entrance) {
+  if (!entrance.service_ports.empty()) co_return co_await keep_mesh(std::move(entrance));
   if (entrance.ports.empty()) co_return co_await remove(entrance.key());
   WEFT_CO_TRY(auto bind_ports, ports.assign(entrance.key(), entrance.ports));
   auto name = object_key(entrance.namespace_, service_name(entrance));
@@ -103,15 +122,20 @@ awaitable<Expected<void>> InfrastructureController::Impl::keep(Entrance entrance
   co_return Expected<void>{};
 }
 
+/// Those whose proxies serve.
+std::map<std::string, const kube::Node*> InfrastructureController::Impl::serving_nodes() const {
+  std::map<std::string, const kube::Node*> out;
+  for (const auto& [key, node] : nodes.items()) {
+    if (proxies.serves(key)) out[key] = node.get();
+  }
+  return out;
+}
+
 awaitable<Expected<void>> InfrastructureController::Impl::keep_slices(Entrance entrance,
                                                                       std::string service_uid,
                                                                       BindPorts bind_ports) {
-  std::map<std::string, const kube::Node*> by_name;
-  for (const auto& [key, node] : nodes.items()) {
-    if (proxies.serves(key)) by_name[key] = node.get();
-  }
   std::set<std::string> kept;
-  for (auto& slice : entrance_slices(entrance, service_uid, bind_ports, by_name)) {
+  for (auto& slice : entrance_slices(entrance, service_uid, bind_ports, serving_nodes())) {
     auto key = object_key(entrance.namespace_, slice.at("metadata").at("name").as_string().c_str());
     kept.insert(key);
     WEFT_CO_CHECK(co_await apply(slices.get(key), std::move(slice)));
@@ -123,8 +147,75 @@ awaitable<Expected<void>> InfrastructureController::Impl::keep_slices(Entrance e
   co_return Expected<void>{};
 }
 
+awaitable<Expected<void>> InfrastructureController::Impl::keep_mesh(Entrance entrance) {
+  WEFT_CO_TRY(auto bind_ports, ports.assign(entrance.key(), entrance.ports));
+  co_return co_await step_mesh(entrance.key(), mesh_slices(entrance, bind_ports, serving_nodes()));
+}
+
+/// Whether the slice was made empty so lately that not everybody may have heard of it.
+bool InfrastructureController::Impl::rests(const std::string& slice, std::chrono::milliseconds time) const {
+  auto at = emptied_at.find(slice);
+  return at != emptied_at.end() && Clock::now() < at->second + time;
+}
+
+/// True: there is another step to take.
+awaitable<Expected<bool>> InfrastructureController::Impl::step_to(std::string key,
+                                                                  json::object wanted_slice) {
+  auto actual = slices.get(key);
+  if (!actual) {
+    wanted_slice["endpoints"] = json::array();
+    WEFT_CO_CHECK(co_await apply(actual, std::move(wanted_slice)));
+    emptied_at[key] = Clock::now();
+    co_return true;
+  }
+  if (rests(key, kMeshBegins)) co_return true;
+  WEFT_CO_CHECK(co_await apply(actual, std::move(wanted_slice)));
+  emptied_at.erase(key);
+  co_return false;
+}
+
+/// True: there is another step to take.
+awaitable<Expected<bool>> InfrastructureController::Impl::withdraw(
+    std::shared_ptr<const kube::EndpointSlice> slice) {
+  auto key = object_key(slice->metadata);
+  if (!slice->endpoints.empty()) {
+    WEFT_CO_CHECK(co_await apply(slice, emptied(*slice)));
+    emptied_at[key] = Clock::now();
+    co_return true;
+  }
+  if (rests(key, kMeshEnds)) co_return true;
+  WEFT_CO_CHECK(co_await erase(slice));
+  emptied_at.erase(key);
+  co_return false;
+}
+
+awaitable<Expected<void>> InfrastructureController::Impl::step_mesh(std::string mesh,
+                                                                    std::vector<json::object> wanted_slices) {
+  std::set<std::string> kept;
+  bool goes_on = false;
+  for (auto& slice : wanted_slices) {
+    const auto& meta = slice.at("metadata").as_object();
+    auto key = object_key(meta.at("namespace").as_string().c_str(), meta.at("name").as_string().c_str());
+    kept.insert(key);
+    WEFT_CO_TRY(bool more, co_await step_to(key, std::move(slice)));
+    goes_on = goes_on || more;
+  }
+  for (const auto& slice : slices.by_index("mesh", mesh)) {
+    if (kept.contains(object_key(slice->metadata))) continue;
+    WEFT_CO_TRY(bool more, co_await withdraw(slice));
+    goes_on = goes_on || more;
+  }
+  if (goes_on) queue->add_after(mesh, kMeshBegins);
+  co_return Expected<void>{};
+}
+
 /// The slices go with their Service.
 awaitable<Expected<void>> InfrastructureController::Impl::remove(std::string gateway) {
+  if (meshed_service(gateway)) {
+    WEFT_CO_CHECK(co_await step_mesh(gateway, {}));
+    if (slices.count_by_index("mesh", gateway) == 0 && !wanted.contains(gateway)) ports.erase(gateway);
+    co_return Expected<void>{};
+  }
   auto at = by_gateway.find(gateway);
   if (at == by_gateway.end()) co_return Expected<void>{};
   for (const auto& key : std::set<std::string>(at->second)) {
@@ -141,7 +232,7 @@ awaitable<bool> InfrastructureController::Impl::work(std::string gateway) {
   // A namespace that is going takes the Gateway with it.
   if (done.error().code == ErrorCode::forbidden) co_return true;
   if (done.error().code != ErrorCode::conflict && done.error().code != ErrorCode::not_found)
-    spdlog::warn("Gateway {}: {}", gateway, done.error().message);
+    spdlog::warn("{}{}: {}", meshed_service(gateway) ? "" : "Gateway ", gateway, done.error().message);
   co_return false;
 }
 
@@ -169,8 +260,13 @@ void InfrastructureController::Impl::wire() {
     if (name == slice.metadata.labels.end()) return {};
     return {object_key(slice.metadata.namespace_, name->second)};
   });
+  slices.add_index("mesh", [](const kube::EndpointSlice& slice) -> std::vector<std::string> {
+    auto mesh = mesh_of(slice);
+    return mesh.empty() ? std::vector<std::string>() : std::vector{std::move(mesh)};
+  });
   slices.on_change([this](const auto& before, const auto& after) {
     const auto& meta = (after ? after : before)->metadata;
+    if (auto mesh = mesh_of(after ? *after : *before); !mesh.empty()) return queue->add(mesh);
     auto name = meta.labels.find("kubernetes.io/service-name");
     if (name == meta.labels.end()) return;
     auto service = services.get(object_key(meta.namespace_, name->second));
@@ -182,8 +278,22 @@ void InfrastructureController::Impl::wire() {
   });
 }
 
+/// Notes the ports that Services have already, of this process's predecessor.
+void InfrastructureController::Impl::take_mesh_ports() {
+  std::map<std::string, BindPorts> found;
+  for (const auto& [key, slice] : slices.items()) {
+    auto mesh = mesh_of(*slice);
+    auto port = mesh_port(*slice);
+    if (mesh.empty()) continue;
+    if (port) found[mesh].insert(*port);
+    queue->add(mesh);
+  }
+  for (const auto& [mesh, bind_ports] : found) ports.put(mesh, bind_ports);
+}
+
 void InfrastructureController::Impl::synced() {
   if (--missing > 0) return;
+  take_mesh_ports();
   add_all();
   for (const auto& [gateway, keys] : by_gateway) queue->add(gateway);
   queue->start();

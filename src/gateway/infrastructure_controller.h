@@ -9,8 +9,9 @@
 
 namespace weft::gateway {
 
-/// Keeps the Services of Gateways, and the EndpointSlices of these, equal to what is wanted: the engine of
-/// infrastructure.h. For one process of a cluster. On the client's io_context.
+/// Keeps the Services of Gateways, and the EndpointSlices of these and of the mesh, equal to what is wanted:
+/// the engine of infrastructure.h and mesh_slices.h. For one process of a cluster. On the client's
+/// io_context.
 class InfrastructureController {
  public:
   struct Counters {

@@ -27,6 +27,7 @@ struct BoundListener {
   kube::FromNamespaces namespaces;   ///< of these routes
   std::vector<std::string> certificates;
   std::optional<ClientValidation> client_validation;
+  std::string consumers;  ///< of a Service's port: the namespace whose clients it is for; "": all others
 
   Problem unaccepted;   ///< why it is not accepted
   Problem conflict;     ///< with which other listener; it is not accepted then either

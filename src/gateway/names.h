@@ -14,5 +14,7 @@ inline constexpr std::string_view kDefaultIngressClass = "ingressclass.kubernete
 inline constexpr std::string_view kIngressClass = "kubernetes.io/ingress.class";
 /// Of an EndpointSlice: the Service it is of.
 inline constexpr std::string_view kServiceName = "kubernetes.io/service-name";
+/// Of an EndpointSlice: the Service whose connections the endpoints take, which are proxies.
+inline constexpr std::string_view kMeshOf = "weft.dev/mesh-of";
 
 }  // namespace weft::gateway

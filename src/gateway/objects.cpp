@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/mesh.h"
 #include "gateway/names.h"
 
 namespace weft::gateway {
@@ -23,6 +24,7 @@ std::vector<std::string> groups_of(const kube::ListenerSet& set) {
 }
 
 std::vector<std::string> groups_of(const kube::EndpointSlice& slice) {
+  if (auto mesh = mesh_of(slice); !mesh.empty()) return {std::move(mesh)};
   auto at = slice.metadata.labels.find(std::string(kServiceName));
   if (at == slice.metadata.labels.end()) return {};
   return {slice.metadata.namespace_ + "/" + at->second};
@@ -36,6 +38,8 @@ std::vector<std::string> groups_of(const kube::BackendTLSPolicy& policy) {
   }
   return {out.begin(), out.end()};
 }
+
+std::vector<std::string> groups_of(const kube::GatewayClass& class_) { return {class_.spec.controllerName}; }
 
 std::vector<std::string> groups_of(const kube::IngressClass&) { return {""}; }
 

@@ -27,7 +27,7 @@ template <class T>
 using Ptr = std::shared_ptr<const T>;
 
 /// What is worked out by itself, and again when something that it read changes.
-enum class Part { class_, gateway, route, backend, endpoints, policy };
+enum class Part { class_, mesh, gateway, route, backend, endpoints, policy };
 
 struct PartId {
   Part part;
@@ -36,10 +36,11 @@ struct PartId {
 };
 
 /// Under which other names objects of a kind are looked for, besides their own.
-std::vector<std::string> groups_of(const kube::ReferenceGrant& grant);     ///< its namespace
-std::vector<std::string> groups_of(const kube::ListenerSet& set);          ///< its Gateway
-std::vector<std::string> groups_of(const kube::EndpointSlice& slice);      ///< its Service
+std::vector<std::string> groups_of(const kube::ReferenceGrant& grant);  ///< its namespace
+std::vector<std::string> groups_of(const kube::ListenerSet& set);       ///< its Gateway
+std::vector<std::string> groups_of(const kube::EndpointSlice& slice);   ///< its Service, or mesh_key() of it
 std::vector<std::string> groups_of(const kube::BackendTLSPolicy& policy);  ///< the Services it targets
+std::vector<std::string> groups_of(const kube::GatewayClass& class_);      ///< its controller
 std::vector<std::string> groups_of(const kube::IngressClass& class_);      ///< all are ""
 std::vector<std::string> groups_of(const kube::Ingress& ingress);          ///< "tls" of one with certificates
 template <class T>
@@ -129,7 +130,7 @@ class Objects {
              Kind<kube::GRPCRoute>, Kind<kube::TLSRoute>, Kind<kube::TCPRoute>, Kind<kube::UDPRoute>,
              Kind<kube::ReferenceGrant>, Kind<kube::BackendTLSPolicy>, Kind<kube::Service>,
              Kind<kube::EndpointSlice>, Kind<kube::Secret>, Kind<kube::ConfigMap>, Kind<kube::Namespace>,
-             Kind<kube::Ingress>, Kind<kube::IngressClass>>
+             Kind<kube::Ingress>, Kind<kube::IngressClass>, Kind<kube::XMesh>>
       kinds_;
 };
 

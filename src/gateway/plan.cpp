@@ -41,7 +41,10 @@ void GatewayPlan::born(const kube::ObjectMeta& meta, const std::string& kind) {
                                                        "TCPRoute",  "UDPRoute",  "Ingress"};
   auto key = kube::object_key(meta);
   if (kind == "GatewayClass") dirty_.insert({Part::class_, key});
+  if (kind == "XMesh") dirty_.insert({Part::mesh, key});
   if (kind == "Gateway") dirty_.insert({Part::gateway, key});
+  if (kind == "EndpointSlice" && meta.labels.contains(std::string(kMeshOf)))
+    dirty_.insert({Part::gateway, mesh_key(meta.namespace_ + "/" + meta.labels.at(std::string(kMeshOf)))});
   if (kind == "IngressClass") dirty_.insert({Part::gateway, std::string(kIngressGateway)});
   if (kind == "BackendTLSPolicy") dirty_.insert({Part::policy, key});
   if (std::ranges::find(kRoutes, kind) != kRoutes.end()) dirty_.insert({Part::route, kind + "/" + key});
@@ -74,6 +77,8 @@ void GatewayPlan::settle(const PartId& part, PlanChanges& changes) {
   switch (part.part) {
     case Part::class_:
       return settle_class(part.key, changes);
+    case Part::mesh:
+      return settle_mesh(part.key, changes);
     case Part::gateway:
       return settle_gateway(part.key, changes);
     case Part::route:
@@ -94,10 +99,18 @@ void GatewayPlan::settle_class(const std::string& name, PlanChanges& changes) {
   if (update(class_statuses_, name, std::move(status))) changes.statuses.emplace("GatewayClass", name);
 }
 
+void GatewayPlan::settle_mesh(const std::string& name, PlanChanges& changes) {
+  auto mesh = objects_.find<kube::XMesh>(name);
+  std::optional<kube::GatewayClassStatus> status;
+  if (mesh && mesh->spec.controllerName == kController) status = gateway::mesh_status(*mesh);
+  if (update(mesh_statuses_, name, std::move(status))) changes.statuses.emplace("XMesh", name);
+}
+
 void GatewayPlan::settle_gateway(const std::string& key, PlanChanges& changes) {
   Lookup look(objects_);
-  auto now =
-      key == kIngressGateway ? view_ingresses(look, certificates_) : view_gateway(look, certificates_, key);
+  auto now = key == kIngressGateway ? view_ingresses(look, certificates_)
+             : meshed_service(key)  ? view_of_mesh(look, key)
+                                    : view_gateway(look, certificates_, key);
   readers_.replace({Part::gateway, key}, look.reads());
   const GatewayView* before = view(key);
   if (!before && !now) return;
@@ -105,11 +118,30 @@ void GatewayPlan::settle_gateway(const std::string& key, PlanChanges& changes) {
   bool entrance = !before || !now || !(before->entrance == now->entrance);
   if (entrance) changes.entrances.insert(key);
   auto& assembly = gateways_[key];
+  touch_unrouted(key);
   assembly.set_infrastructure(find(objects_.infrastructure, key));
   assembly.set_view(now ? std::make_shared<const GatewayView>(std::move(*now)) : nullptr);
+  touch_unrouted(key);
   touched_gateways_.insert(key);
   certificates_changed_ = true;
   touch(view_name(key));
+}
+
+/// Where proxies listen for a Service its slices say.
+std::optional<GatewayView> GatewayPlan::view_of_mesh(Lookup& look, const std::string& key) {
+  auto now = view_mesh(look, key, mesh_users_[key]);
+  if (mesh_users_[key].empty()) mesh_users_.erase(key);
+  put_infrastructure(key, now ? std::optional(std::move(now->infrastructure)) : std::nullopt);
+  return now ? std::optional(std::move(now->view)) : std::nullopt;
+}
+
+/// What a Service's ports do without routes follows from its view.
+void GatewayPlan::touch_unrouted(const std::string& key) {
+  const auto* known = meshed_service(key) ? view(key) : nullptr;
+  if (!known) return;
+  for (const auto& listener : known->listeners) {
+    if (listener.consumers.empty()) dirty_.insert({Part::route, key + "/" + listener.name});
+  }
 }
 
 std::optional<RouteBuild> GatewayPlan::build(Lookup& look, const std::string& kind, const std::string& key) {
@@ -119,6 +151,11 @@ std::optional<RouteBuild> GatewayPlan::build(Lookup& look, const std::string& ki
   if (kind == "TLSRoute") return build_if_there<kube::TLSRoute>(look, views, key);
   if (kind == "TCPRoute") return build_if_there<kube::TCPRoute>(look, views, key);
   if (kind == "UDPRoute") return build_if_there<kube::UDPRoute>(look, views, key);
+  if (kind == "Service") {
+    auto slash = key.rfind('/');
+    const auto* mesh = view(mesh_key(key.substr(0, slash)));
+    return mesh ? build_unrouted(*mesh, key.substr(slash + 1)) : std::nullopt;
+  }
   auto ingress = look.get<kube::Ingress>(key);
   if (!ingress) return {};
   return build_ingress(look, *ingress);
@@ -161,6 +198,7 @@ void GatewayPlan::attach(const RouteBuild& route) {
   }
   for (const auto& [key, id] : route.backends) use(id, 1);
   count_services(route, 1);
+  count_mesh(route, 1);
 }
 
 void GatewayPlan::detach(const RouteBuild& route) {
@@ -170,6 +208,7 @@ void GatewayPlan::detach(const RouteBuild& route) {
   }
   for (const auto& [key, id] : route.backends) use(id, -1);
   count_services(route, -1);
+  count_mesh(route, -1);
 }
 
 void GatewayPlan::use(const BackendId& id, int by) {
@@ -188,6 +227,22 @@ void GatewayPlan::use(const BackendId& id, int by) {
   if (--endpoints_[id.endpoints_key()].users == 0) dirty_.insert({Part::endpoints, id.endpoints_key()});
 }
 
+/// Which of a Service's ports proxies are to serve.
+void GatewayPlan::count_mesh(const RouteBuild& route, int by) {
+  if (route.order.kind == "Service") return;
+  for (const auto& attachment : route.attachments) {
+    const auto& key = attachment.gateway;
+    if (!meshed_service(key)) continue;
+    auto& users = mesh_users_[key];
+    auto name = attachment.listener.substr(key.size() + 1);
+    bool is_new = !users.contains(name);
+    users[name] += by;
+    bool is_last = users[name] == 0;
+    if (is_last) users.erase(name);
+    if (is_new || is_last) dirty_.insert({Part::gateway, key});
+  }
+}
+
 /// Policies say at which Gateways they are in use.
 void GatewayPlan::count_services(const RouteBuild& route, int by) {
   std::set<std::string> gateways;
@@ -199,7 +254,7 @@ void GatewayPlan::count_services(const RouteBuild& route, int by) {
   for (const auto& service : services) {
     auto& users = users_[service];
     for (const auto& gateway : gateways) {
-      if (gateway == kIngressGateway) continue;
+      if (gateway == kIngressGateway || meshed_service(gateway)) continue;
       auto& count = users[gateway];
       bool is_new = count == 0;
       count += by;
@@ -282,6 +337,9 @@ const GatewayView* GatewayPlan::view(const std::string& gateway) const {
 
 const kube::GatewayClassStatus* GatewayPlan::class_status(const std::string& name) const {
   return find(class_statuses_, name);
+}
+const kube::GatewayClassStatus* GatewayPlan::mesh_status(const std::string& name) const {
+  return find(mesh_statuses_, name);
 }
 const kube::GatewayStatus* GatewayPlan::gateway_status(const std::string& key) const {
   return find(gateway_statuses_, key);

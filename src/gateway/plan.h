@@ -12,6 +12,7 @@
 #include "gateway/certificates.h"
 #include "gateway/config/config.h"
 #include "gateway/infrastructure.h"
+#include "gateway/mesh.h"
 #include "gateway/objects.h"
 #include "gateway/routes.h"
 #include "gateway/status.h"
@@ -25,8 +26,9 @@ namespace weft::gateway {
 using ObjectName = std::pair<std::string, std::string>;
 
 struct PlanChanges {
-  std::set<ObjectName> statuses;    ///< whose status is to be another, or is none of our business any more
-  std::set<std::string> entrances;  ///< Gateways that ask for another way in, or for none
+  std::set<ObjectName> statuses;  ///< whose status is to be another, or is none of our business any more
+  /// Gateways (and Services: mesh_key()) that ask for another way in, or for none.
+  std::set<std::string> entrances;
   bool snapshot = false;
 
   bool empty() const { return statuses.empty() && entrances.empty() && !snapshot; }
@@ -53,6 +55,7 @@ class GatewayPlan {
   // As of the last take_changes(), without lastTransitionTime; nullptr: none of our business.
   const Snapshot& snapshot() const { return snapshot_; }
   const kube::GatewayClassStatus* class_status(const std::string& name) const;
+  const kube::GatewayClassStatus* mesh_status(const std::string& name) const;
   const kube::GatewayStatus* gateway_status(const std::string& key) const;
   const kube::ListenerSetStatus* set_status(const std::string& key) const;
   const kube::IngressStatus* ingress_status(const std::string& key) const;
@@ -79,7 +82,11 @@ class GatewayPlan {
   void touch(const std::string& what);
   void settle(const PartId& part, PlanChanges& changes);
   void settle_class(const std::string& name, PlanChanges& changes);
+  void settle_mesh(const std::string& name, PlanChanges& changes);
   void settle_gateway(const std::string& key, PlanChanges& changes);
+  std::optional<GatewayView> view_of_mesh(Lookup& look, const std::string& key);
+  void touch_unrouted(const std::string& key);
+  void count_mesh(const RouteBuild& route, int by);
   void settle_route(const std::string& part, PlanChanges& changes);
   std::optional<RouteBuild> build(Lookup& look, const std::string& kind, const std::string& key);
   void settle_backend(const std::string& key);
@@ -106,9 +113,11 @@ class GatewayPlan {
   std::map<std::string, EndpointsState> endpoints_;
   /// Gateways with routes to a Service, and with how many.
   std::unordered_map<std::string, std::map<std::string, int>> users_;
+  std::map<std::string, MeshUsers> mesh_users_;           ///< by mesh_key()
   std::map<std::pair<uint16_t, bool>, Ptr<Port>> ports_;  ///< by bind port
 
   std::map<std::string, kube::GatewayClassStatus> class_statuses_;
+  std::map<std::string, kube::GatewayClassStatus> mesh_statuses_;
   std::map<std::string, kube::GatewayStatus> gateway_statuses_;
   std::map<std::string, kube::ListenerSetStatus> set_statuses_;
   std::map<std::string, std::set<std::string>> sets_of_;  ///< whose status a Gateway's view decides

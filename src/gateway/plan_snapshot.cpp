@@ -25,6 +25,7 @@ void GatewayPlan::settle_statuses(const std::string& key, PlanChanges& changes) 
     for (const auto& ingress : ingresses_) changes.statuses.emplace("Ingress", ingress);
     return;
   }
+  if (meshed_service(key)) return;
   GatewayStatuses statuses;
   if (now) {
     statuses =

@@ -16,6 +16,7 @@ Problem not_permitted(std::string_view kind, const std::string& key) {
 bool is_granted(Lookup& look, const Referrer& from, std::string_view group, std::string_view kind,
                 const std::string& ns, const std::string& name) {
   if (ns == from.namespace_) return true;
+  if (group.empty() && kind == "Service" && from.parent_service == ns + "/" + name) return true;
   auto lets_in = [&](const kube::ReferenceGrantFrom& one) {
     return one.group == from.group && one.kind == from.kind && one.namespace_ == from.namespace_;
   };

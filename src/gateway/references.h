@@ -16,6 +16,8 @@ struct Referrer {
   std::string_view group;
   std::string_view kind;
   std::string namespace_;
+  /// "namespace/name" of a Service that it may refer to anyhow: the one that clients have asked for.
+  std::string parent_service = {};
 };
 
 /// Whether a ReferenceGrant (or being of the same namespace) lets it refer to the object.

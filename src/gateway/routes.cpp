@@ -11,10 +11,10 @@ namespace weft::gateway {
 namespace {
 
 RouteRules compile_as(Lookup& look, const kube::HTTPRoute& route, const Variant& variant) {
-  return compile(look, route, variant.gateway);
+  return compile(look, route, variant.gateway, variant.parent_service);
 }
 RouteRules compile_as(Lookup& look, const kube::GRPCRoute& route, const Variant& variant) {
-  return compile(look, route, variant.gateway);
+  return compile(look, route, variant.gateway, variant.parent_service);
 }
 RouteRules compile_as(Lookup& look, const kube::TLSRoute& route, const Variant& variant) {
   return compile(look, route, variant.gateway, variant.terminate);
@@ -82,12 +82,14 @@ RouteBuild build(Lookup& look, const Views& views, const Route& route, const cha
     auto& status = out.parents.emplace_back();
     status.parentRef = with_defaults(route.spec.parentRefs[i]);
     status.controllerName = kController;
-    status.conditions = conditions_of(parents[i].unaccepted, first, all_unsupported, meta.generation);
-    if (!all_unsupported) add_attachments(parents[i].attachments, out.attachments);
+    const auto& attachments = parents[i].attachments;
+    const RouteRules& rules = attachments.empty() ? first : compiled.at(attachments.front().variant);
+    status.conditions = conditions_of(parents[i].unaccepted, rules, all_unsupported, meta.generation);
+    if (!all_unsupported) add_attachments(attachments, out.attachments);
   }
   if (out.attachments.empty()) return out;
   for (auto& [variant, result] : compiled) {
-    out.pieces[variant] = {std::move(result.rules), std::move(result.stream)};
+    out.pieces[variant] = {.rules = std::move(result.rules), .stream = std::move(result.stream)};
     out.backends.merge(result.backends);
   }
   return out;

@@ -24,8 +24,9 @@ struct RouteOrder {
 
 /// Rules differ by these.
 struct Variant {
-  std::string gateway;     ///< as in BackendId
-  bool terminate = false;  ///< of a TLSRoute
+  std::string gateway;         ///< as in BackendId
+  bool terminate = false;      ///< of a TLSRoute
+  std::string parent_service;  ///< as in Referrer
   auto operator<=>(const Variant&) const = default;
 };
 
@@ -43,6 +44,7 @@ struct Piece {
   std::vector<Ptr<Rule>> rules;
   Ptr<StreamRoute> stream;
   bool one_label = false;  ///< as in VirtualHost
+  bool fallback = false;   ///< only where there is no other; then new connections are `stream`'s
 };
 
 struct RouteBuild {

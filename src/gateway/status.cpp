@@ -141,16 +141,26 @@ void add_gateway_conditions(const GatewayView& view, const Problem& unprogrammed
                   "Clients without a valid certificate are let in (AllowInsecureFallback)", view.generation));
 }
 
+/// Of a GatewayClass or an XMesh.
+template <class T>
+kube::GatewayClassStatus status_of(const T& object, const std::vector<std::string>& features) {
+  kube::GatewayClassStatus out;
+  Problem problem;
+  if (object.spec.parametersRef)
+    problem = {"InvalidParameters", "parametersRef is not supported: leave it out"};
+  out.conditions = {say("Accepted", problem, object.metadata.generation)};
+  for (const auto& name : features) out.supportedFeatures.emplace_back().name = name;
+  return out;
+}
+
 }  // namespace
 
 kube::GatewayClassStatus class_status(const kube::GatewayClass& class_) {
-  kube::GatewayClassStatus out;
-  Problem problem;
-  if (class_.spec.parametersRef)
-    problem = {"InvalidParameters", "parametersRef is not supported: leave it out"};
-  out.conditions = {say("Accepted", problem, class_.metadata.generation)};
-  for (const auto& name : supported_features()) out.supportedFeatures.emplace_back().name = name;
-  return out;
+  return status_of(class_, supported_features());
+}
+
+kube::GatewayClassStatus mesh_status(const kube::XMesh& mesh) {
+  return status_of(mesh, supported_mesh_features());
 }
 
 GatewayStatuses gateway_statuses(const GatewayView& view, const Infrastructure* infrastructure,

@@ -14,8 +14,11 @@ namespace weft::gateway {
 
 /// Sorted; what GatewayClass.status.supportedFeatures says.
 const std::vector<std::string>& supported_features();
+/// The same of XMesh.status.supportedFeatures.
+const std::vector<std::string>& supported_mesh_features();
 
 kube::GatewayClassStatus class_status(const kube::GatewayClass& class_);
+kube::GatewayClassStatus mesh_status(const kube::XMesh& mesh);
 
 struct GatewayStatuses {
   kube::GatewayStatus gateway;

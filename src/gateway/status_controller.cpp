@@ -21,14 +21,25 @@ std::string queue_key(const ObjectName& name) { return name.first + "/" + name.s
 
 // What an object's status is to be, with the times that it has already; nothing: none of our business.
 
+/// Of a GatewayClass or an XMesh.
+std::optional<kube::GatewayClassStatus> with_features(const kube::GatewayClassStatus* ours,
+                                                      const kube::GatewayClassStatus& current,
+                                                      const kube::Time& now) {
+  if (!ours) return {};
+  auto out = current;
+  out.supportedFeatures = ours->supportedFeatures;
+  out.conditions = merge_conditions(current.conditions, ours->conditions, now);
+  return out;
+}
+
 std::optional<kube::GatewayClassStatus> wanted(const GatewayPlan& plan, const kube::GatewayClass& object,
                                                const kube::Time& now) {
-  const auto* ours = plan.class_status(object.metadata.name);
-  if (!ours) return {};
-  auto out = object.status;
-  out.supportedFeatures = ours->supportedFeatures;
-  out.conditions = merge_conditions(object.status.conditions, ours->conditions, now);
-  return out;
+  return with_features(plan.class_status(object.metadata.name), object.status, now);
+}
+
+std::optional<kube::GatewayClassStatus> wanted(const GatewayPlan& plan, const kube::XMesh& object,
+                                               const kube::Time& now) {
+  return with_features(plan.mesh_status(object.metadata.name), object.status, now);
 }
 
 /// Of a Gateway or a ListenerSet.
@@ -128,6 +139,7 @@ awaitable<bool> StatusController::Impl::work(std::string name) {
   auto kind = name.substr(0, slash);
   auto key = name.substr(slash + 1);
   if (kind == "GatewayClass") co_return co_await write<kube::GatewayClass>(key);
+  if (kind == "XMesh") co_return co_await write<kube::XMesh>(key);
   if (kind == "Gateway") co_return co_await write<kube::Gateway>(key);
   if (kind == "ListenerSet") co_return co_await write<kube::ListenerSet>(key);
   if (kind == "HTTPRoute") co_return co_await write<kube::HTTPRoute>(key);

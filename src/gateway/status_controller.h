@@ -10,10 +10,10 @@
 
 namespace weft::gateway {
 
-/// Keeps the statuses of GatewayClasses, Gateways, ListenerSets, routes, BackendTLSPolicies and Ingresses
-/// equal to what GatewayPlan makes of them, and tells which ways in Gateways ask for. For one process of a
-/// cluster. A status is written when it differs and not else; what other controllers wrote of a route or a
-/// policy stays. On the client's io_context.
+/// Keeps the statuses of GatewayClasses, XMeshes, Gateways, ListenerSets, routes, BackendTLSPolicies and
+/// Ingresses equal to what GatewayPlan makes of them, and tells which ways in Gateways ask for. For one
+/// process of a cluster. A status is written when it differs and not else; what other controllers wrote of a
+/// route or a policy stays. On the client's io_context.
 class StatusController {
  public:
   struct Options {

@@ -182,7 +182,8 @@ class World {
         put_as_one_of<kube::GatewayClass, kube::Gateway, kube::ListenerSet, kube::HTTPRoute, kube::GRPCRoute,
                       kube::TLSRoute, kube::TCPRoute, kube::UDPRoute, kube::ReferenceGrant,
                       kube::BackendTLSPolicy, kube::Service, kube::EndpointSlice, kube::Secret,
-                      kube::ConfigMap, kube::Namespace, kube::Ingress, kube::IngressClass>(value);
+                      kube::ConfigMap, kube::Namespace, kube::Ingress, kube::IngressClass, kube::XMesh>(
+            value);
     EXPECT_TRUE(known) << json::serialize(value);
   }
 

@@ -56,6 +56,21 @@ WEFT_DESCRIBE_KIND(GatewayClass,
                    field("spec").required().keep_empty().doc("Who serves the class."),
                    field("status").doc("What controllers make of it."))
 
+WEFT_DESCRIBE_KIND(XMesh,
+                   ({.group = "gateway.networking.x-k8s.io",
+                     .version = "v1alpha1",
+                     .kind = "XMesh",
+                     .plural = "xmeshes",
+                     .singular = "xmesh",
+                     .short_names = {"mesh"},
+                     .namespaced = false,
+                     .categories = {"gateway-api"}}),
+                   "io.x-k8s.networking.gateway.v1alpha1.XMesh", "Which controller serves the mesh.",
+                   (metadata, spec, status),
+                   field("metadata").doc("Name, labels and the rest that every object has."),
+                   field("spec").required().keep_empty().doc("Who serves the mesh."),
+                   field("status").doc("What controllers make of it."))
+
 WEFT_DESCRIBE(
     ListenerTLSConfig, "io.k8s.networking.gateway.v1.ListenerTLSConfig", "TLS of a listener.",
     (mode, certificateRefs, options),

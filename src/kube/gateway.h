@@ -68,6 +68,14 @@ struct GatewayClass : Described {
   bool operator==(const GatewayClass&) const = default;
 };
 
+/// Which controller serves routes whose parent is a Service (gateway.networking.x-k8s.io, experimental).
+struct XMesh : Described {
+  ObjectMeta metadata;
+  GatewayClassSpec spec;
+  GatewayClassStatus status;
+  bool operator==(const XMesh&) const = default;
+};
+
 struct ListenerTLSConfig : Described {
   std::optional<std::string> mode;  ///< Terminate, Passthrough
   std::vector<SecretObjectReference> certificateRefs;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -182,19 +183,25 @@ struct Listener {
   std::vector<std::string>
       certificates;  ///< keys of Certificates::pairs; of https, and of tls that terminates
   std::optional<ClientValidation> client_validation;
-  std::vector<std::shared_ptr<const VirtualHost>> hosts;    ///< http, https
+  /// http, https; and of a Service's port that has no route any more, for connections from before.
+  std::vector<std::shared_ptr<const VirtualHost>> hosts;
   std::vector<std::shared_ptr<const StreamRoute>> streams;  ///< tls, tcp, udp; none matches: closed
   Why why;
 };
 
-/// A port of a Gateway's address.
+/// A port of a Gateway's address, or of a Service's cluster addresses.
 struct Port {
-  std::string gateway;     ///< "namespace/name"
+  std::string gateway;     ///< "namespace/name"; of a Service "Service/namespace/name"
   uint16_t port = 0;       ///< as clients know it
   uint16_t bind_port = 0;  ///< where the proxy listens, on all addresses of its node
   bool udp = false;
   std::vector<std::shared_ptr<const Listener>> listeners;
+  /// Of a Service's port (the mesh): by namespace, what its clients get instead of `listeners`.
+  std::map<std::string, std::shared_ptr<const Listener>> consumers;
 };
+
+/// The namespaces of pods, by their addresses; of those that some Port has consumers in.
+using ClientNamespaces = std::unordered_map<IpAddr, std::string>;
 
 // Where connections go to.
 
@@ -251,6 +258,7 @@ struct Snapshot {
   std::shared_ptr<const SharedMap<Backend>> backends;
   std::shared_ptr<const SharedMap<Endpoints>> endpoints;  ///< a key that is not there: no endpoint
   std::shared_ptr<const Certificates> certificates;
+  std::shared_ptr<const ClientNamespaces> clients;  ///< may be null: none is known
 };
 
 }  // namespace weft::gateway

@@ -25,6 +25,18 @@ struct Compiled {
     auto at = ports.find(bind_port);
     return at == ports.end() ? nullptr : at->second.get();
   }
+  /// What takes a request for `host` (as in CompiledPort::listener) of this client.
+  const CompiledListener* listener(const CompiledPort& port, std::string_view host,
+                                   const IpAddr& client) const {
+    const auto* own = consumer(port, client);
+    return own ? own : port.listener(host);
+  }
+  /// What the port has for clients of this one's namespace alone, or nullptr.
+  const CompiledListener* consumer(const CompiledPort& port, const IpAddr& client) const {
+    if (port.config().consumers.empty() || !snapshot->clients) return nullptr;
+    auto at = snapshot->clients->find(client);
+    return at == snapshot->clients->end() ? nullptr : port.consumer(at->second);
+  }
   const ListenerTls* tls(const Listener& listener) const {
     auto at = listener_tls.find(&listener);
     return at == listener_tls.end() ? nullptr : at->second.get();

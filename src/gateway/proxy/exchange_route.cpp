@@ -31,7 +31,7 @@ void Exchange::route() {
 bool Exchange::find_rule() {
   port_ = view_->compiled->port(session_->bind_port());
   std::string_view host = host_of(request_.authority);
-  listener_ = port_ ? port_->listener(host) : nullptr;
+  listener_ = port_ ? view_->compiled->listener(*port_, host, session_->client()) : nullptr;
   if (!listener_) {
     fail(404, "no listener takes this host");
     return false;

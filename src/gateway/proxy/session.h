@@ -20,12 +20,13 @@ class Session final : private Connection::Events,
                       private TimerOwner {
  public:
   Session(Worker& worker, const IpAddr& peer, uint16_t bind_port)
-      : worker_(worker), peer_(peer.str()), bind_port_(bind_port) {}
+      : worker_(worker), client_(peer), peer_(peer.str()), bind_port_(bind_port) {}
   void start(Fd socket, bool tls);
   void drain();
 
   Worker& worker() const { return worker_; }
-  const std::string& peer() const { return peer_; }
+  const IpAddr& client() const { return client_; }
+  const std::string& peer() const { return peer_; }  ///< the client, as text
   uint16_t bind_port() const { return bind_port_; }
   bool is_tls() const { return tls_; }
   /// The server name that the client asked for, in lower case.
@@ -46,6 +47,7 @@ class Session final : private Connection::Events,
   void end();
 
   Worker& worker_;
+  IpAddr client_;
   std::string peer_;
   std::string server_name_;
   std::unique_ptr<Connection> connection_;  ///< until there is a codec

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -65,14 +66,39 @@ Worker::~Worker() { flush_log(); }
 
 void Worker::apply(std::shared_ptr<const Compiled> compiled) {
   auto view = std::make_shared<View>();
-  for (const auto& [bind_port, port] : compiled->ports)
-    for (const auto& listener : port->config().listeners)
-      view->counters[listener.get()] = &counters(key_of(port->config(), *listener));
+  for (const auto& [bind_port, port] : compiled->ports) {
+    const Port& config = port->config();
+    for (const auto& listener : config.listeners)
+      view->counters[listener.get()] = &counters(key_of(config, *listener));
+    for (const auto& [name, listener] : config.consumers)
+      view->counters[listener.get()] = &counters(key_of(config, *listener));
+  }
   upstreams_.apply(*compiled->snapshot, compiled->backend_tls);
   view->compiled = std::move(compiled);
-  view_ = std::move(view);
+  auto before = std::exchange(view_, std::move(view));
   close_unused_sockets();
   update_udp();
+  if (before) end_unrouted(*before->compiled);
+}
+
+/// Connections that requests have come over to ports whose routes have gone since: they end when they are
+/// idle, so that what the client does next is none of ours.
+void Worker::end_unrouted(const Compiled& before) {
+  std::vector<uint16_t> ports;
+  for (const auto& [bind_port, port] : view_->compiled->ports) {
+    auto passes = [](const auto& listener) {
+      return listener->protocol == Protocol::tcp && !listener->hosts.empty();
+    };
+    const CompiledPort* old = before.port(bind_port);
+    if (old && old != port.get() && std::ranges::any_of(port->config().listeners, passes))
+      ports.push_back(bind_port);
+  }
+  for (size_t i = ports.empty() ? 0 : sessions_.size(); i-- > 0;) {
+    Session& session = *sessions_[i];
+    if (std::ranges::find(ports, session.bind_port()) == ports.end()) continue;
+    const CompiledPort& port = *view_->compiled->port(session.bind_port());
+    if (!view_->compiled->consumer(port, session.client())) session.drain();
+  }
 }
 
 ListenerCounters& Worker::counters(const std::string& key) {
@@ -138,7 +164,8 @@ void Worker::on_accept(Fd socket, const IpAddr& peer, uint16_t bind_port) {
     return;
   }
   connections_.add(1);
-  if (StreamServer::takes(*port)) return streams_.accept(std::move(socket), peer, bind_port);
+  const bool consumer = view_->compiled->consumer(*port, peer) != nullptr;
+  if (!consumer && StreamServer::takes(*port)) return streams_.accept(std::move(socket), peer, bind_port);
   begin_session(std::move(socket), peer, bind_port, tls);
 }
 

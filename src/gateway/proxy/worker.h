@@ -82,6 +82,7 @@ class Worker final : private AcceptHandler, private Deferred, private TimerOwner
   void on_timer(Timer&) override;
   ListenerCounters& counters(const std::string& key);
   void close_unused_sockets();
+  void end_unrouted(const Compiled& before);
   void update_udp();
 
   std::unique_ptr<Loop> loop_;

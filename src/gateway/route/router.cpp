@@ -47,6 +47,11 @@ const CompiledListener* CompiledPort::listener(std::string_view host) const {
   return found ? *found : nullptr;
 }
 
+const CompiledListener* CompiledPort::consumer(const std::string& client_namespace) const {
+  auto at = consumers_.find(client_namespace);
+  return at == consumers_.end() ? nullptr : at->second.get();
+}
+
 std::shared_ptr<const CompiledHost> RouteCompiler::compile(const std::shared_ptr<const VirtualHost>& host) {
   return hosts_.get(host, [this](const std::shared_ptr<const VirtualHost>& from) {
     auto compiled = std::make_shared<CompiledHost>();
@@ -91,6 +96,7 @@ std::shared_ptr<const CompiledPort> RouteCompiler::compile(const std::shared_ptr
       const CompiledListener*& place = made->by_hostname_[listener->hostname];
       if (!place) place = made->listeners_.back().get();
     }
+    for (const auto& [name, listener] : from->consumers) made->consumers_[name] = compile(listener);
     return made;
   });
   purge();

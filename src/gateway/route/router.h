@@ -67,12 +67,15 @@ class CompiledPort {
   /// name or a request's; nullptr: none. A request over TLS whose listener is not the one of its connection
   /// belongs elsewhere and is answered with 421.
   const CompiledListener* listener(std::string_view host) const;
+  /// What clients of a namespace get instead, or nullptr.
+  const CompiledListener* consumer(const std::string& client_namespace) const;
 
  private:
   friend class RouteCompiler;
   std::shared_ptr<const Port> port_;
   std::vector<std::shared_ptr<const CompiledListener>> listeners_;
   HostTable<const CompiledListener*> by_hostname_;
+  std::unordered_map<std::string, std::shared_ptr<const CompiledListener>> consumers_;
 };
 
 /// Makes them, and keeps what it made of each object for as long as it is in use: what a change did not touch

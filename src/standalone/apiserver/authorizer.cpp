@@ -44,6 +44,8 @@ constexpr auto kRules = std::to_array<Rule>({
     // Gateways: their entrances are Services; what certificates are worth is told in statuses.
     {kControllerGroup, "gateway.networking.k8s.io", "*", true, false},
     {kControllerGroup, "gateway.networking.k8s.io", "*/status", false, true},
+    {kControllerGroup, "gateway.networking.x-k8s.io", "xmeshes", true, false},
+    {kControllerGroup, "gateway.networking.x-k8s.io", "xmeshes/status", false, true},
     {kControllerGroup, "networking.k8s.io", "ingresses", true, false},
     {kControllerGroup, "networking.k8s.io", "ingresses/status", false, true},
     {kControllerGroup, "networking.k8s.io", "ingressclasses", true, false},
@@ -51,12 +53,15 @@ constexpr auto kRules = std::to_array<Rule>({
     {kControllerGroup, "", "secrets", true, false},
     {kControllerGroup, "", "configmaps", true, false},
     {kGatewayGroup, "gateway.networking.k8s.io", "*", true, false},
+    {kGatewayGroup, "gateway.networking.x-k8s.io", "xmeshes", true, false},
     {kGatewayGroup, "networking.k8s.io", "ingresses", true, false},
     {kGatewayGroup, "networking.k8s.io", "ingressclasses", true, false},
     {kGatewayGroup, "", "services", true, false},
     {kGatewayGroup, "", "secrets", true, false},
     {kGatewayGroup, "", "configmaps", true, false},
     {kGatewayGroup, "", "namespaces", true, false},
+    // Of namespaces with routes to Services of others: who the clients are.
+    {kGatewayGroup, "", "pods", true, false},
     {kGatewayGroup, "discovery.k8s.io", "endpointslices", true, false},
     {kGatewayGroup, "coordination.k8s.io", "leases", false, true, "weft-gateway-"},
 });
