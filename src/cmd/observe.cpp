@@ -88,7 +88,7 @@ class NodeFlows {
     for (const auto& decision : list->get_array()) {
       if (!decision.is_object()) continue;
       auto text = json::serialize(decision);
-      if (!told_.contains(text)) keep(observe::flow_of_decision(decision.get_object()), out);
+      if (!told_.contains(text)) keep(observe::flow_of_decision(decision), out);
       told.insert(std::move(text));
     }
     told_ = std::move(told);

@@ -113,8 +113,8 @@ bool FlowFilter::wants(const json::value& flow) const {
   return fits != invert;
 }
 
-json::object flow_of_decision(const json::object& decision) {
-  json::object out = decision;
+json::object flow_of_decision(const json::value& decision) {
+  json::object out = decision.is_object() ? decision.get_object() : json::object();
   auto verdict = kube::string_at(decision, "verdict");
   out["event"] = "decided";
   out["seen_at"] = kube::string_at(decision, "direction") == "egress" ? "from" : "to";

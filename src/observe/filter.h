@@ -25,7 +25,7 @@ struct FlowFilter {
 
 /// What a policy decided (policy::Decision::to_json, with its time), in the form of flows: "event" is
 /// "decided", "verdict" DROPPED, AUDIT or FORWARDED, and there are "why" and "policies".
-json::object flow_of_decision(const json::object& decision);
+json::object flow_of_decision(const json::value& decision);
 
 /// "2026-11-27T22:10:05.123456Z node-1: shop/client:41234 -> shop/web-1:8080 (shop/web:80) TCP connected
 /// FORWARDED in 0.2 ms".
