@@ -2,6 +2,7 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -51,7 +52,7 @@ std::array<uint8_t, 8> siphash24(std::span<const uint8_t> data, const CookieSecr
   size_t at = 0;
   for (; at + 8 <= data.size(); at += 8) state.take(load_little(&data[at]));
   std::array<uint8_t, 8> last{};
-  std::memcpy(last.data(), data.data() + at, data.size() - at);
+  std::ranges::copy(data.subspan(at), last.begin());
   last[7] = static_cast<uint8_t>(data.size());
   state.take(load_little(last.data()));
   state.v2 ^= 0xff;
