@@ -135,7 +135,8 @@ void forward(WorkerContext& context, const Forwarded& question, const Client& cl
   const bool has_stale =
       context.cache && context.config->cache.serve_stale.count() > 0 &&
       look_up(context, question, transport, false, context.message).found == AnswerCache::Found::expired;
-  auto done = [&context, transport, question, send, ticket](const StoredAnswer* answer, const Upstream* from) {
+  auto done = [&context, transport, question, send, ticket](const StoredAnswer* answer,
+                                                            const Upstream* from) {
     context.source = {};
     const bool unhappy = !answer || answer->rcode == Rcode::servfail || answer->rcode == Rcode::refused;
     if (unhappy && send_stale(context, question, transport, send)) return;

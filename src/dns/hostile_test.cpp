@@ -442,7 +442,8 @@ TEST_F(HostilePod, WhatOneAsksUpstreamsLeavesRoomForOthers) {
   start(config);
   Fd bad = from("bad", SOCK_DGRAM);
   int refused = 0;
-  for (int i = 0; i < 1200; ++i) send(bad, query(fmt::format("n{}.example.com", i), static_cast<uint16_t>(i)));
+  for (int i = 0; i < 1200; ++i)
+    send(bad, query(fmt::format("n{}.example.com", i), static_cast<uint16_t>(i)));
   pollfd ready{.fd = bad.get(), .events = POLLIN, .revents = 0};
   while (refused == 0 && ::poll(&ready, 1, 10'000) == 1) {
     Bytes answer(512);

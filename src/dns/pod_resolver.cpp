@@ -14,8 +14,8 @@ constexpr int kClusterNdots = 5, kMaxNdots = 15;
 PodResolver resolver_of(const kube::Pod& pod, std::string_view zone) {
   PodResolver out;
   const std::string& policy = pod.spec.dnsPolicy;
-  const bool cluster = policy == "ClusterFirstWithHostNet" || ((policy.empty() || policy == "ClusterFirst") &&
-                                                               !pod.spec.hostNetwork);
+  const bool cluster = policy == "ClusterFirstWithHostNet" ||
+                       ((policy.empty() || policy == "ClusterFirst") && !pod.spec.hostNetwork);
   if (cluster) {
     const std::string base(zone);
     out.searches = {pod.metadata.namespace_ + ".svc." + base, "svc." + base, base};
