@@ -190,7 +190,7 @@ Writer::Writer(std::span<uint8_t> out, size_t limit, const Query& query)
 
 bool Writer::bytes(std::span<const uint8_t> data) {
   if (limit_ - at_ < data.size()) return false;
-  std::memcpy(&out_[at_], data.data(), data.size());
+  std::ranges::copy(data, out_.begin() + static_cast<ptrdiff_t>(at_));
   at_ += data.size();
   return true;
 }
