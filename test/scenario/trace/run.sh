@@ -81,7 +81,7 @@ from_pod() { # from_pod CLIENT: "URL WORDS" of each, asked at once
     wait' | in_words | sort
 }
 # What nobody knows is not compared.
-foretold() { for url in $urls; do echo "$url $(predicted "$1" "$url")"; done | grep -v ' unknown$' | sort; }
+foretold() { { for url in $urls; do echo "$url $(predicted "$1" "$url")" & done; wait; } | grep -v ' unknown$' | sort; }
 agrees() { diff "$work/foretold" <(from_pod "$1" | grep -Ff <(sed 's/ .*/ /' "$work/foretold")); }
 for client in $clients; do
   foretold "$client" >"$work/foretold"
