@@ -7,7 +7,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "datapath/service_layout.h"
+#include "datapath/bpf/socket_peers.h"
 
 // BPF_PROG's own parameter is not always used.
 #pragma clang diagnostic ignored "-Wunused-parameter"
@@ -67,18 +67,6 @@ struct {
   __type(key, __u64);
   __type(value, struct weft_watched);
 } watched SEC(".maps");
-
-// What sockets asked for: the socket load balancer's own maps (service_socket.bpf.c).
-#define PEERS(NAME, SIZE, VALUE)         \
-  struct {                               \
-    __uint(type, BPF_MAP_TYPE_LRU_HASH); \
-    __uint(max_entries, SIZE);           \
-    __type(key, __u64);                  \
-    __type(value, VALUE);                \
-  } NAME SEC(".maps")
-PEERS(tcp_peers, 131072, struct weft_peer);
-PEERS(udp_peers, 65536, struct weft_peer);
-PEERS(udp_recent, 65536, struct weft_recent);
 
 // A TCP socket that connects, or is connected. What it asked for is kept here: a socket that is closed has
 // lost it.
