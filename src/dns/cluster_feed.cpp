@@ -13,8 +13,10 @@ namespace {
 // What is kept of an object, and what the zone is told of it: `kept` from the object, `before` from what was
 // kept.
 
-struct ServiceTraits {
-  using Object = kube::Service;
+/// Name and namespace are all that has to be known of one that goes.
+template <class T>
+struct NameTraits {
+  using Object = T;
   struct Kept {};
   static Kept kept(const Object&) { return {}; }
   static Object applied(Object object) { return object; }
@@ -24,6 +26,8 @@ struct ServiceTraits {
     return out;
   }
 };
+using ServiceTraits = NameTraits<kube::Service>;
+using NamespaceTraits = NameTraits<kube::Namespace>;
 
 struct SliceTraits {
   using Object = kube::EndpointSlice;
@@ -40,18 +44,6 @@ struct SliceTraits {
     Object out;
     out.metadata = meta;
     if (!kept.service.empty()) out.metadata.labels[kLabel] = kept.service;
-    return out;
-  }
-};
-
-struct NamespaceTraits {
-  using Object = kube::Namespace;
-  struct Kept {};
-  static Kept kept(const Object&) { return {}; }
-  static Object applied(Object object) { return object; }
-  static Object before(const kube::ObjectMeta& meta, const Kept&) {
-    Object out;
-    out.metadata = meta;
     return out;
   }
 };

@@ -3,35 +3,26 @@
 #include <algorithm>
 #include <charconv>
 
+#include "kube/pod_dns.h"
+
 namespace weft::dns {
 namespace {
 
-constexpr size_t kMaxSearches = 32;
-constexpr int kClusterNdots = 5, kMaxNdots = 15;
+constexpr std::string_view kNdots = "ndots:";
+constexpr int kMaxNdots = 15;
 
 }  // namespace
 
 PodResolver resolver_of(const kube::Pod& pod, std::string_view zone) {
-  PodResolver out;
+  auto conf = kube::pod_dns(pod, {.addresses = {}, .domain = std::string(zone)}, {}).conf;
   const std::string& policy = pod.spec.dnsPolicy;
   const bool cluster = policy == "ClusterFirstWithHostNet" ||
                        ((policy.empty() || policy == "ClusterFirst") && !pod.spec.hostNetwork);
-  if (cluster) {
-    const std::string base(zone);
-    out.searches = {pod.metadata.namespace_ + ".svc." + base, "svc." + base, base};
-    out.ndots = kClusterNdots;
-  }
-  out.of_node = !cluster && policy != "None";
-  if (!pod.spec.dnsConfig) return out;
-  for (const auto& search : pod.spec.dnsConfig->searches) {
-    if (std::ranges::find(out.searches, search) == out.searches.end()) out.searches.push_back(search);
-  }
-  if (out.searches.size() > kMaxSearches) out.searches.resize(kMaxSearches);
-  for (const auto& option : pod.spec.dnsConfig->options) {
+  PodResolver out{.searches = std::move(conf.searches), .of_node = !cluster && policy != "None"};
+  for (const std::string& option : conf.options) {
     int ndots = 0;
-    if (option.name != "ndots" || !option.value) continue;
-    auto [end, error] =
-        std::from_chars(option.value->data(), option.value->data() + option.value->size(), ndots);
+    if (!option.starts_with(kNdots)) continue;
+    auto [end, error] = std::from_chars(option.data() + kNdots.size(), option.data() + option.size(), ndots);
     if (error == std::errc() && ndots >= 0) out.ndots = std::min(ndots, kMaxNdots);
   }
   return out;
