@@ -178,6 +178,11 @@ void Http2Server::on_head(Http2Stream& base, bool end) {
   stream.events().on_request(body, end);
 }
 
+void Http2Server::on_head_waits() {
+  uint64_t waited = loop().now() - head_since_;
+  if (!draining_) set_tick(limits_.head_time - std::min(waited, limits_.head_time));
+}
+
 void Http2Server::refuse(Http2ServerStream& stream, uint16_t status) {
   StreamEvents* events = std::exchange(stream.events_, nullptr);
   stream.bad_ = 0;

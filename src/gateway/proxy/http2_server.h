@@ -50,6 +50,7 @@ class Http2Server final : public ServerCodec, private Http2Session {
   Http2Stream* on_begin(int32_t id) override;
   bool on_head_field(Http2Stream& stream, std::string_view name, std::string_view value) override;
   void on_head(Http2Stream& stream, bool end) override;
+  void on_head_waits() override;
   void on_in_ended(Http2Stream&) override {}
   void on_out_sent(Http2Stream& stream) override;
   void on_stream_gone() override;

@@ -237,6 +237,7 @@ void Http2Session::on_readable() {
     int got = connection_->read(scratch);
     if (got == Connection::kNone) return;
     if (got < 0) return close(Reset::closed);
+    if (ending_) continue;
     received_at_ = loop().now();
     asked_ = false;
     take({scratch.data(), static_cast<size_t>(got)});
@@ -247,14 +248,15 @@ void Http2Session::on_readable() {
 /// In pieces, with what there is to say between them: nghttp2 turns requests away only once it has said
 /// GOAWAY.
 void Http2Session::take(std::string_view bytes) {
-  while (!bytes.empty() && !closed_) {
+  while (!bytes.empty() && !closed_ && !ending_) {
     std::string_view piece = bytes.substr(0, kPiece);
     bytes.remove_prefix(piece.size());
     ssize_t taken =
         nghttp2_session_mem_recv(session_, reinterpret_cast<const uint8_t*>(piece.data()), piece.size());
     flush();
-    if (taken < 0 && !closed_) close(Reset::protocol_error);
+    if (taken < 0 && !closed_ && !ending_) close(Reset::protocol_error);
   }
+  if (head_since_ != 0 && !closed_ && !ending_) on_head_waits();
 }
 
 int Http2Session::begin_headers(const nghttp2_frame& frame) {
@@ -451,12 +453,23 @@ void Http2Session::on_deferred() {
 }
 
 void Http2Session::flush() {
+  if (ending_) return;
   if (nghttp2_session_send(session_) != 0) return close(Reset::closed);
-  if (ending_ || nghttp2_session_want_read(session_) || nghttp2_session_want_write(session_)) return;
+  if (nghttp2_session_want_read(session_) || nghttp2_session_want_write(session_)) return;
   connection_->flush_now();
-  if (connection_->flushed() || connection_->broken()) return close(Reset::closed);
+  bool over = connection_->flushed() && nghttp2_session_check_server_session(session_) == 0;
+  if (over || connection_->broken()) return close(Reset::closed);
+  linger();
+}
+
+/// What the client still sends is thrown away for a while: closing on it would take our last words back.
+void Http2Session::linger() {
   ending_ = true;
+  std::vector<StreamEvents*> told = drop_streams();
+  connection_->finish();
+  connection_->read_later();
   loop().set_timer(timer_, kLinger);
+  for (StreamEvents* events : told) events->on_reset(Reset::closed);
 }
 
 void Http2Session::terminate(uint32_t code) {
@@ -487,10 +500,8 @@ void Http2Session::look_after(uint64_t now, uint64_t body_time) {
   }
 }
 
-void Http2Session::close(Reset why) {
-  if (std::exchange(closed_, true)) return;
-  timer_.clear();
-  loop().forget(*this);
+/// Whose users are to be told.
+std::vector<StreamEvents*> Http2Session::drop_streams() {
   std::vector<StreamEvents*> told = waiting();
   for (auto& [stream, owned] : streams_) {
     stream->events_ = nullptr;
@@ -498,6 +509,14 @@ void Http2Session::close(Reset why) {
   }
   streams_.clear();
   resumed_.clear();
+  return told;
+}
+
+void Http2Session::close(Reset why) {
+  if (std::exchange(closed_, true)) return;
+  timer_.clear();
+  loop().forget(*this);
+  std::vector<StreamEvents*> told = drop_streams();
   Connection::dispose(std::move(connection_));
   on_closed();
   for (StreamEvents* events : told) events->on_reset(why);

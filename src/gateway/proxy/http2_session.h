@@ -112,6 +112,8 @@ class Http2Session : private Connection::Events, private Deferred, private Timer
   virtual bool on_head_field(Http2Stream& stream, std::string_view name, std::string_view value) = 0;
   /// All of the head is there (or it is `bad_`).
   virtual void on_head(Http2Stream& stream, bool end) = 0;
+  /// A header block has begun, and its end has not come yet.
+  virtual void on_head_waits() {}
   /// The peer's message has ended and its user is about to be told.
   virtual void on_in_ended(Http2Stream& stream) = 0;
   /// All of our message has been written.
@@ -181,6 +183,8 @@ class Http2Session : private Connection::Events, private Deferred, private Timer
   void tell_end(Http2Stream& stream);
   void remove(Http2Stream& stream);
   void flush();
+  void linger();
+  std::vector<StreamEvents*> drop_streams();
   void count_useless();
 
   std::unordered_map<Http2Stream*, std::unique_ptr<Http2Stream>> streams_;
@@ -190,8 +194,8 @@ class Http2Session : private Connection::Events, private Deferred, private Timer
   uint32_t useless_ = 0;  ///< frames in a row that brought no request further
   uint32_t invalid_ = 0;  ///< frames that ended a stream because they were wrong
   bool full_ = false;
-  bool asked_ = false;  ///< a PING is on its way
-  bool ending_ = false;
+  bool asked_ = false;   ///< a PING is on its way
+  bool ending_ = false;  ///< all has been said; what still comes is thrown away
   bool closed_ = false;
 };
 
