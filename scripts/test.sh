@@ -105,7 +105,7 @@ fi
 
 if wanted scenario || wanted kubectl || wanted clientgo || wanted conformance; then
   say "weft itself and the load of its tests, with the same sanitizers"
-  cmake --preset asan >"$out/weft-configure.log" && ninja -C build/asan weft weft_load >"$out/weft-build.log" 2>&1 || broken "build of weft"
+  cmake --preset asan >"$out/weft-configure.log" && ninja -C build/asan weft weft_load weft_predict >"$out/weft-build.log" 2>&1 || broken "build of weft"
   export WEFT=$PWD/build/asan/weft
   # Leaks are the unit tests' business: processes that gave up their privileges cannot look at their own memory.
   export ASAN_OPTIONS=detect_leaks=0
@@ -140,6 +140,7 @@ if wanted conformance; then
     GatewayStaticAddresses GatewayOptionalAddressValue ListenerSetHTTPRouting TLSRouteSimpleSameNamespace TCPRouteReferenceGrant \
     UDPRoute BackendTLSPolicy
   tap conformance-h2spec test/conformance/h2spec/run.sh
+  PREDICT=$PWD/build/asan/weft_predict tap conformance-predict test/conformance/cyclonus/predict.sh '^([0-9]*0|32|77|141|173|177|207) '
   tap conformance-cyclonus test/conformance/cyclonus/run.sh '^(32|77|141|173|177|207) '
 fi
 

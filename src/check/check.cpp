@@ -1,6 +1,9 @@
 #include "check/check.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
+#include <map>
 #include <set>
 #include <tuple>
 
@@ -16,6 +19,13 @@ bool is_current(const kube::YamlDocument& document) {
   return version.find("alpha") == std::string_view::npos && version.find("beta") == std::string_view::npos;
 }
 
+/// A port of only digits in quotes is a name to an API server, and none that it takes.
+bool is_quoted_number(const std::string& field, const Error& why) {
+  auto name = field.substr(field.rfind('.') + 1);
+  return (name == "targetPort" || name == "port") &&
+         why.message.find("must contain at least one letter") != std::string::npos;
+}
+
 /// What was wrong begins with its field.
 void refused(const kube::YamlDocument& document, const Error& why, std::vector<Finding>& findings) {
   Finding out{.code = "WEFT0001",
@@ -23,11 +33,13 @@ void refused(const kube::YamlDocument& document, const Error& why, std::vector<F
               .where = {},
               .message = why.message,
               .fix = {}};
+  auto field = why.message.substr(0, why.message.find(':'));
+  if (is_quoted_number(field, why)) out.fix = "Write the number without quotes";
   out.where.kind = kube::string_at(document.value, "kind");
   out.where.namespace_ = kube::string_at(document.value, "metadata.namespace");
   out.where.name = kube::string_at(document.value, "metadata.name");
   out.where.file = document.file;
-  out.where.line = document.line_of(why.message.substr(0, why.message.find(':')));
+  out.where.line = document.line_of(field);
   findings.push_back(std::move(out));
 }
 
@@ -76,20 +88,45 @@ void own_classes(std::vector<kube::YamlDocument>& manifests, trace::Machinery& m
   }
 }
 
+/// By "kind/namespace/name"; those of kinds without a namespace by "kind/name".
+std::map<std::string, const kube::YamlDocument*> by_name(const std::vector<kube::YamlDocument>& manifests) {
+  std::map<std::string, const kube::YamlDocument*> out;
+  for (const auto& document : manifests) {
+    Written object(document);
+    out[object.kind + "/" + object.key] = &document;
+    // Which of the two is meant is for the kind to say.
+    if (kube::string_at(document.value, "metadata.namespace").empty())
+      out[fmt::format("{}/{}", object.kind, kube::string_at(document.value, "metadata.name"))] = &document;
+  }
+  return out;
+}
+
 }  // namespace
 
 Expected<std::vector<Finding>> check(const std::vector<kube::YamlDocument>& manifests,
-                                     const MakeMachinery& make) {
+                                     const MakeMachinery& make, std::chrono::system_clock::time_point now) {
   std::vector<Finding> findings;
   auto good = taken(manifests, make, findings);
   auto machinery = make(good);
   own_classes(good, machinery);
   WEFT_TRY(auto world, trace::build_world(good, machinery));
-  Context context{.world = *world, .manifests = good, .findings = findings};
+  const PodIndex pods(*world);
+  const auto documents = by_name(good);
+  Context context{.world = *world,
+                  .manifests = good,
+                  .pods = pods,
+                  .documents = documents,
+                  .now = now,
+                  .findings = findings};
   check_services(context);
+  check_families(context);
+  check_locality(context);
   check_pods(context);
+  check_clients(context);
   check_policies(context);
   check_gateways(context);
+  check_shadows(context);
+  check_certificates(context);
   std::ranges::stable_sort(findings, {}, [](const Finding& finding) {
     return std::tie(finding.where.file, finding.where.line, finding.code);
   });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <vector>
 
@@ -15,9 +16,11 @@ using MakeMachinery = std::function<trace::Machinery(const std::vector<kube::Yam
 
 /// What is wrong with the manifests, in the order of files and lines. They are taken for a part of what a
 /// cluster has: what is only missing is a note, unless something near it shows that it should be there.
-/// Classes of Gateways and Ingresses count as ours, whoever's they are: the rules are Gateway API's. Pure but
-/// for what `machinery` does. Fails only when the manifests cannot be put together at all.
+/// Classes of Gateways and Ingresses count as ours, whoever's they are: the rules are Gateway API's. `now` is
+/// what certificates are held against. Pure but for what `machinery` does. Fails only when the manifests
+/// cannot be put together at all.
 Expected<std::vector<Finding>> check(const std::vector<kube::YamlDocument>& manifests,
-                                     const MakeMachinery& machinery);
+                                     const MakeMachinery& machinery,
+                                     std::chrono::system_clock::time_point now);
 
 }  // namespace weft::check

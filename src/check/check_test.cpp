@@ -3,53 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "standalone/offline.h"
+#include "check/test_findings.h"
 
 namespace weft::check {
 namespace {
 
+using test::brief;
+using test::findings_of;
+using test::kWeb;
+using test::service;
 using testing::HasSubstr;
-
-std::vector<Finding> findings_of(const std::string& yaml) {
-  auto manifests = kube::parse_yaml(yaml, "shop.yaml");
-  EXPECT_TRUE(manifests) << manifests.error().message;
-  auto found = check(*manifests, standalone::offline_cluster);
-  EXPECT_TRUE(found) << found.error().message;
-  return found ? std::move(*found) : std::vector<Finding>{};
-}
-
-/// "12 error WEFT0104", a line each.
-std::string brief(const std::vector<Finding>& findings) {
-  std::string out;
-  for (const auto& finding : findings) {
-    EXPECT_EQ(finding.where.file, "shop.yaml");
-    out += std::to_string(finding.where.line) + " " + std::string(name_of(finding.severity)) + " " +
-           finding.code + "\n";
-  }
-  return out;
-}
-
-constexpr const char* kWeb = R"(
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: shop}
-spec:
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-        - name: main
-          image: web
-          ports: [{name: http, containerPort: 8080}]
-          readinessProbe: {httpGet: {port: http}}
----
-)";
-
-std::string service(const std::string& spec) {
-  return std::string(kWeb) +
-         "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: " + spec + "\n";
-}
 
 TEST(CheckServices, WhatIsRight) {
   for (const char* spec : {"{selector: {app: web}, ports: [{port: 80, targetPort: http}]}",
@@ -114,6 +77,12 @@ spec:
       readinessProbe: {tcpSocket: {port: 81}}
 )")),
             "6 note WEFT0120\n11 warning WEFT0108\n");
+}
+
+TEST(Check, ANumberInQuotes) {
+  auto found = findings_of(service("{selector: {app: web}, ports: [{port: 80, targetPort: \"8080\"}]}"));
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].fix, "Write the number without quotes");
 }
 
 std::string policy(const std::string& spec) {

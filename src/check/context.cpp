@@ -6,22 +6,24 @@
 #include <numeric>
 #include <utility>
 
-#include "kube/selector.h"
-
 namespace weft::check {
 
-std::vector<trace::Ptr<kube::Pod>> Context::pods_in(const std::string& ns) const {
-  std::vector<trace::Ptr<kube::Pod>> out;
-  for (const auto& [key, pod] : world.pods) {
-    if (pod->metadata.namespace_ == ns && !world.origins.find("Pod", key).file.empty()) out.push_back(pod);
-  }
-  return out;
+Written::Written(const kube::YamlDocument& from)
+    : document(from),
+      kind(kube::string_at(from.value, "kind")),
+      ns(kube::string_at(from.value, "metadata.namespace")) {
+  if (ns.empty()) ns = "default";
+  key = trace::key_of(ns, kube::string_at(from.value, "metadata.name"));
 }
 
-std::string Context::owner_of(const kube::Pod& pod) const {
+trace::ObjectRef place_of(const Context& context, const kube::Pod& pod, const std::string& field) {
   auto key = trace::key_of(pod.metadata.namespace_, pod.metadata.name);
-  auto ref = world.origins.find("Pod", key);
-  return ref.origin.empty() ? "Pod " + key : ref.origin;
+  auto ref = context.world.origins.find("Pod", key, field);
+  auto space = ref.origin.find(' ');
+  if (space == std::string::npos) return ref;
+  auto kind = ref.origin.substr(0, space);
+  auto prefix = kind == "CronJob" ? "spec.jobTemplate.spec.template." : "spec.template.";
+  return context.world.origins.find(kind, ref.origin.substr(space + 1), prefix + field);
 }
 
 int distance(std::string_view a, std::string_view b) {
@@ -39,14 +41,6 @@ int distance(std::string_view a, std::string_view b) {
 }
 
 namespace {
-
-bool is_selected(const trace::World& world, const kube::Pod& pod) {
-  return std::ranges::any_of(world.services, [&](const auto& entry) {
-    const auto& service = *entry.second;
-    return service.metadata.namespace_ == pod.metadata.namespace_ && !service.spec.selector.empty() &&
-           kube::Selector::from(service.spec.selector).matches(pod.metadata.labels);
-  });
-}
 
 /// Labels of a pod in comparison with what is wanted.
 struct Likeness {
@@ -71,17 +65,16 @@ Likeness compare(const kube::StringMap& labels, const kube::StringMap& wanted) {
 
 }  // namespace
 
-Nearest nearest(const Context& context, const std::vector<trace::Ptr<kube::Pod>>& pods,
-                const kube::StringMap& wanted) {
+Nearest nearest(const Context& context, const Pods& pods, const kube::StringMap& wanted) {
   Nearest out;
   std::pair<int, bool> best{-1, false};
   for (const auto& pod : pods) {
     auto likeness = compare(pod->metadata.labels, wanted);
     std::pair<int, bool> now{likeness.same, likeness.alike};
     if (likeness.differs.empty() || now <= best) continue;
-    if (!likeness.alike && is_selected(context.world, *pod)) continue;
+    if (!likeness.alike && !context.pods.services_of(*pod).empty()) continue;
     best = now;
-    out = {context.owner_of(*pod), std::move(likeness.differs)};
+    out = {context.pods.owner_of(*pod), std::move(likeness.differs)};
   }
   return out;
 }

@@ -11,22 +11,6 @@ namespace {
 
 constexpr auto kRoutes = {"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"};
 
-/// An object of a manifest, for rules about fields.
-struct Written {
-  const kube::YamlDocument& document;
-  std::string kind, ns, key;
-  explicit Written(const kube::YamlDocument& from)
-      : document(from),
-        kind(kube::string_at(from.value, "kind")),
-        ns(kube::string_at(from.value, "metadata.namespace")) {
-    if (ns.empty()) ns = "default";
-    key = trace::key_of(ns, kube::string_at(from.value, "metadata.name"));
-  }
-  trace::ObjectRef at(const Context& context, const std::string& field) const {
-    return context.world.origins.find(kind, key, field);
-  }
-};
-
 int64_t number_at(const json::value& value, std::string_view name) {
   const auto* found = kube::member(value, name);
   boost::system::error_code error;
@@ -68,15 +52,25 @@ std::string ports_text(const kube::Service& service) {
   return out;
 }
 
-/// `port` by number, or by name when `name` is not empty.
+/// `port` by number, or by name when `name` is not empty; `protocol`: what is sent there.
 void check_backend(const Context& context, const trace::ObjectRef& where, const std::string& ns,
-                   const std::string& service, int64_t port, const std::string& name) {
+                   const std::string& service, int64_t port, const std::string& name,
+                   const std::string& protocol) {
   auto at = context.world.services.find(trace::key_of(ns, service));
   if (at == context.world.services.end()) return missing_service(context, where, ns, service);
-  bool has = std::ranges::any_of(at->second->spec.ports, [&](const kube::ServicePort& have) {
-    return name.empty() ? have.port == port : have.name == name;
-  });
-  if (has || (port == 0 && name.empty())) return;
+  if (port == 0 && name.empty()) return;
+  const kube::ServicePort* other = nullptr;
+  for (const auto& have : at->second->spec.ports) {
+    if (name.empty() ? have.port != port : have.name != name) continue;
+    if (protocol_or_tcp(have.protocol) == protocol) return;
+    other = &have;
+  }
+  if (other)
+    return context.add("WEFT0106", Severity::error, where,
+                       fmt::format("port {} of Service {}/{} is {}, and {} is sent there",
+                                   name.empty() ? std::to_string(port) : name, ns, service,
+                                   protocol_or_tcp(other->protocol), protocol),
+                       "Name a port of that protocol");
   std::string target;
   for (const auto& have : at->second->spec.ports) {
     if (have.targetPort.is_int() && have.targetPort.number() == port)
@@ -152,7 +146,7 @@ class RouteCheck {
         std::string ns(kube::string_at(refs[j], "namespace"));
         check_backend(context_, route_.at(context_, fmt::format("spec.rules[{}].backendRefs[{}]", i, j)),
                       ns.empty() ? route_.ns : ns, std::string(kube::string_at(refs[j], "name")),
-                      number_at(refs[j], "port"), "");
+                      number_at(refs[j], "port"), "", route_.kind == "UDPRoute" ? "UDP" : "TCP");
       }
     }
   }
@@ -168,7 +162,7 @@ void check_ingress_backend(const Context& context, const Written& ingress, const
   const auto* port = kube::member(*service, "port");
   check_backend(context, ingress.at(context, field), ingress.ns,
                 std::string(kube::string_at(*service, "name")), port ? number_at(*port, "number") : 0,
-                port ? std::string(kube::string_at(*port, "name")) : std::string());
+                port ? std::string(kube::string_at(*port, "name")) : std::string(), "TCP");
 }
 
 void check_ingress(const Context& context, const kube::YamlDocument& document) {

@@ -2,7 +2,8 @@
 #include <netinet/in.h>
 
 #include <algorithm>
-#include <set>
+#include <iterator>
+#include <map>
 
 #include "check/context.h"
 #include "kube/codec.h"
@@ -13,14 +14,19 @@
 namespace weft::check {
 namespace {
 
-using PodPtr = trace::Ptr<kube::Pod>;
-using Pods = std::vector<PodPtr>;
-
 std::string key_of(const kube::Pod& pod) { return trace::key_of(pod.metadata.namespace_, pod.metadata.name); }
 
 bool matches(const kube::LabelSelector& selector, const kube::StringMap& labels) {
   auto parsed = kube::Selector::from(selector);
   return parsed && parsed->matches(labels);
+}
+
+Pods matching(const Pods& pods, const kube::LabelSelector& selector) {
+  Pods out;
+  if (auto parsed = kube::Selector::from(selector))
+    std::ranges::copy_if(pods, std::back_inserter(out),
+                         [&](const auto& pod) { return parsed->matches(pod->metadata.labels); });
+  return out;
 }
 
 std::string text_of(const kube::LabelSelector& selector) {
@@ -48,11 +54,10 @@ struct RuleView {
 class PolicyCheck {
  public:
   PolicyCheck(const Context& context, std::string key, const kube::NetworkPolicy& policy)
-      : context_(context), key_(std::move(key)), policy_(policy) {
-    for (const auto& pod : context_.pods_in(policy.metadata.namespace_)) {
-      if (matches(policy.spec.podSelector, pod->metadata.labels)) selected_.push_back(pod);
-    }
-  }
+      : context_(context),
+        key_(std::move(key)),
+        policy_(policy),
+        selected_(matching(context.pods.in(policy.metadata.namespace_), policy.spec.podSelector)) {}
 
   void run() {
     if (selected_.empty()) selects_nobody();
@@ -69,7 +74,7 @@ class PolicyCheck {
 
   void selects_nobody() const {
     const auto& selector = policy_.spec.podSelector;
-    auto near = nearest(context_, context_.pods_in(policy_.metadata.namespace_), selector.matchLabels);
+    auto near = nearest(context_, context_.pods.kinds_in(policy_.metadata.namespace_), selector.matchLabels);
     if (near.owner.empty()) return;
     context_.add("WEFT0118", Severity::error, at("spec.podSelector"),
                  fmt::format("it selects nobody: no pod of namespace {} is {}; {} has {}",
@@ -77,17 +82,23 @@ class PolicyCheck {
                  "Align the labels");
   }
 
+  /// Namespaces in which the peer may have pods.
+  std::vector<std::string> namespaces_of(const kube::NetworkPolicyPeer& peer) const {
+    if (!peer.namespaceSelector) return {policy_.metadata.namespace_};
+    std::vector<std::string> out;
+    for (const auto& [name, ns] : context_.world.namespaces) {
+      if (matches(*peer.namespaceSelector, ns->metadata.labels)) out.push_back(name);
+    }
+    return out;
+  }
+
   /// Pods that are meant by the peer.
   Pods pods_of(const kube::NetworkPolicyPeer& peer) const {
     Pods out;
     if (peer.ipBlock) return out;
-    for (const auto& [name, ns] : context_.world.namespaces) {
-      if (peer.namespaceSelector ? !matches(*peer.namespaceSelector, ns->metadata.labels)
-                                 : name != policy_.metadata.namespace_)
-        continue;
-      for (const auto& pod : context_.pods_in(name)) {
-        if (!peer.podSelector || matches(*peer.podSelector, pod->metadata.labels)) out.push_back(pod);
-      }
+    for (const auto& ns : namespaces_of(peer)) {
+      const auto& all = context_.pods.in(ns);
+      std::ranges::move(peer.podSelector ? matching(all, *peer.podSelector) : all, std::back_inserter(out));
     }
     return out;
   }
@@ -126,12 +137,8 @@ class PolicyCheck {
     if (!peer.podSelector) return;
     if (!peer.namespaceSelector && confused(rule, index, field)) return;
     Pods around;
-    for (const auto& [name, ns] : context_.world.namespaces) {
-      if (peer.namespaceSelector ? !matches(*peer.namespaceSelector, ns->metadata.labels)
-                                 : name != policy_.metadata.namespace_)
-        continue;
-      for (auto& pod : context_.pods_in(name)) around.push_back(std::move(pod));
-    }
+    for (const auto& ns : namespaces_of(peer))
+      std::ranges::copy(context_.pods.kinds_in(ns), std::back_inserter(around));
     auto near = nearest(context_, around, peer.podSelector->matchLabels);
     if (near.owner.empty()) return;
     context_.add("WEFT0118", Severity::error, at(field + ".podSelector"),
@@ -155,7 +162,7 @@ class PolicyCheck {
                       "beside it lets in all pods of its namespaces",
                       policy_.metadata.namespace_, text_of(*rule.peers[index].podSelector)),
           fmt::format("If {} is meant: put both selectors into one item (without the second dash)",
-                      context_.owner_of(*pods.front())));
+                      context_.pods.owner_of(*pods.front())));
       return true;
     }
     return false;
@@ -170,25 +177,58 @@ class PolicyCheck {
       for (const auto& peer : rule.peers) std::ranges::move(pods_of(peer), std::back_inserter(targets));
     }
     for (const auto& pod : targets) {
-      if (has_port(*pod, port.port->number())) return;
+      if (has_port(*pod, port.port->number())) return check_protocol(rule, index, targets);
     }
-    for (const auto& [key, service] : context_.world.services) {
-      if (!context_.is_written("Service", key) || service->spec.selector.empty()) continue;
-      auto selector = kube::Selector::from(service->spec.selector);
-      auto pod = std::ranges::find_if(targets, [&](const PodPtr& p) {
-        return p->metadata.namespace_ == service->metadata.namespace_ && selector.matches(p->metadata.labels);
-      });
-      if (pod == targets.end()) continue;
-      for (const auto& way : service->spec.ports) {
-        if (way.port != port.port->number() || leads_to(way, way.port)) continue;
-        return context_.add(
-            "WEFT0119", Severity::error, at(fmt::format("{}.ports[{}]", rule.field(), index)),
-            fmt::format(
-                "{} is the port of Service {}; it leads to port {} of {}, and policies are about that",
-                way.port, key, way.targetPort.str(), context_.owner_of(**pod)),
-            fmt::format("Name port {}", way.targetPort.str()));
+    for (const auto& pod : targets) {
+      for (const auto& service : context_.pods.services_of(*pod)) {
+        if (is_port_of_service(rule, index, *service, *pod)) return;
       }
     }
+  }
+
+  /// TCP is meant where nothing is said.
+  void check_protocol(const RuleView& rule, size_t index, const Pods& targets) const {
+    auto number = rule.ports[index].port->number();
+    auto names = [&](const std::string& protocol) {
+      return std::ranges::any_of(rule.ports, [&](const kube::NetworkPolicyPort& port) {
+        return upper_protocol(port) == protocol && port.port && port.port->is_int() &&
+               port.port->number() == number;
+      });
+    };
+    const kube::ContainerPort* other = nullptr;
+    const kube::Pod* whose = nullptr;
+    for (const auto& pod : targets) {
+      for (const auto& container : pod->spec.containers) {
+        for (const auto& port : container.ports) {
+          if (port.containerPort != number) continue;
+          if (names(protocol_or_tcp(port.protocol))) return;
+          other = &port;
+          whose = pod.get();
+        }
+      }
+    }
+    if (!other) return;
+    context_.add(
+        "WEFT0106", Severity::warning, at(fmt::format("{}.ports[{}]", rule.field(), index)),
+        fmt::format("it is about {} port {}; {} has {} port {}", upper_protocol(rule.ports[index]), number,
+                    context_.pods.owner_of(*whose), protocol_or_tcp(other->protocol), number),
+        fmt::format("Name protocol: {}", protocol_or_tcp(other->protocol)));
+  }
+
+  bool is_port_of_service(const RuleView& rule, size_t index, const kube::Service& service,
+                          const kube::Pod& pod) const {
+    auto key = trace::key_of(service.metadata.namespace_, service.metadata.name);
+    if (!context_.is_written("Service", key)) return false;
+    for (const auto& way : service.spec.ports) {
+      if (way.port != rule.ports[index].port->number() || leads_to(way, way.port)) continue;
+      context_.add(
+          "WEFT0119", Severity::error, at(fmt::format("{}.ports[{}]", rule.field(), index)),
+          fmt::format("{} is the port of Service {}; it leads to port {} of {}, and policies are about that",
+                      way.port, key, way.targetPort.str(), context_.pods.owner_of(pod)),
+          fmt::format("Name port {}", way.targetPort.str()));
+      return true;
+    }
+    return false;
   }
 
   static bool leads_to(const kube::ServicePort& port, int32_t number) {
@@ -226,11 +266,11 @@ class PolicyCheck {
       const auto& here = rule.ingress ? verdict->ingress : verdict->egress;
       const auto& there = rule.ingress ? verdict->egress : verdict->ingress;
       if (!here || !here->allowed || !there || there->allowed) continue;
-      return context_.add(
-          "WEFT0117", Severity::warning, at(field),
-          fmt::format("it allows {} to reach {} at {} {}, but at the other end {}", context_.owner_of(from),
-                      context_.owner_of(to), trace::protocol_text(protocol), port, there->why),
-          fmt::format("Allow it there too, in {}", rule.ingress ? "egress" : "ingress"));
+      return context_.add("WEFT0117", Severity::warning, at(field),
+                          fmt::format("it allows {} to reach {} at {} {}, but at the other end {}",
+                                      context_.pods.owner_of(from), context_.pods.owner_of(to),
+                                      trace::protocol_text(protocol), port, there->why),
+                          fmt::format("Allow it there too, in {}", rule.ingress ? "egress" : "ingress"));
     }
   }
 
@@ -247,38 +287,60 @@ bool may_be_dns(const kube::NetworkPolicyPort& port) {
   return port.port->number() <= 53 && port.endPort.value_or(port.port->number()) >= 53;
 }
 
+/// A policy of a manifest, as an API server would complete it.
+struct Policy {
+  std::string key;
+  kube::NetworkPolicy object;
+};
+
+/// What a policy lets the pods that it selects send.
+struct Egress {
+  const Policy* policy;
+  kube::Selector selector;
+  bool dns = false;
+};
+
+/// Of those that allow anything, by namespace.
+std::map<std::string, std::vector<Egress>> egress_of(const std::vector<Policy>& policies) {
+  std::map<std::string, std::vector<Egress>> out;
+  for (const auto& policy : policies) {
+    const auto& spec = policy.object.spec;
+    if (std::ranges::count(spec.policyTypes, "Egress") == 0 || spec.egress.empty()) continue;
+    auto selector = kube::Selector::from(spec.podSelector);
+    if (!selector) continue;
+    bool dns = std::ranges::any_of(spec.egress, [](const auto& rule) {
+      return rule.ports.empty() || std::ranges::any_of(rule.ports, may_be_dns);
+    });
+    out[policy.object.metadata.namespace_].push_back({&policy, std::move(*selector), dns});
+  }
+  return out;
+}
+
 /// Policies that let a pod ask others by name, and not the one who knows names.
-void check_dns(const Context& context,
-               const std::vector<std::pair<std::string, kube::NetworkPolicy>>& policies) {
-  std::set<std::string> told;
-  for (const auto& [key, pod] : context.world.pods) {
-    if (context.world.origins.find("Pod", key).file.empty()) continue;
-    const std::string* restricting = nullptr;
-    bool dns = false, allows = false;
-    for (const auto& [name, policy] : policies) {
-      if (policy.metadata.namespace_ != pod->metadata.namespace_ ||
-          std::ranges::count(policy.spec.policyTypes, "Egress") == 0 ||
-          !matches(policy.spec.podSelector, pod->metadata.labels))
-        continue;
-      for (const auto& rule : policy.spec.egress) {
-        allows = true;
-        restricting = restricting ? restricting : &name;
-        dns = dns || rule.ports.empty() || std::ranges::any_of(rule.ports, may_be_dns);
+void check_dns(const Context& context, const std::vector<Policy>& policies) {
+  for (const auto& [ns, all] : egress_of(policies)) {
+    for (const auto& pod : context.pods.kinds_in(ns)) {
+      const Egress* first = nullptr;
+      bool dns = false;
+      for (const auto& egress : all) {
+        if (dns || !egress.selector.matches(pod->metadata.labels)) continue;
+        first = first ? first : &egress;
+        dns = egress.dns;
       }
+      if (!first || dns) continue;
+      context.add("WEFT0116", Severity::warning,
+                  context.world.origins.find("NetworkPolicy", first->policy->key, "spec.egress"),
+                  fmt::format("{} may reach others, but nobody by name: no rule allows UDP port 53",
+                              context.pods.owner_of(*pod)),
+                  "Allow UDP and TCP port 53 to the cluster's DNS");
     }
-    if (!allows || dns || !told.insert(context.owner_of(*pod)).second) continue;
-    context.add("WEFT0116", Severity::warning,
-                context.world.origins.find("NetworkPolicy", *restricting, "spec.egress"),
-                fmt::format("{} may reach others, but nobody by name: no rule allows UDP port 53",
-                            context.owner_of(*pod)),
-                "Allow UDP and TCP port 53 to the cluster's DNS");
   }
 }
 
 }  // namespace
 
 void check_policies(const Context& context) {
-  std::vector<std::pair<std::string, kube::NetworkPolicy>> policies;
+  std::vector<Policy> policies;
   for (const auto& document : context.manifests) {
     if (kube::string_at(document.value, "kind") != "NetworkPolicy") continue;
     auto policy = kube::decode<kube::NetworkPolicy>(document.value);
@@ -289,9 +351,9 @@ void check_policies(const Context& context) {
       policy->spec.policyTypes = {"Ingress"};
       if (!policy->spec.egress.empty()) policy->spec.policyTypes.emplace_back("Egress");
     }
-    policies.emplace_back(trace::key_of(meta.namespace_, meta.name), std::move(*policy));
+    policies.push_back({trace::key_of(meta.namespace_, meta.name), std::move(*policy)});
   }
-  for (const auto& [key, policy] : policies) PolicyCheck(context, key, policy).run();
+  for (const auto& policy : policies) PolicyCheck(context, policy.key, policy.object).run();
   check_dns(context, policies);
 }
 

@@ -5,18 +5,10 @@
 #include <set>
 
 #include "check/context.h"
-#include "kube/selector.h"
 #include "trace/hints.h"
 
 namespace weft::check {
 namespace {
-
-using PodPtr = trace::Ptr<kube::Pod>;
-
-const std::string& protocol_of(const std::string& protocol) {
-  static const std::string kTcp = "TCP";
-  return protocol.empty() ? kTcp : protocol;
-}
 
 std::vector<const kube::ContainerPort*> declared(const kube::Pod& pod) {
   std::vector<const kube::ContainerPort*> out;
@@ -33,7 +25,7 @@ std::string ports_text(const std::vector<const kube::ContainerPort*>& ports) {
   for (const auto* port : ports) {
     auto name = port->name.empty() ? "" : port->name + " ";
     out += fmt::format("{}{}{}/{}", out.empty() ? "" : ", ", name, port->containerPort,
-                       protocol_of(port->protocol));
+                       protocol_or_tcp(port->protocol));
   }
   return out.empty() ? "none" : out;
 }
@@ -48,7 +40,7 @@ Match match(const kube::ServicePort& port, const kube::Pod& pod) {
   bool other = false;
   for (const auto* have : ports) {
     if (by_name ? have->name != target.str() : have->containerPort != number) continue;
-    if (protocol_of(have->protocol) == protocol_of(port.protocol)) return Match::yes;
+    if (protocol_or_tcp(have->protocol) == protocol_or_tcp(port.protocol)) return Match::yes;
     other = true;
   }
   if (other) return Match::other_protocol;
@@ -63,12 +55,8 @@ class ServiceCheck {
 
   void run() {
     if (service_.spec.selector.empty() || service_.spec.type == "ExternalName") return;
-    auto all = context_.pods_in(service_.metadata.namespace_);
-    auto selector = kube::Selector::from(service_.spec.selector);
-    std::vector<PodPtr> selected;
-    std::ranges::copy_if(all, std::back_inserter(selected),
-                         [&](const auto& pod) { return selector.matches(pod->metadata.labels); });
-    if (selected.empty()) return selects_nobody(all);
+    auto selected = context_.pods.selected(service_.metadata.namespace_, service_.spec.selector);
+    if (selected.empty()) return selects_nobody();
     for (size_t i = 0; i < service_.spec.ports.size(); ++i) check_port(i, selected);
   }
 
@@ -77,43 +65,43 @@ class ServiceCheck {
     return context_.world.origins.find("Service", key_, part);
   }
 
-  void selects_nobody(const std::vector<PodPtr>& pods) const {
+  void selects_nobody() const {
     auto wanted = trace::labels_text(service_.spec.selector);
-    auto near = nearest(context_, pods, service_.spec.selector);
-    auto selector = kube::Selector::from(service_.spec.selector);
+    auto near =
+        nearest(context_, context_.pods.kinds_in(service_.metadata.namespace_), service_.spec.selector);
     if (!near.owner.empty())
       return context_.add("WEFT0102", Severity::error, at("spec.selector"),
                           fmt::format("no pod has the labels {}; {} has {}", wanted, near.owner, near.has),
                           "Align the labels");
-    for (const auto& [key, pod] : context_.world.pods) {
-      if (pod->metadata.namespace_ == service_.metadata.namespace_ ||
-          !selector.matches(pod->metadata.labels) || context_.world.origins.find("Pod", key).file.empty())
-        continue;
-      return context_.add("WEFT0102", Severity::error, at("spec.selector"),
-                          fmt::format("no pod of namespace {} has the labels {}; {} has them",
-                                      service_.metadata.namespace_, wanted, context_.owner_of(*pod)),
-                          "A Service selects pods of its own namespace: move one of them");
+    for (const auto& [ns, object] : context_.world.namespaces) {
+      auto elsewhere = context_.pods.selected(ns, service_.spec.selector);
+      if (ns == service_.metadata.namespace_ || elsewhere.empty()) continue;
+      return context_.add(
+          "WEFT0102", Severity::error, at("spec.selector"),
+          fmt::format("no pod of namespace {} has the labels {}; {} has them", service_.metadata.namespace_,
+                      wanted, context_.pods.owner_of(*elsewhere.front())),
+          "A Service selects pods of its own namespace: move one of them");
     }
     context_.add("WEFT0102", Severity::note, at("spec.selector"),
                  fmt::format("no pod of these manifests has the labels {}", wanted), "");
   }
 
-  void check_port(size_t index, const std::vector<PodPtr>& selected) const {
+  void check_port(size_t index, const Pods& selected) const {
     const auto& port = service_.spec.ports[index];
     auto part = fmt::format("spec.ports[{}].targetPort", index);
-    std::map<Match, std::vector<PodPtr>> by_match;
+    std::map<Match, Pods> by_match;
     for (const auto& pod : selected) by_match[match(port, *pod)].push_back(pod);
     if (by_match.contains(Match::yes)) return some_without(part, port, by_match);
     const auto& first = *by_match.begin()->second.front();
     auto have = ports_text(declared(first));
-    auto owner = context_.owner_of(first);
+    auto owner = context_.pods.owner_of(first);
     auto target = port.targetPort.is_int() && port.targetPort.number() == 0 ? std::to_string(port.port)
                                                                             : port.targetPort.str();
     if (by_match.contains(Match::other_protocol))
-      return context_.add(
-          "WEFT0106", Severity::error, at(part),
-          fmt::format("port {} is {}, but {} declares {}", target, protocol_of(port.protocol), owner, have),
-          "Give both the same protocol");
+      return context_.add("WEFT0106", Severity::error, at(part),
+                          fmt::format("port {} is {}, but {} declares {}", target,
+                                      protocol_or_tcp(port.protocol), owner, have),
+                          "Give both the same protocol");
     if (by_match.contains(Match::nothing_declared)) return;
     if (port.targetPort.is_int() && !should_declare(port, selected)) return;
     if (!port.targetPort.is_int())
@@ -128,27 +116,27 @@ class ServiceCheck {
 
   /// Whether the containers seem to declare all that they have: something of the protocol, and nothing that
   /// the Service leads to.
-  bool should_declare(const kube::ServicePort& port, const std::vector<PodPtr>& selected) const {
+  bool should_declare(const kube::ServicePort& port, const Pods& selected) const {
     auto leads_there = [&](const kube::ServicePort& other) {
       return std::ranges::any_of(selected, [&](const auto& pod) { return match(other, *pod) == Match::yes; });
     };
     if (std::ranges::any_of(service_.spec.ports, leads_there)) return false;
     return std::ranges::any_of(selected, [&](const auto& pod) {
       return std::ranges::any_of(declared(*pod), [&](const auto* have) {
-        return protocol_of(have->protocol) == protocol_of(port.protocol);
+        return protocol_or_tcp(have->protocol) == protocol_or_tcp(port.protocol);
       });
     });
   }
 
   /// The selector is too wide when it has pods of another workload that do not have the port.
   void some_without(const std::string& part, const kube::ServicePort& port,
-                    const std::map<Match, std::vector<PodPtr>>& by_match) const {
+                    const std::map<Match, Pods>& by_match) const {
     std::set<std::string> with;
-    for (const auto& pod : by_match.at(Match::yes)) with.insert(context_.owner_of(*pod));
+    for (const auto& pod : by_match.at(Match::yes)) with.insert(context_.pods.owner_of(*pod));
     for (auto which : {Match::no, Match::other_protocol}) {
       auto without = by_match.find(which);
       if (without == by_match.end()) continue;
-      auto owner = context_.owner_of(*without->second.front());
+      auto owner = context_.pods.owner_of(*without->second.front());
       if (with.contains(owner)) continue;
       return context_.add("WEFT0103", Severity::warning, at("spec.selector"),
                           fmt::format("it also matches {}, which does not have the port {} that {} has: part "

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <iostream>
 #include <iterator>
 
@@ -46,7 +47,8 @@ void print_text(const std::vector<check::Finding>& findings) {
 
 Expected<int> run(const Flags& flags) {
   WEFT_TRY(auto manifests, read(flags.paths));
-  WEFT_TRY(auto findings, check::check(manifests, standalone::offline_cluster));
+  WEFT_TRY(auto findings,
+           check::check(manifests, standalone::offline_cluster, std::chrono::system_clock::now()));
   if (flags.format == "json")
     fmt::print("{}\n", json::serialize(check::to_json(findings)));
   else if (flags.format == "sarif")

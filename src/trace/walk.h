@@ -83,6 +83,7 @@ class Walk {
   Hop through_service(const Target& to, const Way& way, const std::string& node);
   Hop slices_hop(const Way& way, const service::BackendSet& set, service::WhenEmpty when_empty,
                  const std::string& node);
+  Hop proxies_hop(const Way& way, const service::BackendSet& set);
   Hop endpoint_hop(const Way& way, const service::Backend& backend);
   bool is_kept_out(const Way& way, Hop& hop) const;
   const std::vector<service::SlicePtr>& slices_of(const std::string& service) const;
@@ -107,7 +108,11 @@ class Walk {
   };
   void make_ask(Ask& ask) const;
   Hop through_gateway(const std::string& gateway, const gateway::PortKey& port, const IpAddr& proxy);
+  Hop gateway_hop(const std::string& gateway, const IpAddr& proxy) const;
   ObjectRef ref_of(const gateway::Why& listener) const;
+  const std::string& client_namespace() const;
+  const gateway::CompiledListener* listener_for(const gateway::CompiledPort& port,
+                                                std::string_view host) const;
   Hop listener_hop(const gateway::CompiledPort& port, const IpAddr& proxy);
   Hop http_hop(const gateway::CompiledListener& listener, Ask& ask, const IpAddr& proxy);
   Hop rule_hop(const gateway::Candidate& found, Ask& ask, uint16_t port, const IpAddr& proxy);

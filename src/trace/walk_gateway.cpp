@@ -5,6 +5,7 @@
 
 #include "gateway/http/path.h"
 #include "gateway/infrastructure.h"
+#include "gateway/mesh.h"
 #include "gateway/route/filters.h"
 #include "gateway/route/host_table.h"
 #include "trace/hints.h"
@@ -61,6 +62,16 @@ std::string describe(const gateway::Match& match) {
 
 std::string shown_host(const std::string& hostname) { return hostname.empty() ? "any host" : hostname; }
 
+/// Whom a listener is for: of a Gateway hosts, of a Service clients.
+std::string who_is_meant(const gateway::Listener& listener) {
+  if (listener.why.kind != "Service") return shown_host(listener.hostname);
+  auto slash = listener.why.section.find('/');
+  if (slash != std::string::npos)
+    return fmt::format("clients of namespace {} (consumers)", listener.why.section.substr(slash + 1));
+  // Nothing but what passes connections on has streams there.
+  return listener.protocol == gateway::Protocol::tcp ? "clients without routes" : "all clients (producers)";
+}
+
 /// "Accepted is False (NotAllowedByListeners): …" of those that are as they should not be.
 std::string complaints(const std::vector<kube::Condition>& conditions) {
   std::string out;
@@ -112,6 +123,13 @@ void Walk::make_ask(Ask& ask) const {
 
 /// Why a Gateway does not serve a port.
 Hop Walk::unserved(const std::string& gateway, const gateway::PortKey& port) const {
+  if (auto service = gateway::meshed_service(gateway)) {
+    auto mesh =
+        make_hop("gateway", "the routes of Service " + *service, {world_.origins.find("Service", *service)});
+    mesh.end(Verdict::refused, fmt::format("no proxy serves port {} of Service {} yet", port.port, *service),
+             "wait for weft gateway, or see whether it runs: weft status");
+    return mesh;
+  }
   auto hop =
       make_hop("gateway", fmt::format("Gateway {}", gateway), {world_.origins.find("Gateway", gateway)});
   const auto* status = world_.gateway_plan.gateway_status(gateway);
@@ -160,21 +178,37 @@ Hop Walk::through_gateway(const std::string& gateway, const gateway::PortKey& po
   });
   if (at == ports.end()) return unserved(gateway, port);
   auto compiled = compiler_.compile(*at);
-  auto node = world_.node_at.find(proxy);
-  auto hop = make_hop(
-      "gateway", fmt::format("{}, served by the proxy on {}",
-                             gateway == gateway::kIngressGateway ? "the Ingresses" : "Gateway " + gateway,
-                             node == world_.node_at.end() ? proxy.str() : node->second));
-  if (gateway != gateway::kIngressGateway) hop.by.push_back(world_.origins.find("Gateway", gateway));
+  auto hop = gateway_hop(gateway, proxy);
   hop.hops.push_back(listener_hop(*compiled, proxy));
   settle_sequence(hop);
   return hop;
 }
 
-/// A listener of a Gateway or ListenerSet.
+/// Whose proxy takes the connection.
+Hop Walk::gateway_hop(const std::string& gateway, const IpAddr& proxy) const {
+  auto service = gateway::meshed_service(gateway);
+  auto what = service ? "the routes of Service " + *service
+                      : (gateway == gateway::kIngressGateway ? "the Ingresses" : "Gateway " + gateway);
+  auto node = world_.node_at.find(proxy);
+  auto hop = make_hop("gateway", fmt::format("{}, served by the proxy on {}", what,
+                                             node == world_.node_at.end() ? proxy.str() : node->second));
+  if (service)
+    hop.by.push_back(world_.origins.find("Service", *service));
+  else if (gateway != gateway::kIngressGateway)
+    hop.by.push_back(world_.origins.find("Gateway", gateway));
+  return hop;
+}
+
+/// A listener of a Gateway or ListenerSet; of a Service its port.
 ObjectRef Walk::ref_of(const gateway::Why& listener) const {
   auto key = key_of(listener);
   std::string part;
+  if (auto at = world_.services.find(key); listener.kind == "Service" && at != world_.services.end()) {
+    auto number = listener.section.substr(0, listener.section.find('/'));
+    const auto& all = at->second->spec.ports;
+    auto found = std::ranges::find(all, number, [](const auto& one) { return std::to_string(one.port); });
+    if (found != all.end()) part = fmt::format("spec.ports[{}]", found - all.begin());
+  }
   if (auto at = world_.gateways.find(key); listener.kind == "Gateway" && at != world_.gateways.end()) {
     const auto& all = at->second->spec.listeners;
     auto found = std::ranges::find(all, listener.section, [](const auto& one) { return one.name; });
@@ -183,11 +217,25 @@ ObjectRef Walk::ref_of(const gateway::Why& listener) const {
   return world_.origins.find(listener.kind, key, part);
 }
 
+/// As a proxy of the mesh knows it: by the pod's address, which those on their host's network do not have.
+const std::string& Walk::client_namespace() const {
+  static const std::string kNone;
+  auto pod = world_.pods.find(source_.pod);
+  return pod == world_.pods.end() || pod->second->spec.hostNetwork ? kNone : pod->second->metadata.namespace_;
+}
+
+/// A Service's consumers have routes of their own, and others do not see these.
+const gateway::CompiledListener* Walk::listener_for(const gateway::CompiledPort& port,
+                                                    std::string_view host) const {
+  const auto* consumer = port.consumer(client_namespace());
+  return consumer ? consumer : port.listener(host);
+}
+
 Hop Walk::listener_hop(const gateway::CompiledPort& port, const IpAddr& proxy) {
   Ask ask;
   make_ask(ask);
   auto host = gateway::host_of(ask.head.authority);
-  const auto* listener = port.listener(host);
+  const auto* listener = listener_for(port, host);
   if (!listener) {
     auto hop = make_hop("listener", fmt::format("none at port {} takes {}", port.config().port, host));
     std::vector<std::string> have;
@@ -201,7 +249,7 @@ Hop Walk::listener_hop(const gateway::CompiledPort& port, const IpAddr& proxy) {
   }
   const auto& config = listener->config();
   auto hop = make_hop("listener", fmt::format("{} at port {}, for {}", name_of(config.protocol),
-                                              port.config().port, shown_host(config.hostname)));
+                                              port.config().port, who_is_meant(config)));
   if (port.config().gateway != gateway::kIngressGateway) hop.by.push_back(ref_of(config.why));
   bool http = config.protocol == gateway::Protocol::http || config.protocol == gateway::Protocol::https;
   if (!http) {
@@ -317,9 +365,10 @@ Hop Walk::stream_hop(const gateway::CompiledListener& listener, const IpAddr& pr
     return hop;
   }
   const auto& route = *stream->route;
-  auto hop = make_hop("rule",
-                      fmt::format("{}{}", tls ? fmt::format("server name {}", name) : "any connection",
-                                  tls && route.terminate ? ", TLS ends here" : ""),
+  auto text = route.why.kind == "Service" ? "no route is for this client: passed on as it is"
+              : tls ? fmt::format("server name {}{}", name, route.terminate ? ", TLS ends here" : "")
+                    : "any connection";
+  auto hop = make_hop("rule", std::move(text),
                       {world_.origins.find(route.why.kind, key_of(route.why), rule_part(route.why))});
   hop.hops = backend_hops(route.backends, route.why, proxy);
   if (hop.hops.empty()) {

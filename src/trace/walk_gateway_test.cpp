@@ -191,5 +191,72 @@ spec:
   EXPECT_THAT(steps(trace.hops, "endpoint").back()->text, HasSubstr("Pod web/v1"));
 }
 
+/// Service web/v1 with routes: of its own namespace (producer) and, in `more`, of others (consumers).
+std::string mesh(const std::string& ns, const std::string& backends) {
+  return R"(
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: v1, namespace: )" +
+         ns + R"(}
+spec:
+  parentRefs: [{group: "", kind: Service, name: v1, namespace: web, port: 80}]
+  rules:
+    - matches: [{path: {value: /old}}]
+      filters: [{type: RequestRedirect, requestRedirect: {statusCode: 301}}]
+    - matches: [{path: {value: /a}}]
+      backendRefs: )" +
+         backends + "\n";
+}
+
+TEST(WalkMesh, AServiceWithoutRoutesHasNoProxy) {
+  Cluster cluster(kWeb);
+  auto trace = cluster.trace("client", "http://v1.web/a");
+  EXPECT_EQ(trace.outcome.verdict, Verdict::works);
+  EXPECT_THAT(steps(trace.hops, "gateway"), SizeIs(0));
+}
+
+TEST(WalkMesh, ARouteOfTheServicesNamespaceConcernsAll) {
+  Cluster cluster(kWeb + mesh("web", "[{name: v1, port: 80, weight: 3}, {name: v2, port: 80}]"));
+  auto trace = cluster.trace("client", "http://v1.web/a");
+  EXPECT_EQ(trace.outcome.verdict, Verdict::works) << trace.to_text();
+  auto gateways = steps(trace.hops, "gateway");
+  ASSERT_THAT(gateways, SizeIs(1));
+  EXPECT_EQ(gateways[0]->text, "the routes of Service web/v1, served by the proxy on node-1");
+  EXPECT_EQ(gateways[0]->by.at(0).str(), "Service web/v1");
+  auto listeners = steps(trace.hops, "listener");
+  EXPECT_THAT(listeners.at(0)->text, HasSubstr("all clients (producers)"));
+  EXPECT_EQ(listeners.at(0)->by.at(0).part, "spec.ports[0]");
+  auto rules = steps(trace.hops, "rule");
+  EXPECT_EQ(rules.at(0)->by.at(0).str(), "HTTPRoute web/v1 spec.rules[1]");
+  auto backends = steps(trace.hops, "backend");
+  ASSERT_THAT(backends, SizeIs(2));
+  EXPECT_THAT(backends[0]->text, HasSubstr("Service web/v1 port 80, 3 of 4 requests"));
+  EXPECT_THAT(steps(backends[1]->hops, "endpoint").at(0)->text, HasSubstr("Pod web/v2"));
+  EXPECT_EQ(cluster.verdict("client", "http://v1.web/b"), "error 404");
+  EXPECT_EQ(cluster.verdict("client", "http://v1.web/old"), "works 301");
+  EXPECT_THAT(steps(cluster.trace("client", "http://v2.web/a").hops, "gateway"), SizeIs(0))
+      << "another Service";
+}
+
+TEST(WalkMesh, ARouteOfAnotherNamespaceConcernsItsPodsInstead) {
+  Cluster cluster(kWeb + mesh("web", "[{name: v1, port: 80}]") +
+                  mesh("default", "[{name: v1, namespace: web, port: 80}]"));
+  auto consumer = cluster.trace("client", "http://v1.web/a");
+  EXPECT_EQ(steps(consumer.hops, "rule").at(0)->by.at(0).str(), "HTTPRoute default/v1 spec.rules[1]");
+  EXPECT_THAT(steps(consumer.hops, "listener").at(0)->text, HasSubstr("namespace default (consumers)"));
+  auto other = cluster.trace("web/v2", "http://v1/a");
+  EXPECT_EQ(steps(other.hops, "rule").at(0)->by.at(0).str(), "HTTPRoute web/v1 spec.rules[1]");
+}
+
+TEST(WalkMesh, WhomNoRouteConcernsIsPassedOn) {
+  Cluster cluster(kWeb + mesh("default", "[{name: v1, namespace: web, port: 80}]"));
+  auto trace = cluster.trace("web/v2", "http://v1/anything");
+  EXPECT_EQ(trace.outcome.verdict, Verdict::works) << trace.to_text();
+  EXPECT_EQ(steps(trace.hops, "rule").at(0)->text, "no route is for this client: passed on as it is");
+  EXPECT_THAT(steps(trace.hops, "endpoint").back()->text, HasSubstr("Pod web/v1"));
+  EXPECT_EQ(cluster.verdict("client", "http://v1.web/anything"), "error 404");
+}
+
 }  // namespace
 }  // namespace weft::trace

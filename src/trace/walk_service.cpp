@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "gateway/infrastructure.h"
+#include "gateway/mesh.h"
 #include "trace/hints.h"
 #include "trace/walk.h"
 
@@ -152,6 +153,7 @@ Hop Walk::through_service(const Target& to, const Way& way, const std::string& n
 
 Hop Walk::slices_hop(const Way& way, const service::BackendSet& set, service::WhenEmpty when_empty,
                      const std::string& node) {
+  if (set.scope == service::Scope::mesh) return proxies_hop(way, set);
   const auto& slices = slices_of(way.key);
   auto hop = make_hop("slices", fmt::format("{} of {} endpoints: {}", set.backends.size(),
                                             set.backends.size() + set.excluded.size(), words(set.choice)));
@@ -184,6 +186,21 @@ Hop Walk::slices_hop(const Way& way, const service::BackendSet& set, service::Wh
   return hop;
 }
 
+/// Of a Service that is the parent of routes: its slices lead to nodes' proxies.
+Hop Walk::proxies_hop(const Way& way, const service::BackendSet& set) {
+  auto hop = make_hop("slices", fmt::format("it is the parent of routes: {} of {} proxies",
+                                            set.backends.size(), set.backends.size() + set.excluded.size()));
+  for (const auto& backend : set.backends) hop.hops.push_back(endpoint_hop(way, backend));
+  if (!hop.hops.empty()) {
+    settle_any(hop);
+  } else {
+    hop.end(Verdict::refused,
+            fmt::format("Service {} is the parent of routes, and no node's proxy serves", way.key),
+            "see whether weft gateway runs on the nodes: weft status");
+  }
+  return hop;
+}
+
 Hop Walk::endpoint_hop(const Way& way, const service::Backend& backend) {
   const auto& slice = *slices_of(way.key)[backend.from.slice];
   const auto& endpoint = slice.endpoints[backend.from.endpoint];
@@ -205,7 +222,8 @@ Hop Walk::endpoint_hop(const Way& way, const service::Backend& backend) {
   ask_policies(hop, party(backend.addr), to, backend.port, way.front().port);
   settle_sequence(hop);
   if (hop.ends()) return hop;
-  if (auto gateway = gateway::gateway_of(*way.service)) {
+  auto gateway = service::is_mesh(slice) ? gateway::mesh_key(way.key) : gateway::gateway_of(*way.service);
+  if (gateway) {
     hop.hops.push_back(through_gateway(
         *gateway, {.port = way.front().port, .udp = way.front().protocol == service::Protocol::udp},
         backend.addr));

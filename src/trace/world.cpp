@@ -9,6 +9,7 @@
 #include "endpoints/plan.h"
 #include "endpoints/topology.h"
 #include "gateway/infrastructure.h"
+#include "gateway/mesh_slices.h"
 #include "kube/codec.h"
 #include "kube/node_addresses.h"
 #include "kube/selector.h"
@@ -37,6 +38,8 @@ class WorldBuilder {
                      const std::string& of_key);
   Expected<void> open_gateways();
   Expected<void> add_entrance(const gateway::Entrance& entrance, const gateway::BindPorts& ports);
+  Expected<void> add_mesh(const gateway::Entrance& entrance, const gateway::BindPorts& ports);
+  std::map<std::string, const kube::Node*> nodes_by_name() const;
   void give_load_balancers();
   void fill_plans();
   void index_addresses();
@@ -158,7 +161,7 @@ Expected<void> WorldBuilder::open_gateways() {
     const auto* entrance = plan.entrance(gateway);
     if (!entrance) continue;
     WEFT_TRY(auto ports, table.assign(gateway, entrance->ports));
-    WEFT_CHECK(add_entrance(*entrance, ports));
+    WEFT_CHECK(entrance->service_ports.empty() ? add_entrance(*entrance, ports) : add_mesh(*entrance, ports));
   }
   if (!machinery_.observed) give_load_balancers();
   for (const auto& [key, service] : world_.services) {
@@ -185,15 +188,34 @@ Expected<void> WorldBuilder::add_entrance(const gateway::Entrance& entrance,
             : world_.origins.made("Service", key, "Gateway", entrance.key());
   }
   if (!world_.slices[key].empty()) return {};
-  std::map<std::string, const kube::Node*> nodes;
-  for (const auto& [name, node] : world_.nodes) nodes[name] = node.get();
-  for (auto& slice : gateway::entrance_slices(entrance, world_.services[key]->metadata.uid, ports, nodes)) {
+  for (auto& slice :
+       gateway::entrance_slices(entrance, world_.services[key]->metadata.uid, ports, nodes_by_name())) {
     WEFT_TRY(auto decoded, kube::decode<kube::EndpointSlice>(slice));
     world_.origins.made("EndpointSlice", key_of(decoded.metadata.namespace_, decoded.metadata.name),
                         "Service", key);
     world_.slices[key].push_back(std::make_shared<const kube::EndpointSlice>(std::move(decoded)));
   }
   return {};
+}
+
+/// A Service with routes keeps its own way in, and slices lead it to the proxies.
+Expected<void> WorldBuilder::add_mesh(const gateway::Entrance& entrance, const gateway::BindPorts& ports) {
+  auto service = key_of(entrance.namespace_, entrance.gateway);
+  for (auto& slice : gateway::mesh_slices(entrance, ports, nodes_by_name())) {
+    WEFT_TRY(auto decoded, kube::decode<kube::EndpointSlice>(slice));
+    world_.origins.made("EndpointSlice", key_of(decoded.metadata.namespace_, decoded.metadata.name),
+                        "Service", service);
+    auto made = std::make_shared<const kube::EndpointSlice>(std::move(decoded));
+    world_.gateway_plan.apply<kube::EndpointSlice>(nullptr, made);
+    world_.slices[service].push_back(std::move(made));
+  }
+  return {};
+}
+
+std::map<std::string, const kube::Node*> WorldBuilder::nodes_by_name() const {
+  std::map<std::string, const kube::Node*> out;
+  for (const auto& [name, node] : world_.nodes) out[name] = node.get();
+  return out;
 }
 
 void WorldBuilder::give_load_balancers() {
@@ -269,7 +291,7 @@ void WorldBuilder::fill_plans() {
   for (const auto& [key, slices] : world_.slices) {
     for (const auto& slice : slices) {
       world_.zone.apply(nullptr, slice.get());
-      world_.announcements.slice_changed(key, slice->metadata.name, slice);
+      if (!service::is_mesh(*slice)) world_.announcements.slice_changed(key, slice->metadata.name, slice);
     }
   }
   world_.zone.set_synced();

@@ -1,6 +1,7 @@
 // Command cyclonus runs the cases that Cyclonus generates, unmodified, with its own probes and its own idea of what each
 // policy means, a result line a case. Its own command does the same, but starts a process through the API server for each
-// of the 486 connections of a case; here a pod is asked for all of its own at once.
+// of the 486 connections of a case; here a pod is asked for all of its own at once. With -offline it prints what predict
+// compares with what weft trace says.
 package main
 
 import (
@@ -61,8 +62,13 @@ func generate(resources *probe.Resources) []*generator.TestCase {
 
 func main() {
 	wanted := flag.String("cases", "", "a regular expression for \"NUMBER DESCRIPTION\" of the cases to run")
+	offline := flag.Bool("offline", false, "print the cases' objects and what Cyclonus expects of them, and run nothing")
 	flag.Parse()
 	cases := regexp.MustCompile(*wanted)
+	if *offline {
+		printSituations(cases.MatchString)
+		return
+	}
 	// Cyclonus tells what differs at the standard output, which is for results here.
 	results := os.Stdout
 	os.Stdout = os.Stderr

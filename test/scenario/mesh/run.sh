@@ -51,6 +51,10 @@ check "a producer's route" route default home 80 green
 check "concerns all others" eventually 10 expect 'x-by: home .*green-' get default $shop/
 check "over IPv6 too" expect 'x-by: home' get default "http://[$(kubectl get service shop -o jsonpath='{.spec.clusterIPs[1]}')]/"
 check "the consumer keeps its own" expect 'x-by: abroad' get abroad $shop/
+traced() { "$weft" trace "$1" "$2" --name "$cluster"; }
+check "weft trace names the producer's route" expect 'HTTPRoute default/home spec.rules\[0\]' traced default/client $shop/
+check "the consumer's" expect 'HTTPRoute abroad/abroad spec.rules\[0\]' traced abroad/client $shop/
+check "and none at another port" expect '^works' traced abroad/client $shop:81/
 check "a route with a backend that is not there" route default home 80 missing
 check "is told in its status" eventually 10 expect '^Service True False$' accepted default home
 check "and answered with 500" eventually 10 expect '500 Internal' get default $shop/
@@ -58,6 +62,7 @@ check "put right" route default home 80 green
 check "it works again" eventually 10 expect 'x-by: home .*green-' get default $shop/
 kubectl delete httproute home >/dev/null
 check "without the producer's route" eventually 10 without_header default $shop/
+check "weft trace says so" eventually 10 expect 'no route is for this client' traced default/client $shop/
 kubectl delete httproute -n abroad abroad >/dev/null
 check "without the last one" eventually 10 without_header abroad $shop/
 check "nobody is led to proxies any more" eventually 10 expect '^$' slices
