@@ -105,6 +105,8 @@ check "3 when the server does not say" test "$(code_of query web --server 127.0.
 manifest() { awk 'BEGIN { RS = "---\n"; ORS = "---\n" } !/kind: ClusterRole/' "$root/deploy/dns.yaml"; }
 apply() { manifest | kubectl apply --dry-run=server -f -; }
 check "the manifest to run it alone is valid" expect 'daemonset.apps/weft-dns created \(server dry run\)' apply
+rights() { kubectl label --local -f "$root/deploy/dns.yaml" checked=yes -o jsonpath='{.kind}:{.rules[*].verbs} '; }
+check "its rights are objects that kubectl knows" expect 'ClusterRole:\["list","watch"\] \["list","watch"\] ClusterRoleBinding' rights
 dns_yaml() { kubectl create --dry-run=client -o jsonpath='{.data.dns\.yaml}' -f <(manifest | awk 'BEGIN { RS = "---\n" } /kind: ConfigMap/'); }
 dns_yaml >"$work/dns.yaml"
 check "and so is the configuration in it" expect 'zone cluster.local' "$weft" dns check "$work/dns.yaml"
