@@ -87,11 +87,12 @@ DnsContestant DnsContestant::unbound(const std::string& folder, uint16_t port, i
 }
 
 DnsContestant DnsContestant::coredns(const std::string& program, const std::string& folder, uint16_t port) {
-  write_file(
-      folder + "/Corefile",
-      fmt::format("cluster.local:{} {{\n  bind 127.0.0.1\n  errors\n  kubernetes cluster.local {{\n    "
-                  "kubeconfig {}/kubeconfig\n  }}\n}}\n",
-                  port, folder));
+  write_file(folder + "/Corefile",
+             fmt::format(
+                 ".:{0} {{\n  bind 127.0.0.1\n  errors\n  kubernetes cluster.local in-addr.arpa ip6.arpa {{\n"
+                 "    kubeconfig {1}/kubeconfig\n    pods insecure\n    fallthrough in-addr.arpa ip6.arpa\n"
+                 "    ttl 30\n  }}\n  prometheus 127.0.0.1:{2}\n  cache 30\n  loadbalance\n}}\n",
+                 port, folder, port + 1));
   return {"coredns", port, {program, "-conf", folder + "/Corefile"}, folder};
 }
 

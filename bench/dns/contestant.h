@@ -16,7 +16,8 @@ class DnsContestant {
   /// Theirs is the same zone as a file.
   static DnsContestant knot(const std::string& folder, uint16_t port, int services);
   static DnsContestant unbound(const std::string& folder, uint16_t port, int services);
-  /// Fed by the same API server.
+  /// Fed by the same API server, with what a cluster's usual Corefile has on the way of an answer (metrics at
+  /// the port above).
   static DnsContestant coredns(const std::string& program, const std::string& folder, uint16_t port);
   ~DnsContestant();
   DnsContestant(DnsContestant&& other) noexcept;

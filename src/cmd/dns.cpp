@@ -113,6 +113,7 @@ Expected<Settings> read_settings(const Flags& flags) {
   // Whoever is forwarded to: the node's pods have its search list.
   if (auto search = dns::load_search_list(flags.resolv_conf)) out.server.node_search = std::move(*search);
   out.server.threads = flags.threads;
+  out.server.find_loops = true;
   out.server.domains_socket = flags.domains_socket;
   WEFT_TRY(out.server.listen, listen_addresses(flags, file));
   WEFT_TRY(out.zone, zone_options(flags, file));
@@ -147,8 +148,7 @@ class DnsProcess {
   Expected<void> start() {
     feed_.on_synced([this](const dns::ClusterFeed::Counts& counts) { synced(counts); });
     WEFT_TRY(server_, dns::Server::start(settings_.server, zone_));
-    for (const auto& address : server_->addresses())
-      spdlog::info("listening on {}, UDP and TCP", address.str());
+    tell_addresses();
     WEFT_TRY(pages_, dns::StatusPages::open(io_, {.health = settings_.health,
                                                   .ready = settings_.ready,
                                                   .metrics = settings_.metrics,
@@ -179,7 +179,7 @@ class DnsProcess {
   /// What is wrong leaves what is in force as it is.
   void reload() {
     auto read = read_settings(flags_);
-    auto taken = read ? server_->configure(read->server.config) : std::unexpected(read.error());
+    auto taken = read ? take(*read) : std::unexpected(read.error());
     if (!taken) {
       ++readings_.failed_reloads;
       readings_.last_reload_failed = true;
@@ -190,26 +190,32 @@ class DnsProcess {
     }
     ++readings_.reloads;
     readings_.last_reload_failed = false;
-    tell_what_waits(*read);
-    settings_.server.config = read->server.config;
-    settings_.lame_duck = read->lame_duck;
-    settings_.files = std::move(read->files);
+    settings_ = std::move(*read);
     watcher_.watch(settings_.files);
     spdlog::info("the configuration was read again and is in force");
     tell_forwards();
   }
 
-  void tell_what_waits(const Settings& read) const {
-    auto tell = [](bool same, const char* what) {
-      if (!same) spdlog::warn("{} changed: this takes effect at the next start", what);
-    };
-    tell(read.zone.zone == settings_.zone.zone && read.zone.ttl == settings_.zone.ttl &&
-             read.zone.pods == settings_.zone.pods,
-         "zone, ttl or pods");
-    tell(read.server.listen == settings_.server.listen, "where to listen");
-    tell(
-        read.health == settings_.health && read.ready == settings_.ready && read.metrics == settings_.metrics,
-        "where health, readiness or metrics are served");
+  /// As a whole: what was taken is undone when what follows fails.
+  Expected<void> take(const Settings& read) {
+    WEFT_CHECK(pages_->move(read.health, read.ready, read.metrics));
+    auto taken = server_->configure(read.server.config);
+    if (taken) {
+      taken = server_->listen(read.server.listen);
+      if (!taken) (void)server_->configure(settings_.server.config);
+    }
+    if (!taken) {
+      (void)pages_->move(settings_.health, settings_.ready, settings_.metrics);
+      return taken;
+    }
+    if (read.server.listen != settings_.server.listen) tell_addresses();
+    feed_.configure(read.zone);
+    return {};
+  }
+
+  void tell_addresses() const {
+    for (const auto& address : server_->addresses())
+      spdlog::info("listening on {}, UDP and TCP", address.str());
   }
 
   std::vector<prometheus::MetricFamily> families() {
@@ -226,6 +232,7 @@ class DnsProcess {
       if (ending_ || settings_.lame_duck.count() == 0) return io_.stop();
       ending_ = true;
       pages_->set_lame_duck();
+      server_->set_lame_duck();
       spdlog::info("ending: /health says so for {} ms, in which questions are still answered",
                    settings_.lame_duck.count());
       last_quack_.expires_after(settings_.lame_duck);

@@ -6,6 +6,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <cerrno>
+#include <fstream>
+#include <iterator>
 
 #include "base/netns.h"
 #include "cmd/declared.h"
@@ -36,7 +38,11 @@ struct ClusterObjects {
   std::vector<kube::Namespace> namespaces;
   std::vector<kube::Node> nodes;
   std::optional<kube::Pod> pod;  ///< that asks
+  /// What servers of a stock cluster are configured by, if it is there and may be read.
+  std::optional<kube::ConfigMap> server_config;
 };
+
+constexpr const char* kServerConfigs[] = {"weft-dns", "coredns"};
 
 asio::awaitable<Expected<ClusterObjects>> list_objects(kube::Client& client, const std::string& from) {
   ClusterObjects out;
@@ -44,6 +50,11 @@ asio::awaitable<Expected<ClusterObjects>> list_objects(kube::Client& client, con
   WEFT_CO_TRY(out.slices, co_await list_all<kube::EndpointSlice>(client));
   WEFT_CO_TRY(out.namespaces, co_await list_all<kube::Namespace>(client));
   WEFT_CO_TRY(out.nodes, co_await list_all<kube::Node>(client));
+  for (const char* name : kServerConfigs) {
+    auto value = co_await client.get(kube::resource_of<kube::ConfigMap>(), "kube-system", name);
+    auto config = value ? kube::decode<kube::ConfigMap>(*value) : std::unexpected(value.error());
+    if (config && !out.server_config) out.server_config = std::move(*config);
+  }
   if (from.empty()) co_return out;
   WEFT_CO_TRY(auto pods, co_await list_all<kube::Pod>(client));
   const std::string key = from.contains('/') ? from : "default/" + from;
@@ -159,13 +170,41 @@ struct Step {
   }
 };
 
+/// What the server is configured to say: of the file that was named, else of the cluster's ConfigMap. The
+/// servers of weft up have none.
+Expected<dns::ConfigFile> config_of_server(const Flags& flags, const ClusterObjects& objects) {
+  if (!flags.config.empty()) return dns::load_config(flags.config);
+  if (flags.kubeconfig.empty() || !objects.server_config) return dns::ConfigFile{};
+  const auto& map = *objects.server_config;
+  // Files that it names are the server's: hosts files and resolv.conf are left out.
+  const dns::FileAccess access{.read = [](const std::string&) -> Expected<std::string> { return ""; },
+                               .match = [](const std::string&) { return std::vector<std::string>(); },
+                               .variable = [](const std::string&) { return std::string(); }};
+  for (const char* key : {"dns.yaml", "Corefile"}) {
+    auto text = map.data.find(key);
+    if (text == map.data.end()) continue;
+    auto file = dns::read_config(text->second, key, access);
+    if (file) return file;
+    fmt::print(stderr, "weft dns query: ConfigMap kube-system/{} is left out: {}\n", map.metadata.name,
+               file.error().message);
+  }
+  return dns::ConfigFile{};
+}
+
+/// The pod's own file in a cluster that weft up made, so with the node's search list; else what its spec
+/// makes of it.
+dns::PodResolver resolver_of(const Flags& flags, const kube::Pod& pod, const std::string& zone) {
+  std::ifstream file(fmt::format("{}/{}/nodes/{}/pods/{}/etc/resolv.conf", standalone::kRunRoot,
+                                 flags.cluster, pod.spec.nodeName, pod.metadata.uid));
+  if (!flags.kubeconfig.empty() || !file) return dns::resolver_of(pod, zone);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  return dns::resolver_of(kube::parse_resolv_conf(text));
+}
+
 class Asker {
  public:
   static Expected<std::unique_ptr<Asker>> make(const Flags& flags, const ClusterObjects& objects) {
-    dns::ConfigFile file;
-    if (!flags.config.empty()) {
-      WEFT_TRY(file, dns::load_config(flags.config));
-    }
+    WEFT_TRY(auto file, config_of_server(flags, objects));
     auto zone = file.zone ? file.zone : dns::Name::parse(flags.zone);
     if (!zone || zone->is_root())
       return fail(ErrorCode::invalid, "--zone " + flags.zone + ": no domain name");
@@ -301,7 +340,7 @@ Expected<int> run(const Flags& flags) {
   WEFT_TRY(auto objects, list_objects(flags));
   WEFT_TRY(auto asker, Asker::make(flags, objects));
   dns::PodResolver resolver;
-  if (objects.pod) resolver = dns::resolver_of(*objects.pod, asker->zone_text());
+  if (objects.pod) resolver = resolver_of(flags, *objects.pod, asker->zone_text());
   auto walk = dns::walk_of(flags.name, resolver);
   if (walk.empty()) return fail(ErrorCode::invalid, flags.name + ": no domain name");
   std::vector<Step> steps;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "base/ip.h"
@@ -23,8 +24,10 @@ class ClientLimits {
  public:
   using Clock = std::chrono::steady_clock;
   struct Options {
-    size_t clients = 8192;     ///< more than can have something under way
-    uint32_t in_flight = 250;  ///< questions of one client that are with upstreams
+    size_t clients = 8192;                            ///< more than can have something under way
+    uint32_t in_flight = 250;                         ///< questions of one client that are with upstreams
+    uint32_t overload_rate = 10'000;                  ///< questions a second of one client while overloaded
+    std::chrono::milliseconds overload_lasts{5'000};  ///< after the last question that was one too many
   };
   ClientLimits() : ClientLimits(Options{}) {}
   explicit ClientLimits(Options options) : options_(options) {}
@@ -34,6 +37,19 @@ class ClientLimits {
   /// Counts a question; false when the client has asked more than `rate` a second. Who was silent may ask a
   /// second's worth at once.
   bool allow(const Client& client, uint32_t rate, Clock::time_point now);
+
+  /// More comes than can be answered: until nobody has asked too much for a while, each client has a limit.
+  void note_overload(Clock::time_point now) { overloaded_until_ = now + options_.overload_lasts; }
+  /// Counts a question by the limit in force: what is configured (0: none), else that of an overload. False
+  /// when the client has asked too much. `client` is a function: who asks is found out only if it matters.
+  template <class Fn>
+  bool allow_by(std::optional<uint32_t> configured, Clock::time_point now, Fn&& client) {
+    if (configured) return *configured == 0 || allow(client(), *configured, now);
+    if (now >= overloaded_until_) return true;
+    if (allow(client(), options_.overload_rate, now)) return true;
+    note_overload(now);
+    return false;
+  }
 
   /// Held for as long as a question is with an upstream; must not outlive the table.
   class Ticket {
@@ -66,6 +82,7 @@ class ClientLimits {
   Entry& entry(const Client& client);
 
   Options options_;
+  Clock::time_point overloaded_until_{};
   std::list<Entry> entries_;  ///< who asked longest ago first
   std::unordered_map<Client, std::list<Entry>::iterator, Hash> by_client_;
 };

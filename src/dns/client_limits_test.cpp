@@ -34,6 +34,25 @@ TEST(ClientLimits, OneClientTakesNothingFromAnother) {
   EXPECT_EQ(allowed(limits, host("10.0.0.2"), 5, 10, kStart), 5);
 }
 
+TEST(ClientLimits, WithoutARateThereIsOneOnlyWhileOverloaded) {
+  ClientLimits limits({.overload_rate = 100, .overload_lasts = 1000ms});
+  auto allowed_of = [&](int link, int questions, std::optional<uint32_t> rate, auto now) {
+    int out = 0;
+    for (int i = 0; i < questions; ++i) out += limits.allow_by(rate, now, [&] { return pod(link); });
+    return out;
+  };
+  EXPECT_EQ(allowed_of(7, 500, std::nullopt, kStart), 500);
+  EXPECT_EQ(limits.size(), 0U) << "nobody is looked up";
+  limits.note_overload(kStart);
+  EXPECT_EQ(allowed_of(7, 500, std::nullopt, kStart), 100);
+  EXPECT_EQ(allowed_of(8, 50, std::nullopt, kStart), 50) << "who asks little has no limit to feel";
+  EXPECT_EQ(allowed_of(7, 500, 0, kStart), 500) << "0 is no limit at all";
+  EXPECT_EQ(allowed_of(9, 500, 10, kStart), 10);
+  EXPECT_EQ(allowed_of(7, 500, std::nullopt, kStart + 900ms), 90) << "it lasts while somebody asks too much";
+  EXPECT_EQ(allowed_of(7, 500, std::nullopt, kStart + 1800ms), 90);
+  EXPECT_EQ(allowed_of(7, 500, std::nullopt, kStart + 2801ms), 500);
+}
+
 TEST(ClientLimits, QuestionsWithUpstreamsAreCountedUntilTheyEnd) {
   ClientLimits limits({.clients = 16, .in_flight = 2});
   auto one = limits.begin(pod(7));

@@ -142,18 +142,51 @@ class LeanFeed : public kube::Reflector {
 }  // namespace
 
 struct ClusterFeed::Impl {
-  Impl(kube::Client& client, SharedZone& shared) : zone(shared) {
-    zone.read([this](const Zone& z) { verified = z.options().pods == PodRecords::verified; });
+  Impl(kube::Client& client_, SharedZone& shared) : client(client_), zone(shared) {
+    zone.read([this](const Zone& z) { wanted = z.options(); });
+    const bool verified = wanted.pods == PodRecords::verified;
     missing = verified ? 4 : 3;
     const auto one = [this] { list_complete(); };
     using Options = kube::Reflector::Options;
     services = std::make_unique<LeanFeed<ServiceTraits>>(client, zone, Options{}, one);
     slices = std::make_unique<LeanFeed<SliceTraits>>(client, zone, Options{}, one);
     namespaces = std::make_unique<LeanFeed<NamespaceTraits>>(client, zone, Options{}, one);
-    if (!verified) return;
+    if (verified) follow_pods(one);
+  }
+
+  void follow_pods(const std::function<void()>& known) {
     // The address of a pod that has ended may be another's by now.
-    Options running{.field_selector = "status.phase!=Succeeded,status.phase!=Failed"};
-    pods = std::make_unique<LeanFeed<PodTraits>>(client, zone, running, one);
+    kube::Reflector::Options running{.field_selector = "status.phase!=Succeeded,status.phase!=Failed"};
+    pods = std::make_unique<LeanFeed<PodTraits>>(client, zone, running, [this, known] {
+      pods_known = true;
+      known();
+    });
+  }
+
+  void start(asio::io_context& on) {
+    io = &on;
+    asio::co_spawn(on, services->run(), asio::detached);
+    asio::co_spawn(on, slices->run(), asio::detached);
+    asio::co_spawn(on, namespaces->run(), asio::detached);
+    if (pods) asio::co_spawn(on, pods->run(), asio::detached);
+  }
+
+  void configure(ZoneOptions options) {
+    wanted = std::move(options);
+    const bool verified = wanted.pods == PodRecords::verified;
+    if (verified && !pods) {
+      follow_pods([this] { give_options(); });
+      if (io) asio::co_spawn(*io, pods->run(), asio::detached);
+    }
+    give_options();
+  }
+
+  void give_options() {
+    zone.write([this](Zone& z) {
+      auto options = wanted;
+      if (options.pods == PodRecords::verified && !pods_known) options.pods = z.options().pods;
+      if (options != z.options()) z.configure(std::move(options));
+    });
   }
 
   void list_complete() {
@@ -162,8 +195,11 @@ struct ClusterFeed::Impl {
     if (synced) synced({services->size(), slices->size(), namespaces->size(), pods ? pods->size() : 0});
   }
 
+  kube::Client& client;
   SharedZone& zone;
-  bool verified = false;
+  asio::io_context* io = nullptr;  ///< once started
+  ZoneOptions wanted;
+  bool pods_known = false;
   int missing = 0;
   std::function<void(const Counts&)> synced;
   std::unique_ptr<LeanFeed<ServiceTraits>> services;
@@ -180,11 +216,8 @@ void ClusterFeed::on_synced(std::function<void(const Counts&)> handler) {
   impl_->synced = std::move(handler);
 }
 
-void ClusterFeed::start(asio::io_context& io) {
-  asio::co_spawn(io, impl_->services->run(), asio::detached);
-  asio::co_spawn(io, impl_->slices->run(), asio::detached);
-  asio::co_spawn(io, impl_->namespaces->run(), asio::detached);
-  if (impl_->pods) asio::co_spawn(io, impl_->pods->run(), asio::detached);
-}
+void ClusterFeed::start(asio::io_context& io) { impl_->start(io); }
+
+void ClusterFeed::configure(ZoneOptions options) { impl_->configure(std::move(options)); }
 
 }  // namespace weft::dns

@@ -25,6 +25,9 @@ class ClusterFeed {
   void on_synced(std::function<void(const Counts&)> handler);
   /// Begins to list and watch; until the io_context stops.
   void start(asio::io_context& io);
+  /// Gives the zone other options. Names of pods are verified from when all Pods are known, and are what they
+  /// were until then; Pods are followed on when they are verified no more.
+  void configure(ZoneOptions options);
 
  private:
   struct Impl;

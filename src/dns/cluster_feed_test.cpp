@@ -87,6 +87,23 @@ TEST(ClusterFeed, FollowsWhatQuestionsNeed) {
   EXPECT_TRUE(cluster.becomes("web.shop.svc", ""));
 }
 
+TEST(ClusterFeed, TakesOtherOptionsLive) {
+  Followed cluster(PodRecords::disabled);
+  ASSERT_TRUE(cluster.becomes("web.shop.svc", "10.96.0.20"));
+  EXPECT_TRUE(cluster.becomes("10-244-0-1.shop.pod", ""));
+  cluster.feed->configure({.pods = PodRecords::insecure});
+  EXPECT_TRUE(cluster.becomes("10-9-9-9.shop.pod", "10.9.9.9"));
+  cluster.feed->configure({.pods = PodRecords::verified});
+  EXPECT_TRUE(cluster.becomes("10-9-9-9.shop.pod", "")) << "once Pods are known";
+  EXPECT_TRUE(cluster.becomes("10-244-0-1.shop.pod", "10.244.0.1"));
+  cluster.feed->configure({.pods = PodRecords::disabled});
+  EXPECT_TRUE(cluster.becomes("10-244-0-1.shop.pod", ""));
+  cluster.feed->configure({.zone = *Name::parse("Other.Test"), .pods = PodRecords::verified});
+  std::string told;
+  cluster.zone.read([&](const Zone& z) { told = ask(z, "10-244-0-1.shop.pod.other.test", Type::a); });
+  EXPECT_EQ(told, "NOERROR\n10-244-0-1.shop.pod.other.test. A 10.244.0.1") << "they are followed on";
+}
+
 TEST(ClusterFeed, WhatHappensWhileItIsCutOffIsNotLost) {
   Followed cluster(PodRecords::disabled);
   ASSERT_TRUE(cluster.becomes("web.shop.svc", "10.96.0.20"));

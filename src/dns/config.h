@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -93,8 +94,9 @@ struct Config {
   std::vector<Name> rebind_allowed;
   /// The search-path walk of a pod is answered at once.
   bool search_path = true;
-  /// Questions a second of one client (a pod's link, else an address) that are answered; 0: no limit.
-  uint32_t client_rate = 0;
+  /// Questions a second of one client (a pod's link, else an address) that are answered; 0: no limit. Not
+  /// set: no limit but while a thread has more to answer than it can (`ClientLimits`).
+  std::optional<uint32_t> client_rate;
   bool log_queries = false;
   bool operator==(const Config&) const = default;
 };

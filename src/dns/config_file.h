@@ -21,7 +21,6 @@ struct ConfigFile {
   /// It says where names go that are not the cluster's (nowhere, perhaps); else resolv.conf does.
   bool says_forwards = false;
 
-  // What a server that runs cannot change.
   std::optional<Name> zone;
   std::optional<uint32_t> ttl;  ///< seconds
   std::string pods;             ///< disabled, insecure, verified

@@ -32,7 +32,7 @@ class Reader {
       o.read("allowed", out_.config.rebind_allowed);
     });
     root.read("searchPath", out_.config.search_path);
-    root.read("clientRate", out_.config.client_rate);
+    if (uint32_t rate = 0; root.read("clientRate", rate)) out_.config.client_rate = rate;
     root.read("logQueries", out_.config.log_queries);
   }
 

@@ -24,6 +24,23 @@ constexpr std::array<std::pair<uint16_t, const char*>, Counters::kTypes> kTypes{
 
 constexpr size_t kRcodeByte = 3;
 
+/// With the upper bits that an OPT record has (BADVERS). Only an answer that says nothing else has such a
+/// code, so that others are not read through for it.
+size_t code_of(std::span<const uint8_t> answer) {
+  const size_t low = answer[kRcodeByte] & 0xf;
+  ResponseHeader header;
+  if (low != 0 || !read_header(answer, header) || header.answers + header.authorities > 0 ||
+      header.questions > 1 || header.additionals != 1)
+    return low;
+  size_t at = kHeaderSize;
+  Name name;
+  RecordView opt;
+  if (header.questions == 1 && (!read_name(answer, at, name) || answer.size() - at < 4)) return low;
+  at += header.questions == 1 ? 4 : 0;
+  if (!read_record(answer, at, opt) || opt.type != Type::opt) return low;
+  return static_cast<size_t>(opt.ttl >> 24) << 4;
+}
+
 uint64_t microseconds(std::chrono::steady_clock::duration took) {
   return static_cast<uint64_t>(
       std::max<int64_t>(0, std::chrono::duration_cast<std::chrono::microseconds>(took).count()));
@@ -46,7 +63,7 @@ void count_question(Counters& counters, Transport transport, bool v6, Type type)
 void count_answer(Counters& counters, std::span<const uint8_t> answer,
                   std::chrono::steady_clock::duration took) {
   if (answer.size() <= kRcodeByte) return;
-  counters.responses[answer[kRcodeByte] & 0xf].add();
+  counters.responses[std::min(code_of(answer), counters.responses.size() - 1)].add();
   const uint64_t us = microseconds(took);
   auto end = std::ranges::lower_bound(Counters::kBuckets, us);
   counters.durations[static_cast<size_t>(end - Counters::kBuckets.begin())].add();

@@ -47,6 +47,7 @@ struct Counters {
   } cache;
   Count forward_coalesced;   ///< questions that waited for the answer to an equal one
   Count forward_overloaded;  ///< that were not asked as too many were in flight
+  Count forward_loops;       ///< questions of our own that came back through other servers
 };
 
 /// What one DNS thread has done with one upstream.

@@ -205,6 +205,20 @@ Forwarder::Forwarder(Poller& poller, Setup setup, OwnQuestions& own, UpstreamBoo
     });
     domains_.insert(less_specific, std::move(domain));
   }
+  if (setup.find_loops) find_loops();
+}
+
+/// What they answer does not matter, but whether the question comes back (see `forward`).
+void Forwarder::find_loops() {
+  for (const auto& domain : domains_) {
+    const UpstreamQuestion question{.name = context_.own.loop_probe(domain->forward.domain)};
+    for (const auto& client : domain->clients) {
+      const size_t place = loop_probes_.size();
+      loop_probes_.push_back(nullptr);
+      loop_probes_[place] =
+          client->ask(question, [this, place](std::span<const uint8_t>) { loop_probes_[place].reset(); });
+    }
+  }
 }
 
 Forwarder::~Forwarder() = default;

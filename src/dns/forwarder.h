@@ -38,6 +38,7 @@ class Forwarder {
     ConfigPtr config;
     std::shared_ptr<AnswerCache> cache;  ///< where answers go; may be null
     int threads = 1;                     ///< that share `Forward::max_in_flight`
+    bool find_loops = false;             ///< each upstream is asked once for `OwnQuestions::loop_probe`
   };
   enum class Asked {
     yes,
@@ -67,6 +68,7 @@ class Forwarder {
  private:
   struct Domain;
   class Question;
+  void find_loops();
   struct HashQuestion {
     size_t operator()(const UpstreamQuestion& question) const { return hash_of(question, 0); }
   };
@@ -82,6 +84,7 @@ class Forwarder {
   UpstreamContext context_;
   std::vector<std::unique_ptr<Domain>> domains_;  ///< the most specific first
   std::unordered_map<UpstreamQuestion, std::unique_ptr<Question>, HashQuestion> questions_;
+  std::vector<std::unique_ptr<UpstreamTry>> loop_probes_;  ///< null: answered
 };
 
 }  // namespace weft::dns

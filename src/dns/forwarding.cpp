@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "dns/search_walk.h"
 #include "dns/worker.h"
 
@@ -84,6 +85,18 @@ bool send_stale(WorkerContext& context, const Forwarded& question, Transport tra
   return true;
 }
 
+/// The name that was asked for to find loops has come back.
+void note_loop(WorkerContext& context, const Name& probe, const SocketAddress& peer) {
+  context.counters.forward_loops.add();
+  const auto label = probe.str();
+  const auto domain = label.substr(label.find('.') + 1);
+  spdlog::error(
+      "forwarding loop: what this server asks upstream for names under {} comes back to it from {}; such "
+      "names "
+      "are SERVFAIL until another upstream is configured",
+      domain.empty() ? "." : domain, peer.ip.str());
+}
+
 }  // namespace
 
 std::string AnswerSource::str() const {
@@ -126,6 +139,10 @@ void forward(WorkerContext& context, const Forwarded& question, const Client& cl
   }
   if (context.own.contains(peer.port, query.id))  // an "upstream" that is ourselves
     return fail_with(query, Rcode::servfail, send);
+  if (context.own.is_loop_probe(query.name)) {
+    note_loop(context, query.name, peer);
+    return fail_with(query, Rcode::servfail, send);
+  }
   auto ticket = context.clients.begin(client);
   if (!ticket) {
     context.counters.client_limited.add();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dns/codec.h"
+#include "dns/source_option.h"
 
 namespace weft::dns {
 
@@ -82,7 +83,10 @@ struct Liveness::Impl : std::enable_shared_from_this<Impl> {
 
   void ask() {
     std::array<uint8_t, 2 + kMinUdpSize> message;
-    size_t size = write_query(std::span(message).subspan(2), ++id, question, Query{});
+    Query like;
+    like.has_edns = true;
+    size_t size = write_query(std::span(message).subspan(2), ++id, question, like);
+    add_ending_option(std::span(message).subspan(2), size);
     message[0] = static_cast<uint8_t>(size >> 8);
     message[1] = static_cast<uint8_t>(size);
     state = State::asked;
@@ -109,14 +113,18 @@ struct Liveness::Impl : std::enable_shared_from_this<Impl> {
       size_t size = static_cast<size_t>(received[0]) << 8 | received[1];
       if (received.size() < 2 + size) return true;
       ResponseHeader header;
-      if (!read_header(std::span(received).subspan(2, size), header) || !header.response) return false;
+      const auto answer = std::span(received).subspan(2, size);
+      if (!read_header(answer, header) || !header.response) return false;
+      const bool ends = has_ending_option(answer);
       received.erase(received.begin(), received.begin() + static_cast<ptrdiff_t>(2 + size));
       if (header.id != id) continue;
       state = State::idle;
       silent = 0;
       answered = true;
-      bool serves = header.rcode != Rcode::servfail;
-      note(serves, serves ? "" : "it has nothing to answer with yet (SERVFAIL)");
+      const bool serves = header.rcode != Rcode::servfail;
+      note(serves && !ends, ends     ? "it is told to end"
+                            : serves ? ""
+                                     : "it has nothing to answer with yet (SERVFAIL)");
     }
     return true;
   }

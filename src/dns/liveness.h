@@ -14,9 +14,9 @@ namespace weft::dns {
 
 /// Follows whether a DNS server answers for its cluster: asks it again and again, over one TCP connection
 /// that is kept, for the name of an address (PTR). The kernel closes that connection the moment the process
-/// ends, so a death is known at once, and a server that stands still or has nothing to answer with (SERVFAIL)
-/// soon. One that was down is up only when it has answered for a while, longer the more often it fell. All on
-/// the io_context's thread.
+/// ends, so a death is known at once, and a server that stands still, has nothing to answer with (SERVFAIL)
+/// or says that it ends (lame duck, a Weft server) soon. One that was down is up only when it has answered
+/// for a while, longer the more often it fell. All on the io_context's thread.
 class Liveness {
  public:
   struct Options {

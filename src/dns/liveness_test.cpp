@@ -86,6 +86,23 @@ TEST(Liveness, AServerThatHasNothingToAnswerWithIsDown) {
   EXPECT_THAT(f.verdicts, ElementsAre(false, true));
 }
 
+TEST(Liveness, OneThatIsToldToEndIsDownWhileItStillAnswers) {
+  SharedZone zone({});
+  zone.write([](Zone& z) { z.set_synced(); });
+  auto server = serve(zone, kAny);
+  auto where = server->addresses().front();
+  Following f(where);
+  ASSERT_TRUE(f.wait(1));
+  server->set_lame_duck();
+  ASSERT_TRUE(f.wait(2));
+  EXPECT_THAT(f.verdicts, ElementsAre(true, false));
+  EXPECT_THAT(f.why, testing::HasSubstr("told to end"));
+  server.reset();
+  server = serve(zone, where);
+  ASSERT_TRUE(f.wait(3));
+  EXPECT_THAT(f.verdicts, ElementsAre(true, false, true)) << "its successor counts again";
+}
+
 TEST(Liveness, OneThatStandsStillIsDown) {
   // The kernel accepts for it.
   auto listening = open_tcp(kAny, false);

@@ -178,9 +178,11 @@ class Families {
     single(MetricType::Counter,
            style_.old ? "forward_max_concurrent_rejects_total" : "forward_overloaded_total",
            "Questions that were not asked, as too many were in flight", &Counters::forward_overloaded);
-    if (!style_.old)
-      single(MetricType::Counter, "forward_coalesced_total",
-             "Questions that waited for the answer to an equal one", &Counters::forward_coalesced);
+    if (style_.old) return;
+    single(MetricType::Counter, "forward_coalesced_total",
+           "Questions that waited for the answer to an equal one", &Counters::forward_coalesced);
+    single(MetricType::Counter, "forward_loops_total",
+           "Questions of its own that came back to it through other servers", &Counters::forward_loops);
   }
 
   /// Of all threads, by upstream.

@@ -51,7 +51,11 @@ std::optional<IpAddr> parse_dashed(std::string_view label) {
   return ip;
 }
 
-Zone::Zone(ZoneOptions options) : options_(std::move(options)) {
+Zone::Zone(ZoneOptions options) { configure(std::move(options)); }
+
+void Zone::configure(ZoneOptions options) {
+  ++serial_;
+  options_ = std::move(options);
   options_.zone.lower();
   primary_ = under({"ns", "dns"}, options_.zone);
   mailbox_ = under({"hostmaster"}, options_.zone);

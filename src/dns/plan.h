@@ -32,6 +32,7 @@ struct ZoneOptions {
   /// Where this server answers. A Service that has one of them as an endpoint is what the zone's NS record
   /// names; without one it is ns.dns.<zone> with these addresses.
   std::vector<IpAddr> own_addresses;
+  bool operator==(const ZoneOptions&) const = default;
 };
 
 /// The answer to one question. Meant to be reused: its vectors keep their room, so answering allocates
@@ -89,6 +90,8 @@ class Zone {
   void apply(const kube::EndpointSlice* before, const kube::EndpointSlice* after);
   void apply(const kube::Namespace* before, const kube::Namespace* after);
   void apply(const PodAddresses* before, const PodAddresses* after);
+  /// Other options for the same objects.
+  void configure(ZoneOptions options);
   /// Until all collections are complete, names of the zone and reverse names are SERVFAIL: never a false
   /// NXDOMAIN.
   void set_synced() { synced_ = true; }
@@ -147,7 +150,7 @@ class Zone {
 
   ZoneOptions options_;
   Name primary_, mailbox_;
-  uint32_t serial_ = 1;
+  uint32_t serial_ = 0;
   bool synced_ = false;
   TextMap<NamespaceEntry> namespaces_;
   std::unordered_multimap<IpAddr, const ServiceEntry*> reverse_;

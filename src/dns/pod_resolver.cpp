@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "kube/pod_dns.h"
-
 namespace weft::dns {
 namespace {
 
@@ -14,11 +12,16 @@ constexpr int kMaxNdots = 15;
 }  // namespace
 
 PodResolver resolver_of(const kube::Pod& pod, std::string_view zone) {
-  auto conf = kube::pod_dns(pod, {.addresses = {}, .domain = std::string(zone)}, {}).conf;
   const std::string& policy = pod.spec.dnsPolicy;
   const bool cluster = policy == "ClusterFirstWithHostNet" ||
                        ((policy.empty() || policy == "ClusterFirst") && !pod.spec.hostNetwork);
-  PodResolver out{.searches = std::move(conf.searches), .of_node = !cluster && policy != "None"};
+  auto out = resolver_of(kube::pod_dns(pod, {.addresses = {}, .domain = std::string(zone)}, {}).conf);
+  out.of_node = !cluster && policy != "None";
+  return out;
+}
+
+PodResolver resolver_of(const kube::ResolvConf& conf) {
+  PodResolver out{.searches = conf.searches};
   for (const std::string& option : conf.options) {
     int ndots = 0;
     if (!option.starts_with(kNdots)) continue;

@@ -6,6 +6,7 @@
 
 #include "dns/name.h"
 #include "kube/pod.h"
+#include "kube/pod_dns.h"
 
 /// How a pod's resolver turns the names that its programs ask for into questions (resolv.conf(5)).
 namespace weft::dns {
@@ -19,6 +20,9 @@ struct PodResolver {
 
 /// What the pod's dnsPolicy and dnsConfig make of its resolv.conf, but for the node's own search list.
 PodResolver resolver_of(const kube::Pod& pod, std::string_view zone);
+
+/// What a resolv.conf says.
+PodResolver resolver_of(const kube::ResolvConf& conf);
 
 /// One question of a walk.
 struct WalkStep {

@@ -45,6 +45,14 @@ TEST(PodResolver, DnsConfigAddsToAndOverrides) {
   EXPECT_THAT(resolver_of(pod, "cluster.local").searches, ElementsAre("corp.example", "svc.cluster.local"));
 }
 
+TEST(PodResolver, AsAResolvConfSays) {
+  auto resolver =
+      resolver_of(kube::parse_resolv_conf("search shop.svc.cluster.local corp.example\noptions ndots:2\n"));
+  EXPECT_THAT(names("a.b", resolver),
+              ElementsAre("a.b.shop.svc.cluster.local.", "a.b.corp.example.", "a.b."));
+  EXPECT_THAT(names("a.b.c", resolver).front(), "a.b.c.");
+}
+
 TEST(PodResolver, OnTheHostsNetworkItIsTheNodes) {
   auto pod = pod_in("shop");
   pod.spec.hostNetwork = true;

@@ -8,7 +8,9 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <iterator>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -58,6 +60,7 @@ void note_answer(WorkerContext& context, const SocketAddress& client, Transport 
 /// What threads share beside the zone.
 struct Server::Shared {
   OwnQuestions own;
+  std::atomic<bool> ending = false;
   std::mutex mutex;
   Live live;
 };
@@ -69,12 +72,12 @@ class Server::Worker : Poller::Handler {
   const UpstreamBook& upstreams() const { return upstreams_; }
 
   static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, const SharedZone& zone,
-                                                const PodLinks* links, Shared& shared) {
+                                                const PodLinks* links, Shared& shared, bool find_loops) {
     WEFT_TRY(auto poller, Poller::make());
     Fd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!bell) return fail_errno("eventfd", errno);
     return std::unique_ptr<Worker>(
-        new Worker(std::move(poller), std::move(bell), options, zone, links, shared));
+        new Worker(std::move(poller), std::move(bell), options, zone, links, shared, find_loops));
   }
 
   ~Worker() override {
@@ -96,9 +99,14 @@ class Server::Worker : Poller::Handler {
   /// This thread keeps them up to date.
   void follow(PodLinks& links) { poller_->add(links.fd(), EPOLLIN, &links); }
 
-  void listen(Sockets sockets) {
-    udp_.push_back(std::make_unique<UdpListener>(context_, std::move(sockets.udp)));
-    tcp_.push_back(std::make_unique<TcpListener>(context_, std::move(sockets.tcp)));
+  /// Of any thread: takes these and keeps only those of `wanted`.
+  void listen(std::vector<Sockets> opened, std::vector<SocketAddress> wanted) {
+    {
+      std::lock_guard lock(next_mutex_);
+      std::ranges::move(opened, std::back_inserter(opened_));
+      wanted_ = std::move(wanted);
+    }
+    wake();
   }
 
   void start() {
@@ -112,7 +120,7 @@ class Server::Worker : Poller::Handler {
 
  private:
   Worker(std::unique_ptr<Poller> poller, Fd bell, const ServerOptions& options, const SharedZone& zone,
-         const PodLinks* links, Shared& shared)
+         const PodLinks* links, Shared& shared, bool find_loops)
       : poller_(std::move(poller)),
         bell_(std::move(bell)),
         node_search_(options.node_search),
@@ -125,10 +133,12 @@ class Server::Worker : Poller::Handler {
                  .links = links,
                  .node_search = node_search_,
                  .clients = clients_,
+                 .ending = shared.ending,
                  .message = std::vector<uint8_t>(kMaxMessage),
                  .chased = std::vector<uint8_t>(kMaxMessage)},
         shared_(shared),
-        threads_(options.threads) {
+        threads_(options.threads),
+        find_loops_(find_loops) {
     poller_->add(bell_.get(), EPOLLIN, this);
   }
 
@@ -144,10 +154,15 @@ class Server::Worker : Poller::Handler {
 
   void adopt() {
     Live next;
+    std::vector<Sockets> opened;
+    std::optional<std::vector<SocketAddress>> wanted;
     {
       std::lock_guard lock(next_mutex_);
       next = std::exchange(next_, {});
+      opened = std::exchange(opened_, {});
+      wanted = std::exchange(wanted_, {});
     }
+    if (wanted) listen_to(*wanted, std::move(opened));
     if (!next.config) return;
     if (context_.forwarder && context_.config->forwards == next.config->forwards) {
       context_.forwarder->configure(next.config, next.cache);
@@ -157,17 +172,29 @@ class Server::Worker : Poller::Handler {
         ending_.push_back(std::move(context_.forwarder));
       }
       context_.forwarder = std::make_shared<Forwarder>(
-          *poller_, Forwarder::Setup{next.config, next.cache, threads_}, shared_.own, upstreams_, counters_);
+          *poller_, Forwarder::Setup{next.config, next.cache, threads_, find_loops_}, shared_.own, upstreams_,
+          counters_);
     }
     context_.config = std::move(next.config);
     context_.overrides = std::move(next.overrides);
     context_.cache = std::move(next.cache);
   }
 
+  void listen_to(const std::vector<SocketAddress>& wanted, std::vector<Sockets> opened) {
+    std::erase_if(listeners_, [&](const Listener& listener) {
+      return std::ranges::find(wanted, listener.address) == wanted.end();
+    });
+    for (auto& sockets : opened) {
+      if (std::ranges::find(wanted, sockets.address) == wanted.end()) continue;
+      listeners_.push_back({sockets.address, std::make_unique<UdpListener>(context_, std::move(sockets.udp)),
+                            std::make_unique<TcpListener>(context_, std::move(sockets.tcp))});
+    }
+  }
+
   Poller::Clock::time_point next_deadline() const {
     auto deadline = std::min(context_.forwarder->next_deadline(), domains_.next_deadline());
     for (const auto& forwarder : ending_) deadline = std::min(deadline, forwarder->next_deadline());
-    for (const auto& tcp : tcp_) deadline = std::min(deadline, tcp->next_deadline());
+    for (const auto& listener : listeners_) deadline = std::min(deadline, listener.tcp->next_deadline());
     // "Never" minus now would not fit into a duration.
     return std::min(deadline, Poller::Clock::now() + std::chrono::minutes(1));
   }
@@ -177,7 +204,7 @@ class Server::Worker : Poller::Handler {
     for (const auto& forwarder : ending_) forwarder->expire(now);
     std::erase_if(ending_, [](const auto& forwarder) { return forwarder->idle(); });
     domains_.expire(now);
-    for (const auto& tcp : tcp_) tcp->expire(now);
+    for (const auto& listener : listeners_) listener.tcp->expire(now);
   }
 
   void run() {
@@ -201,11 +228,19 @@ class Server::Worker : Poller::Handler {
   std::vector<std::shared_ptr<Forwarder>> ending_;  ///< of earlier configurations, with questions in flight
   Shared& shared_;
   const int threads_;
-  std::vector<std::unique_ptr<UdpListener>> udp_;
-  std::vector<std::unique_ptr<TcpListener>> tcp_;
+  const bool find_loops_;  ///< one thread does
+  struct Listener {
+    SocketAddress address;
+    std::unique_ptr<UdpListener> udp;
+    std::unique_ptr<TcpListener> tcp;
+  };
+  std::vector<Listener> listeners_;
   std::atomic<bool> stopping_ = false;
   std::mutex next_mutex_;
-  Live next_;  ///< to be taken before the next round; no config: nothing new
+  // To be taken before the next round.
+  Live next_;  ///< no config: nothing new
+  std::vector<Sockets> opened_;
+  std::optional<std::vector<SocketAddress>> wanted_;
   std::thread thread_;
 };
 
@@ -218,22 +253,36 @@ Expected<std::unique_ptr<Server>> Server::start(const ServerOptions& options, co
 }
 
 Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone) {
-  const bool shared = options.threads > 1;
   if (auto links = PodLinks::open())
     links_ = std::move(*links);
   else
     spdlog::warn("pods' links: {}; their search paths are not answered at once", links.error().message);
-  addresses_ = options.listen;
   for (int i = 0; i < options.threads; ++i) {
-    WEFT_TRY(auto worker, Worker::make(options, zone, links_.get(), *shared_));
+    WEFT_TRY(auto worker, Worker::make(options, zone, links_.get(), *shared_, options.find_loops && i == 0));
     if (i == 0 && links_) worker->follow(*links_);
-    for (SocketAddress& address : addresses_) {
-      WEFT_TRY(Sockets sockets, open_pair(address, shared));
-      address = sockets.address;
-      worker->listen(std::move(sockets));
-    }
     workers_.push_back(std::move(worker));
   }
+  return listen(options.listen);
+}
+
+Expected<void> Server::listen(const std::vector<SocketAddress>& wanted) {
+  std::vector<SocketAddress> addresses;
+  std::vector<std::vector<Sockets>> opened(workers_.size());
+  for (const auto& address : wanted) {
+    auto had = std::ranges::find(asked_, address);
+    if (had != asked_.end()) {
+      addresses.push_back(addresses_[static_cast<size_t>(had - asked_.begin())]);
+      continue;
+    }
+    addresses.push_back(address);
+    for (auto& sockets : opened) {
+      WEFT_TRY(sockets.emplace_back(), open_pair(addresses.back(), workers_.size() > 1));
+      addresses.back() = sockets.back().address;
+    }
+  }
+  asked_ = wanted;
+  addresses_ = addresses;
+  for (size_t i = 0; i < workers_.size(); ++i) workers_[i]->listen(std::move(opened[i]), addresses_);
   return {};
 }
 
@@ -264,6 +313,8 @@ std::vector<const Counters*> Server::counters() const {
   first.entries_negative.set(cache ? cache->negative() : 0);
   return out;
 }
+
+void Server::set_lame_duck() { shared_->ending = true; }
 
 std::vector<const UpstreamBook*> Server::upstreams() const {
   std::vector<const UpstreamBook*> out;

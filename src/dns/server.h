@@ -24,6 +24,9 @@ struct ServerOptions {
   std::vector<Name> node_search;
   /// Of the node's agent, who enforces policies that go by names; empty: nobody is told of answers.
   std::string domains_socket;
+  /// Each upstream is asked a question that is told (log, counter) when it comes back here, whenever the
+  /// upstreams change.
+  bool find_loops = false;
   int threads = 1;  ///< more than one share each address (SO_REUSEPORT)
 };
 
@@ -45,6 +48,11 @@ class Server {
   /// leads to its answers has changed. One that cannot be used is not taken, by no thread. One caller at a
   /// time.
   Expected<void> configure(ConfigPtr config);
+  /// Answers on these from now on and on no others, as `ServerOptions::listen`; addresses that it has already
+  /// keep their sockets. When one cannot be had, all stays as it was. One caller at a time.
+  Expected<void> listen(const std::vector<SocketAddress>& wanted);
+  /// It ends soon, and says so to those who ask that (`Liveness` does); all are answered as before.
+  void set_lame_duck();
   /// Of each thread; they live as long as the server. How many answers the cache has is as of this call.
   std::vector<const Counters*> counters() const;
   std::vector<const UpstreamBook*> upstreams() const;
@@ -56,8 +64,8 @@ class Server {
   Server();
   Expected<void> open(const ServerOptions& options, const SharedZone& zone);
 
-  std::vector<SocketAddress> addresses_;
-  std::unique_ptr<PodLinks> links_;  ///< null: they cannot be read
+  std::vector<SocketAddress> asked_, addresses_;  ///< what was wanted, and what it became
+  std::unique_ptr<PodLinks> links_;               ///< null: they cannot be read
   std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<Worker>> workers_;
 };

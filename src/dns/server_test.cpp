@@ -162,6 +162,7 @@ TEST(Server, AnswersOverUdpAndTcp) {
   EXPECT_THAT(s.dig("version.bind CH TXT"), HasSubstr("status: REFUSED"));
   EXPECT_THAT(s.dig("cluster.local AXFR"), HasSubstr("Transfer failed"));
   EXPECT_THAT(s.dig("+edns=1 +noednsneg web.shop.svc.cluster.local"), HasSubstr("status: BADVERS"));
+  EXPECT_EQ(s.server->counters().front()->responses[16].get(), 1U) << "by its whole code";
   EXPECT_THAT(s.dig("+opcode=2 web.shop.svc.cluster.local"), HasSubstr("status: NOTIMP"));
   EXPECT_THAT(s.dig("example.com"), HasSubstr("status: REFUSED"));
 }
@@ -189,6 +190,61 @@ TEST(Server, TheFirstAddressRotates) {
     first.insert(out.substr(0, out.find('\n')));
   }
   EXPECT_EQ(first.size(), 3U);
+}
+
+TEST(Server, ListensElsewhereLive) {
+  for (int threads : {1, 3}) {
+    Running s("cluster.local", {}, "127.0.0.1:0", threads);
+    fill(s.zone);
+    const auto first = s.address();
+    const auto other = *SocketAddress::parse("127.0.0.9:0");
+    ASSERT_TRUE(s.server->listen({*SocketAddress::parse("127.0.0.1:0"), other}));
+    EXPECT_EQ(s.server->addresses().front(), first) << "what stays is not opened again";
+    const auto second = s.server->addresses().back();
+    auto dig = [](const SocketAddress& at, const char* how) {
+      return run(fmt::format("dig @{} -p {} +tries=1 +time=6 +short {} web.shop.svc.cluster.local",
+                             at.ip.str(), at.port, how));
+    };
+    EXPECT_EQ(dig(first, "+notcp"), "10.96.0.20\n");
+    EXPECT_EQ(dig(second, "+notcp"), "10.96.0.20\n");
+    EXPECT_EQ(dig(second, "+tcp"), "10.96.0.20\n");
+    EXPECT_FALSE(s.server->listen({*SocketAddress::parse("192.0.2.1:0")})) << "no link has it";
+    EXPECT_EQ(s.server->addresses().size(), 2U);
+    ASSERT_TRUE(s.server->listen({other}));
+    EXPECT_EQ(dig(second, "+notcp"), "10.96.0.20\n");
+    auto is_closed = [&] { return dig(first, "+tcp").contains("refused"); };
+    const auto patience = std::chrono::steady_clock::now() + 20s;
+    while (!is_closed() && std::chrono::steady_clock::now() < patience) std::this_thread::sleep_for(5ms);
+    EXPECT_TRUE(is_closed());
+  }
+}
+
+TEST(Server, FindsALoopThroughAnotherServer) {
+  SharedZone zone({}), away({.zone = *Name::parse("away")});
+  zone.write([](Zone& z) { z.set_synced(); });
+  away.write([](Zone& z) { z.set_synced(); });
+  const auto any = *SocketAddress::parse("127.0.0.1:0");
+  auto other = Server::start({.listen = {any}}, away);
+  ASSERT_TRUE(other);
+  auto looping = Server::start(
+      {.listen = {any}, .config = forwarding_to({(*other)->addresses().front()}), .find_loops = true}, zone);
+  ASSERT_TRUE(looping);
+  const Counters& counters = *(*looping)->counters().front();
+  // The other one asks back only now: a new configuration is another chance to find it.
+  ASSERT_TRUE((*other)->configure(forwarding_to({(*looping)->addresses().front()})));
+  const auto patience = std::chrono::steady_clock::now() + 20s;
+  auto asks_back = [&] {
+    return !run(fmt::format("dig @127.0.0.1 -p {} +tries=1 +time=6 a.example",
+                            (*other)->addresses().front().port))
+                .contains("REFUSED");
+  };
+  while (!asks_back() && std::chrono::steady_clock::now() < patience) std::this_thread::sleep_for(5ms);
+  auto again = std::make_shared<Config>(*forwarding_to({(*other)->addresses().front()}));
+  again->forwards.front().timeout = 1900ms;
+  ASSERT_TRUE((*looping)->configure(again));
+  while (counters.forward_loops.get() == 0 && std::chrono::steady_clock::now() < patience)
+    std::this_thread::sleep_for(5ms);
+  EXPECT_GT(counters.forward_loops.get(), 0U);
 }
 
 TEST(Server, AnswersFromTheAddressThatWasAsked) {

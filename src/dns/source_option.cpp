@@ -5,7 +5,8 @@
 namespace weft::dns {
 namespace {
 
-constexpr uint16_t kCode = 65227;    // of 65001 to 65534
+constexpr uint16_t kSource = 65227;  // of 65001 to 65534
+constexpr uint16_t kEnding = 65228;
 constexpr size_t kOptionHeader = 4;  // bytes: code, length
 
 uint16_t u16(std::span<const uint8_t> bytes, size_t at) {
@@ -36,21 +37,19 @@ std::optional<RecordView> last_opt(std::span<const uint8_t> message) {
   return record;
 }
 
-}  // namespace
-
-bool add_source_option(std::span<uint8_t> buffer, size_t& size, std::string_view text) {
+bool add_option(std::span<uint8_t> buffer, size_t& size, uint16_t code, std::string_view text) {
   const auto opt = last_opt(buffer.first(size));
   const size_t more = kOptionHeader + text.size();
   if (!opt || buffer.size() - size < more || opt->data_size + more > UINT16_MAX) return false;
   put_u16(buffer, opt->data_at - 2, opt->data_size + more);
-  put_u16(buffer, size, kCode);
+  put_u16(buffer, size, code);
   put_u16(buffer, size + 2, text.size());
   std::ranges::copy(text, buffer.begin() + static_cast<ptrdiff_t>(size + kOptionHeader));
   size += more;
   return true;
 }
 
-std::optional<std::string> source_option_of(std::span<const uint8_t> message) {
+std::optional<std::string> option_of(std::span<const uint8_t> message, uint16_t wanted) {
   const auto opt = last_opt(message);
   if (!opt) return std::nullopt;
   auto options = message.subspan(opt->data_at, opt->data_size);
@@ -58,10 +57,26 @@ std::optional<std::string> source_option_of(std::span<const uint8_t> message) {
     const size_t length = u16(options, 2);
     if (length > options.size() - kOptionHeader) return std::nullopt;
     const auto text = options.subspan(kOptionHeader, length);
-    if (u16(options, 0) == kCode) return std::string(text.begin(), text.end());
+    if (u16(options, 0) == wanted) return std::string(text.begin(), text.end());
     options = options.subspan(kOptionHeader + length);
   }
   return std::nullopt;
 }
+
+}  // namespace
+
+bool add_source_option(std::span<uint8_t> buffer, size_t& size, std::string_view text) {
+  return add_option(buffer, size, kSource, text);
+}
+
+std::optional<std::string> source_option_of(std::span<const uint8_t> message) {
+  return option_of(message, kSource);
+}
+
+bool add_ending_option(std::span<uint8_t> buffer, size_t& size) {
+  return add_option(buffer, size, kEnding, {});
+}
+
+bool has_ending_option(std::span<const uint8_t> message) { return option_of(message, kEnding).has_value(); }
 
 }  // namespace weft::dns

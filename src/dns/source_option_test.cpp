@@ -25,6 +25,20 @@ TEST(SourceOption, IsPutIntoAMessageAndReadBack) {
   EXPECT_EQ(source_option_of(std::span(buffer).first(size)), "cache");
 }
 
+TEST(SourceOption, BesideTheOneThatSaysItEnds) {
+  std::vector<uint8_t> buffer(512);
+  Query like;
+  like.has_edns = true;
+  size_t size = write_query(buffer, 1, *Name::parse("a.example"), like);
+  EXPECT_FALSE(has_ending_option(std::span(buffer).first(size)));
+  ASSERT_TRUE(add_ending_option(buffer, size));
+  ASSERT_TRUE(add_source_option(buffer, size, "zone"));
+  EXPECT_TRUE(has_ending_option(std::span(buffer).first(size)));
+  EXPECT_EQ(source_option_of(std::span(buffer).first(size)), "zone");
+  Query query;
+  EXPECT_EQ(parse_query(std::span(buffer).first(size), query).verdict, Verdict::answer);
+}
+
 TEST(SourceOption, NotWithoutEdnsNorRoom) {
   std::vector<uint8_t> buffer(512);
   size_t size = write_query(buffer, 1, *Name::parse("a.example"), {});

@@ -11,28 +11,46 @@ StatusPages::~StatusPages() = default;
 
 Expected<std::unique_ptr<StatusPages>> StatusPages::open(asio::io_context& io, Options options) {
   std::unique_ptr<StatusPages> pages(new StatusPages(io, std::move(options)));
-  std::vector<http::Address> addresses;
-  for (const auto& address : {pages->options_.health, pages->options_.ready, pages->options_.metrics}) {
-    if (!address || std::ranges::find(addresses, *address) != addresses.end()) continue;
-    addresses.push_back(*address);
-    WEFT_CHECK(pages->listen(*address));
-  }
+  const auto& wanted = pages->options_;
+  WEFT_CHECK(pages->move(wanted.health, wanted.ready, wanted.metrics));
   return pages;
 }
 
-Expected<void> StatusPages::listen(const http::Address& address) {
+Expected<void> StatusPages::move(const std::optional<http::Address>& health,
+                                 const std::optional<http::Address>& ready,
+                                 const std::optional<http::Address>& metrics) {
+  std::vector<std::pair<http::Address, Listener>> wanted;  // null: there is one already
+  for (const auto& address : {health, ready, metrics}) {
+    const auto is_it = [&](const auto& one) { return one.first == address; };
+    if (!address || std::ranges::any_of(wanted, is_it)) continue;
+    wanted.emplace_back(*address, nullptr);
+    if (std::ranges::any_of(listeners_, is_it)) continue;
+    WEFT_TRY(wanted.back().second, listen(*address));
+  }
+  for (auto& [address, listener] : wanted) {
+    if (!listener)
+      listener =
+          std::move(std::ranges::find(listeners_, address, &decltype(wanted)::value_type::first)->second);
+  }
+  listeners_ = std::move(wanted);
+  options_.health = health;
+  options_.ready = ready;
+  options_.metrics = metrics;
+  return {};
+}
+
+Expected<StatusPages::Listener> StatusPages::listen(const http::Address& address) {
   // Connections end with the server, which this owns.
   auto handler =
       http::answer_with([this, address](const http::Request& request) { return answer(address, request); });
   auto listener = server_.listen(address, std::move(handler));
   if (!listener) return in_context("health, readiness and metrics", std::move(listener).error());
-  listeners_.push_back(std::move(*listener));
-  return {};
+  return std::move(*listener);
 }
 
 std::vector<uint16_t> StatusPages::ports() const {
   std::vector<uint16_t> out;
-  for (const auto& listener : listeners_) out.push_back(listener->port());
+  for (const auto& [address, listener] : listeners_) out.push_back(listener->port());
   return out;
 }
 

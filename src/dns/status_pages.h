@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/http/server.h"
@@ -28,17 +29,21 @@ class StatusPages {
   /// From now on /health and /ready say 503: whoever looks is to send questions elsewhere, while those that
   /// come are still answered.
   void set_lame_duck() { lame_duck_ = true; }
+  /// Serves the pages elsewhere, or no more. When that cannot be, all stays as it was.
+  Expected<void> move(const std::optional<http::Address>& health, const std::optional<http::Address>& ready,
+                      const std::optional<http::Address>& metrics);
   /// Ports in the order of the listeners: health's first.
   std::vector<uint16_t> ports() const;
 
  private:
   StatusPages(asio::io_context& io, Options options);
-  Expected<void> listen(const http::Address& address);
+  using Listener = std::unique_ptr<http::Server::Listener>;
+  Expected<Listener> listen(const http::Address& address);
   http::Answer answer(const http::Address& address, const http::Request& request) const;
 
   http::Server server_;
   Options options_;
-  std::vector<std::unique_ptr<http::Server::Listener>> listeners_;
+  std::vector<std::pair<http::Address, Listener>> listeners_;
   bool lame_duck_ = false;
 };
 

@@ -78,6 +78,22 @@ TEST_F(DnsStatusPages, EachPageOnlyWhereItIsWanted) {
   EXPECT_THAT(health.body, AllOf(HasSubstr("/metrics"), Not(HasSubstr("/health"))));
 }
 
+TEST_F(DnsStatusPages, MoveWhileTheyAreServed) {
+  open(true);
+  const http::Address first{*IpAddr::parse("127.0.0.1"), 0}, second{*IpAddr::parse("127.0.0.2"), 0};
+  const auto port = pages_->ports().at(0);
+  ASSERT_TRUE(pages_->move(first, std::nullopt, second));
+  EXPECT_EQ(pages_->ports().at(0), port) << "what stays is not opened again";
+  EXPECT_EQ(get("/health").status, 200);
+  EXPECT_EQ(get("/ready").status, 404);
+  EXPECT_EQ(get("/metrics").status, 404);
+  EXPECT_EQ(get("/metrics", true).status, 200);
+  // An address that no link has.
+  EXPECT_FALSE(pages_->move(http::Address{*IpAddr::parse("192.0.2.1"), 0}, std::nullopt, std::nullopt));
+  EXPECT_EQ(get("/health").status, 200);
+  EXPECT_EQ(get("/metrics", true).status, 200);
+}
+
 TEST_F(DnsStatusPages, MetricsAreOfAllThreads) {
   open(true);
   a_.requests[0][1][type_slot(28)].add(2);

@@ -99,10 +99,11 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
 
   bool serve(std::span<const uint8_t> message) {
     touch();
+    if (context_.ending) wants_end_ = has_ending_option(message);
     const auto received = Poller::Clock::now();
     listener_.connections_.splice(listener_.connections_.end(), listener_.connections_, place);
-    const uint32_t rate = context_.config->client_rate;
-    if (rate > 0 && !context_.clients.allow(client_, rate, context_.poller.now())) {
+    if (!context_.clients.allow_by(context_.config->client_rate, context_.poller.now(),
+                                   [this] { return client_; })) {
       context_.counters.client_limited.add();
       return false;
     }
@@ -179,6 +180,12 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
       size_t size = message.size();
       if (add_source_option(told, size, source)) return queue(std::span(told).first(size), received, {});
     }
+    std::array<uint8_t, kMinUdpSize> ending;
+    if (wants_end_ && message.size() <= ending.size()) {
+      std::ranges::copy(message, ending.begin());
+      size_t size = message.size();
+      if (add_ending_option(ending, size)) message = std::span(ending).first(size);
+    }
     note_answer(context_, peer_, Transport::tcp, message, received);
     out_.push_back(static_cast<uint8_t>(message.size() >> 8));
     out_.push_back(static_cast<uint8_t>(message.size()));
@@ -208,6 +215,7 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
   size_t sent_ = 0;
   size_t waiting_ = 0;  ///< questions that are with an upstream, or whose answers are held
   uint32_t wanted_ = EPOLLIN;
+  bool wants_end_ = false;  ///< its last question asks whether the server ends, which it does
   bool finished_ = false;
   bool forwarding_ = false;
 };

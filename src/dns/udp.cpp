@@ -15,7 +15,10 @@ namespace {
 constexpr size_t kBatch = 64;
 constexpr size_t kQuerySize = 1536;  // bytes; a longer query is malformed for us
 constexpr size_t kControlSize = 64;
-constexpr int kBatchesARound = 4;  // then other sockets of the thread get their turn
+constexpr size_t kRound = 256;  // datagrams, then other sockets of the thread get their turn
+/// So many one after the other, the socket never empty: more comes than can be answered. A full socket that
+/// was not looked at for a while is empty again after fewer.
+constexpr size_t kOverload = 16'384;
 
 /// Turns the control data of a received datagram into that of its answer: sent from the address it was sent
 /// to. The way back is the routing table's choice, except for link-local addresses, which mean nothing
@@ -73,24 +76,27 @@ struct UdpListener::Batch {
 };
 
 UdpListener::UdpListener(WorkerContext& context, Fd fd)
-    : context_(context), fd_(std::move(fd)), batch_(std::make_unique<Batch>()) {
+    : context_(context), fd_(std::make_shared<Fd>(std::move(fd))), batch_(std::make_unique<Batch>()) {
   batch_->reset(kBatch);
-  context_.poller.add(fd_.get(), EPOLLIN, this);
+  context_.poller.add(fd_->get(), EPOLLIN, this);
 }
 
-UdpListener::~UdpListener() { context_.poller.remove(fd_.get(), this); }
+UdpListener::~UdpListener() { context_.poller.remove(fd_->get(), this); }
 
 void UdpListener::on_ready(uint32_t) {
-  for (int i = 0; i < kBatchesARound && serve_batch(); ++i) {
-  }
+  // What comes alone is the last for now. Where several came at once, others came while they were answered:
+  // to look again costs less than another round of events.
+  size_t served = 0;
+  for (size_t count = 2; count > 1 && served < kRound; served += count) count = serve_batch();
 }
 
-/// True when there may be more.
-bool UdpListener::serve_batch() {
+/// How many datagrams it had.
+size_t UdpListener::serve_batch() {
   Batch& b = *batch_;
-  int received = ::recvmmsg(fd_.get(), b.in.data(), kBatch, MSG_DONTWAIT, nullptr);
-  if (received <= 0) return false;
+  int received = ::recvmmsg(fd_->get(), b.in.data(), kBatch, MSG_DONTWAIT, nullptr);
+  if (received <= 0) return 0;
   const auto count = static_cast<size_t>(received);
+  note_backlog(count);
   b.received = Poller::Clock::now();
   b.out_count = 0;
   b.forwarded.clear();
@@ -113,7 +119,14 @@ bool UdpListener::serve_batch() {
   send_replies();
   note_replies();
   b.reset(count);
-  return count == kBatch;
+  return count;
+}
+
+void UdpListener::note_backlog(size_t count) {
+  backlog_ = count == kBatch ? backlog_ + count : 0;
+  if (backlog_ < kOverload) return;
+  backlog_ = 0;
+  context_.clients.note_overload(context_.poller.now());
 }
 
 /// One datagram of the batch.
@@ -121,12 +134,10 @@ void UdpListener::serve(const Zone& zone, size_t index, Query& query) {
   Batch& b = *batch_;
   const msghdr& header = b.in[index].msg_hdr;
   if ((header.msg_flags & MSG_TRUNC) != 0) return context_.counters.dropped.add();
-  const uint32_t rate = context_.config->client_rate;
-  if (rate > 0) {
-    auto client = client_of(context_, device_of(header), SocketAddress::from(b.peers[index]));
-    if (!context_.clients.allow(client, rate, context_.poller.now()))
-      return context_.counters.client_limited.add();
-  }
+  const bool allowed = context_.clients.allow_by(context_.config->client_rate, context_.poller.now(), [&] {
+    return client_of(context_, device_of(header), SocketAddress::from(b.peers[index]));
+  });
+  if (!allowed) return context_.counters.client_limited.add();
   auto& out = b.replies[index];
   query.client = SocketAddress::from(b.peers[index]).ip;
   auto response = respond(zone, *context_.overrides, {b.queries[index].data(), b.in[index].msg_len},
@@ -187,7 +198,7 @@ void UdpListener::note_replies() {
 void UdpListener::send_replies() {
   Batch& b = *batch_;
   for (size_t at = 0; at < b.out_count;) {
-    int sent = ::sendmmsg(fd_.get(), &b.out[at], static_cast<unsigned>(b.out_count - at), MSG_DONTWAIT);
+    int sent = ::sendmmsg(fd_->get(), &b.out[at], static_cast<unsigned>(b.out_count - at), MSG_DONTWAIT);
     if (sent > 0) {
       at += static_cast<size_t>(sent);
     } else if (errno == EAGAIN) {
@@ -198,7 +209,7 @@ void UdpListener::send_replies() {
   }
 }
 
-/// For an answer that goes later, when the batch is another.
+/// For an answer that goes later, when the batch is another, and the listener gone perhaps.
 DomainFeed::Send UdpListener::sender(size_t index) {
   struct Peer {
     sockaddr_storage address;
@@ -210,7 +221,7 @@ DomainFeed::Send UdpListener::sender(size_t index) {
   const msghdr& header = batch_->in[index].msg_hdr;
   Peer peer{batch_->peers[index], header.msg_namelen, batch_->controls[index], header.msg_controllen,
             batch_->received};
-  return [this, peer](std::span<const uint8_t> answer) mutable {
+  return [&context = context_, fd = fd_, peer](std::span<const uint8_t> answer) mutable {
     iovec data{const_cast<uint8_t*>(answer.data()), answer.size()};
     msghdr message{.msg_name = &peer.address,
                    .msg_namelen = peer.size,
@@ -220,8 +231,8 @@ DomainFeed::Send UdpListener::sender(size_t index) {
                    .msg_controllen = peer.control_size,
                    .msg_flags = 0};
     reply_from_same_address(message);
-    ::sendmsg(fd_.get(), &message, MSG_DONTWAIT);
-    note_answer(context_, SocketAddress::from(peer.address), Transport::udp, answer, peer.received);
+    ::sendmsg(fd->get(), &message, MSG_DONTWAIT);
+    note_answer(context, SocketAddress::from(peer.address), Transport::udp, answer, peer.received);
   };
 }
 

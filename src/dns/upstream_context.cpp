@@ -1,11 +1,31 @@
 #include "dns/upstream_context.h"
 
+#include <fmt/format.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
 namespace weft::dns {
+
+OwnQuestions::OwnQuestions() {
+  RandomBits random;
+  for (int i = 0; i < 5; ++i) probe_label_ += fmt::format("{:04x}", random.next16());
+}
+
+Name OwnQuestions::loop_probe(const Name& domain) const {
+  Name out;
+  out.append(probe_label_);
+  out.append(domain.wire());
+  return out;
+}
+
+bool OwnQuestions::is_loop_probe(const Name& name) const {
+  const auto wire = name.wire();
+  return wire[0] == probe_label_.size() &&
+         std::ranges::equal(wire.subspan(1, wire[0]), probe_label_, {}, ascii_lower);
+}
 
 uint16_t RandomBits::next16() {
   if (left_ == 0) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "dns/codec.h"
@@ -15,6 +16,7 @@ namespace weft::dns {
 /// server that it asks, directly or not, asks it. Keeps the last of each source port; no locks.
 class OwnQuestions {
  public:
+  OwnQuestions();
   void note(uint16_t source_port, uint16_t id) {
     asked_[source_port].store(kAsked | id, std::memory_order_relaxed);
   }
@@ -22,10 +24,15 @@ class OwnQuestions {
   bool contains(uint16_t source_port, uint16_t id) const {
     return asked_[source_port].load(std::memory_order_relaxed) == (kAsked | id);
   }
+  /// A name below `domain` that nobody else asks for: who gets a question for it has been asked by this
+  /// server, through however many others.
+  Name loop_probe(const Name& domain) const;
+  bool is_loop_probe(const Name& name) const;
 
  private:
   static constexpr uint32_t kAsked = 1U << 16;
   std::array<std::atomic<uint32_t>, 65536> asked_{};
+  std::string probe_label_;
 };
 
 /// Random bits that cannot be guessed, fetched many at a time.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <list>
 #include <memory>
 #include <vector>
@@ -41,7 +42,8 @@ struct WorkerContext {
   const PodLinks* links;                       ///< null: what leads to pods is not known
   const std::vector<Name>& node_search;
   ClientLimits& clients;
-  AnswerSource source{};  ///< of the forwarded answer that is being sent, until another is
+  const std::atomic<bool>& ending;  ///< who asks whether the server ends soon is told so
+  AnswerSource source{};            ///< of the forwarded answer that is being sent, until another is
   uint32_t rotation = 0;
   Answer answer;                 ///< scratch
   std::vector<uint8_t> message;  ///< scratch, kMaxMessage bytes
@@ -90,7 +92,8 @@ class UdpListener : public Poller::Handler {
 
  private:
   struct Batch;
-  bool serve_batch();
+  size_t serve_batch();
+  void note_backlog(size_t count);
   void serve(const Zone& zone, size_t index, Query& query);
   void queue_reply(size_t index, size_t size);
   void send_replies();
@@ -99,8 +102,9 @@ class UdpListener : public Poller::Handler {
   DomainFeed::Send sender(size_t index);
 
   WorkerContext& context_;
-  Fd fd_;
+  std::shared_ptr<Fd> fd_;  ///< also of answers that go later
   std::unique_ptr<Batch> batch_;
+  size_t backlog_ = 0;  ///< datagrams since the socket was last seen empty
 };
 
 struct TcpLimits {

@@ -56,7 +56,10 @@ check "with what the server is configured to say, they agree" refused 'no match'
 mount v2
 check "another configuration is taken live" eventually 10 expect "A\s+10.1.1.99" ask one.test
 check "and the one before is gone" expect 'status: REFUSED' ask shop.example
-check "what it cannot change live is told" grep -q "takes effect at the next start" "$work/log"
+check "with it the zone's own ttl" expect "web.default.svc.cluster.local.\s+18\s+IN\s+A\s+$ip4" ask web.default.svc.cluster.local
+check "names of pods" expect "10-9-8-7.default.pod.cluster.local.\s+18\s+IN\s+A\s+10.9.8.7" ask 10-9-8-7.default.pod.cluster.local
+check "and where it says that it is ready" expect ' 200$' page 8182/ready
+check "which is told elsewhere no more" refused '000$' page 8181/ready
 check "a reload is counted" expect 'weft_dns_config_reloads_total\{result="success"\} 1' page 9253/metrics
 
 mount wrong
@@ -102,6 +105,8 @@ check "3 when the server does not say" test "$(code_of query web --server 127.0.
 manifest() { awk 'BEGIN { RS = "---\n"; ORS = "---\n" } !/kind: ClusterRole/' "$root/deploy/dns.yaml"; }
 apply() { manifest | kubectl apply --dry-run=server -f -; }
 check "the manifest to run it alone is valid" expect 'daemonset.apps/weft-dns created \(server dry run\)' apply
+rights() { kubectl label --local -f "$root/deploy/dns.yaml" checked=yes -o jsonpath='{.kind}:{.rules[*].verbs} '; }
+check "its rights are objects that kubectl knows" expect 'ClusterRole:\["list","watch"\] \["list","watch"\] ClusterRoleBinding' rights
 dns_yaml() { kubectl create --dry-run=client -o jsonpath='{.data.dns\.yaml}' -f <(manifest | awk 'BEGIN { RS = "---\n" } /kind: ConfigMap/'); }
 dns_yaml >"$work/dns.yaml"
 check "and so is the configuration in it" expect 'zone cluster.local' "$weft" dns check "$work/dns.yaml"
