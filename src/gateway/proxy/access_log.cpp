@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <iterator>
 
 #include "base/log.h"
@@ -33,20 +34,39 @@ void append_text(std::string_view name, std::string_view text, std::string& to) 
   to += '"';
 }
 
+void append_route(const Why& why, std::string& to) {
+  append_text("route", fmt::format("{}/{}/{}", why.kind, why.namespace_, why.name), to);
+  if (why.rule >= 0) fmt::format_to(std::back_inserter(to), ",\"rule\":{}", why.rule);
+}
+
+void append_backend(const Endpoint& endpoint, std::string& to) {
+  const auto* form = endpoint.addr.is_v6() ? "[{}]:{}" : "{}:{}";
+  append_text("backend", fmt::format(fmt::runtime(form), endpoint.addr.str(), endpoint.port), to);
+  append_text("pod", endpoint.pod, to);
+}
+
 }  // namespace
 
+int64_t wall_clock_ms() {
+  auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
 void append_json(const AccessEntry& entry, std::string& to) {
-  fmt::format_to(std::back_inserter(to), "{{\"time\":{}.{:03},\"status\":{},\"ms\":{},\"in\":{},\"out\":{}",
-                 entry.time_ms / 1000, entry.time_ms % 1000, entry.status, entry.duration_ms, entry.bytes_in,
-                 entry.bytes_out);
+  auto out = std::back_inserter(to);
+  fmt::format_to(out, "{{\"time\":{}.{:03}", entry.time_ms / 1000, entry.time_ms % 1000);
+  append_text("protocol", entry.protocol, to);
+  if (entry.protocol.empty()) fmt::format_to(out, ",\"status\":{}", entry.status);
+  fmt::format_to(out, ",\"ms\":{},\"in\":{},\"out\":{}", entry.duration_ms, entry.bytes_in, entry.bytes_out);
   append_text("client", entry.client, to);
   append_text("method", entry.method, to);
   append_text("host", entry.authority, to);
   append_text("path", entry.path, to);
   append_text("gateway", entry.gateway, to);
   append_text("listener", entry.listener, to);
-  append_text("route", entry.route, to);
-  append_text("backend", entry.backend, to);
+  if (entry.route) append_route(*entry.route, to);
+  if (entry.backend) append_backend(*entry.backend, to);
+  append_text("flag", name_of(entry.flag), to);
   to += "}\n";
 }
 

@@ -93,6 +93,7 @@ void Connection::close() {
 
 void Connection::on_events(uint32_t events) {
   if (state_ == State::closed) return;
+  if (events & EPOLLERR) error_ = true;
   if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) ending_ = true;
   if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) readable_ = true;
   if (state_ == State::connecting) {
@@ -152,7 +153,13 @@ void Connection::open_failed(Reset why) {
 
 int Connection::read(std::span<char> to) {
   if (!readable_ || state_ != State::open) return kNone;
-  if (tls_) return read_tls(to);
+  if (end_told_ && error_) return kFailed;
+  int got = tls_ ? read_tls(to) : read_plain(to);
+  end_told_ = end_told_ || got == kEnd;
+  return got;
+}
+
+int Connection::read_plain(std::span<char> to) {
   ssize_t got = ::recv(socket_.get(), to.data(), to.size(), 0);
   if (got > 0) {
     last_moved_ = loop_.now();

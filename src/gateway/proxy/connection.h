@@ -44,7 +44,7 @@ class Connection final : public Pollable, public Deferred {
   /// What read() says when it is not a number of bytes.
   static constexpr int kNone = 0;
   static constexpr int kEnd = -1;     ///< the peer writes no more
-  static constexpr int kFailed = -2;  ///< the connection is broken
+  static constexpr int kFailed = -2;  ///< the connection is broken; also after kEnd
 
   /// A connection that somebody opened to us. `tls` (in accept state), if any, is negotiated first. Null: the
   /// loop cannot watch it.
@@ -97,6 +97,7 @@ class Connection final : public Pollable, public Deferred {
   void connected();
   void handshake();
   void open_failed(Reset why);
+  int read_plain(std::span<char> to);
   int read_tls(std::span<char> to);
   /// How many of the bytes were sent; fewer: it has to wait, or is broken.
   size_t send(std::string_view first, std::string_view second);
@@ -113,7 +114,9 @@ class Connection final : public Pollable, public Deferred {
   uint64_t last_moved_;
   State state_ = State::open;
   bool readable_ = true;
-  bool ending_ = false;  ///< the peer's end or an error has been announced: read until it comes
+  bool ending_ = false;    ///< the peer's end or an error has been announced: read until it comes
+  bool end_told_ = false;  ///< read() has said kEnd
+  bool error_ = false;     ///< the kernel has told of one: behind an end nothing else would
   bool writable_ = true;
   bool full_ = false;  ///< write() has said false
   bool broken_ = false;

@@ -1,9 +1,6 @@
 #include "gateway/proxy/exchange.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <chrono>
 
 #include "gateway/proxy/mirroring.h"
 #include "gateway/route/cors.h"
@@ -28,7 +25,7 @@ Exchange::~Exchange() = default;
 void Exchange::begin(Session& session, ServerStream& client) {
   session_ = &session;
   worker_ = &session.worker();
-  view_ = worker_->view();
+  view_ = session.view();
   client_ = &client;
   started_ = worker_->loop().now();
   counters_ = &worker_->nobody();
@@ -52,6 +49,7 @@ void Exchange::clear() {
   original_authority_ = original_path_ = {};
   bytes_in_ = bytes_out_ = 0;
   retries_ = own_retries_ = 0;
+  flag_ = Flag::none;
   request_ended_ = replayable_ = answering_ = tunnel_ = backend_ended_ = false;
 }
 
@@ -91,7 +89,19 @@ void Exchange::on_writable() {
 void Exchange::on_reset(Reset why) {
   client_ = nullptr;
   if (backend_) abort_try(Reset::cancelled, false);
-  finish(why == Reset::timeout ? 408 : tunnel_ ? 101 : kClientLeft);
+  uint16_t status = kClientLeft;
+  if (why == Reset::timeout) {
+    flag_ = Flag::client_timeout;
+    status = 408;
+  } else if (why == Reset::protocol_error) {
+    flag_ = Flag::bad_request;
+    status = 400;
+  } else if (tunnel_) {
+    status = 101;
+  } else {
+    flag_ = Flag::client_left;
+  }
+  finish(status);
 }
 
 void Exchange::on_timer(Timer& timer) {
@@ -99,21 +109,26 @@ void Exchange::on_timer(Timer& timer) {
   bool of_try = &timer == &try_timer_;
   if (backend_) abort_try(Reset::timeout, of_try);
   if (of_try && try_again(0, Reset::timeout)) return;
-  fail(504, of_try ? "the backend did not answer in time" : "the request took too long");
+  if (of_try) return fail(504, Flag::backend_timeout, "the backend did not answer in time");
+  fail(504, Flag::timeout, "the request took too long");
 }
 
 // The backend's side.
 
 void Exchange::connect() {
   Upstream* upstream = worker_->upstreams().find(share_->backend);
-  if (!upstream) return fail(500, "the backend does not exist");
-  if (upstream->is_broken()) return fail(502, "TLS to the backend cannot be set up as asked");
+  if (!upstream) {
+    bool gone = view_ != worker_->view();  // since the request's snapshot
+    return fail(gone ? 503 : 500, Flag::no_backend, "the backend does not exist");
+  }
+  if (upstream->is_broken())
+    return fail(502, Flag::no_backend, "TLS to the backend cannot be set up as asked");
   host_ = upstream->pick(tried_, worker_->random());
   if (!host_ && !tried_.empty()) {
     tried_.clear();
     host_ = upstream->pick(tried_, worker_->random());
   }
-  if (!host_) return fail(503, "the backend has no endpoint");
+  if (!host_) return fail(503, Flag::no_endpoint, "the backend has no endpoint");
   tried_.push_back(host_);
   if (worker_->logs()) endpoint_ = host_->endpoint();
   backend_ = &host_->open(backward_, !is_idempotent());
@@ -230,9 +245,9 @@ void Exchange::backend_reset(Reset why) {
   backend_ = nullptr;
   end_try(why != Reset::closed_unused && why != Reset::refused && why != Reset::cancelled);
   if (try_again(0, why)) return;
-  if (why == Reset::connect_failed) return fail(503, "no connection to the backend");
-  if (why == Reset::tls_failed) return fail(502, "TLS with the backend failed");
-  fail(502, "the backend ended the connection without a whole answer");
+  if (why == Reset::connect_failed) return fail(503, Flag::connect_failed, "no connection to the backend");
+  if (why == Reset::tls_failed) return fail(502, Flag::backend_tls, "TLS with the backend failed");
+  fail(502, Flag::backend_closed, "the backend ended the connection without a whole answer");
 }
 
 // Answers.
@@ -247,7 +262,8 @@ void Exchange::answer(Body body, bool end) {
   if (!more && backend_) backend_->pause(true);
 }
 
-void Exchange::fail(uint16_t status, std::string_view message) {
+void Exchange::fail(uint16_t status, Flag why, std::string_view message) {
+  flag_ = why;
   if (answering_) {
     std::exchange(client_, nullptr)->reset(Reset::closed);
     return finish(0);
@@ -288,36 +304,27 @@ void Exchange::finish(uint16_t status) {
   counters_->duration_ms.add(duration);
   counters_->bytes_in.add(bytes_in_);
   counters_->bytes_out.add(bytes_out_);
+  counters_->count(flag_);
   if (worker_->logs()) log(status);
   worker_->give_back(*this);
 }
 
 void Exchange::log(uint16_t status) {
   AccessEntry entry;
-  auto now = std::chrono::system_clock::now().time_since_epoch();
-  entry.time_ms = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+  entry.time_ms = wall_clock_ms();
   entry.client = session_->peer();
   entry.method = request_.method;
   entry.authority = original_authority_;
   entry.path = original_path_;
   if (port_) entry.gateway = port_->config().gateway;
   if (listener_) entry.listener = listener_->config().why.section;
-  std::string route, endpoint;
-  if (found_.rule) {
-    const Why& why = found_.rule->rule->why;
-    route = fmt::format("{}/{}/{}", why.kind, why.namespace_, why.name);
-    entry.route = route;
-  }
-  if (endpoint_.port != 0) {
-    endpoint = endpoint_.addr.str();
-    if (endpoint_.addr.is_v6()) endpoint = "[" + endpoint + "]";
-    endpoint += fmt::format(":{}", endpoint_.port);
-    entry.backend = endpoint;
-  }
+  if (found_.rule) entry.route = &found_.rule->rule->why;
+  if (endpoint_.port != 0) entry.backend = &endpoint_;
   entry.status = status;
   entry.bytes_in = bytes_in_;
   entry.bytes_out = bytes_out_;
   entry.duration_ms = worker_->loop().now() - started_;
+  entry.flag = flag_;
   worker_->log(entry);
 }
 

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/proxy/flag.h"
 #include "gateway/proxy/session.h"
 #include "gateway/proxy/stats.h"
 #include "gateway/proxy/stream.h"
@@ -81,7 +82,7 @@ class Exchange final : public ServerStreamEvents, private TimerOwner {
   /// Sends response_ to the client.
   void answer(Body body, bool end);
   /// An answer of the proxy's own, with a line of text.
-  void fail(uint16_t status, std::string_view message);
+  void fail(uint16_t status, Flag why, std::string_view message);
   void finish(uint16_t status);
   void log(uint16_t status);
 
@@ -111,6 +112,7 @@ class Exchange final : public ServerStreamEvents, private TimerOwner {
   uint32_t retries_ = 0;      ///< that the rule asked for
   uint32_t own_retries_ = 0;  ///< after which nothing had reached a backend
   Timer request_timer_{*this}, try_timer_{*this}, backoff_timer_{*this};
+  Flag flag_ = Flag::none;
   bool request_ended_ = false;
   bool replayable_ = false;
   bool answering_ = false;  ///< a head has gone to the client

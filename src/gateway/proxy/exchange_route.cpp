@@ -33,7 +33,7 @@ bool Exchange::find_rule() {
   std::string_view host = host_of(request_.authority);
   listener_ = port_ ? view_->compiled->listener(*port_, host, session_->client()) : nullptr;
   if (!listener_) {
-    fail(404, "no listener takes this host");
+    fail(404, Flag::no_listener, "no listener takes this host");
     return false;
   }
   if (auto at = view_->counters.find(&listener_->config()); at != view_->counters.end()) {
@@ -44,12 +44,12 @@ bool Exchange::find_rule() {
   // The connection belongs to another listener: the client has used it for a host that shares its
   // certificate.
   if (session_->is_tls() && port_->listener(session_->server_name()) != listener_) {
-    fail(421, "this host is not served on this connection");
+    fail(421, Flag::misdirected, "this host is not served on this connection");
     return false;
   }
   found_ = listener_->find(request_, arena_);
   if (found_.rule) return true;
-  fail(404, "no route takes this request");
+  fail(404, Flag::no_route, "no route takes this request");
   return false;
 }
 
@@ -103,7 +103,8 @@ void Exchange::forward() {
   const Rule& rule = *found_.rule->rule;
   auto share = found_.rule->shares.next();
   share_ = share ? &rule.backends[*share] : nullptr;
-  if (!share_ || share_->backend.empty()) return fail(500, "the route has no valid backend for this request");
+  if (!share_ || share_->backend.empty())
+    return fail(500, Flag::no_backend, "the route has no valid backend for this request");
   if (answered_by_filters(share_->filters)) return;
   start_mirrors(*share);
   edit_request(share_->filters);

@@ -209,17 +209,36 @@ size_t Http1Server::take_tunnel(std::string_view bytes) {
   return bytes.size();
 }
 
+/// An end alone says that the client sends no more: it may well wait for what it has asked for.
 void Http1Server::peer_ended(bool failed) {
-  if (request_ == Request::tunnel && !failed) {
-    in_ended_ = true;
-    ServerStreamEvents* events = events_;
-    bool over = out_ended_;
-    if (over) events_ = nullptr;
-    events->on_body({}, true);
-    if (over) leave();
-    return;
+  if (failed) return close(request_ == Request::done ? Reset::cancelled : Reset::closed);
+  in_ended_ = true;
+  switch (request_) {
+    case Request::head:
+      return in_.empty() ? leave() : refuse(400);
+    case Request::body:
+      if (answer_ != Answer::none) return close(Reset::closed);
+      std::exchange(events_, nullptr)->on_reset(Reset::protocol_error);
+      return refuse(400);
+    case Request::rest:
+      return leave();
+    case Request::tunnel:
+      return tunnel_ended();
+    case Request::linger:
+      if (connection_->flushed()) close(Reset::closed);
+      return;
+    case Request::done:
+    case Request::closed:
+      return;
   }
-  close(request_ == Request::done ? Reset::cancelled : Reset::closed);
+}
+
+void Http1Server::tunnel_ended() {
+  ServerStreamEvents* events = events_;
+  bool over = out_ended_;
+  if (over) events_ = nullptr;
+  events->on_body({}, true);
+  if (over) leave();
 }
 
 void Http1Server::refuse(uint16_t status) {
@@ -271,7 +290,9 @@ bool Http1Server::send_head(const ResponseHead& head, Body body, bool end) {
   bool upgrade = head.status == 101;
   body = framing(head, body, end);
   bool unread = request_ == Request::body && (said_.expects_continue || body_.remaining() > kThrownAway);
-  closing_ = closing_ || draining_ || !said_.keep_alive || (body.kind == BodyKind::close && !end) || unread;
+  bool last = in_ended_ && in_.empty();
+  closing_ =
+      closing_ || draining_ || last || !said_.keep_alive || (body.kind == BodyKind::close && !end) || unread;
   http1::Goes goes = closing_ && !upgrade ? http1::Goes::closes
                      : said_.http10       ? http1::Goes::on_http10
                                           : http1::Goes::on;
@@ -281,7 +302,8 @@ bool Http1Server::send_head(const ResponseHead& head, Body body, bool end) {
   if (upgrade) {
     request_ = Request::tunnel;
     answer_ = Answer::tunnel;
-    if (!in_.empty()) connection_->read_later();
+    bool ended = std::exchange(in_ended_, false);  // is found again, behind what waits
+    if (!in_.empty() || ended) connection_->read_later();
   } else if (end) {
     answer_ended();
   } else {
@@ -341,8 +363,8 @@ void Http1Server::answer_ended() {
 void Http1Server::next_request() {
   request_ = Request::head;
   answer_ = Answer::none;
-  // What came ahead is read when whoever called has returned.
-  if (!in_.empty()) connection_->read_later();
+  // What came ahead is read when whoever called has returned; and the end behind it.
+  if (!in_.empty() || in_ended_) connection_->read_later();
 }
 
 /// The end, behind what was written. The client has nothing more to say.
@@ -356,6 +378,7 @@ void Http1Server::leave() {
 void Http1Server::linger() {
   request_ = Request::linger;
   head_since_ = connection_->loop().now();
+  connection_->flush_now();
   connection_->finish();
   connection_->loop().set_timer(timer_, kLinger);
   connection_->read_later();
@@ -400,14 +423,15 @@ void Http1Server::on_timer(Timer& timer) {
   }
   if (since + limit > loop.now()) return loop.set_timer(timer, since + limit - loop.now());
   // Whoever waits for a backend, or for who reads what it sends, waits for as long as that may take.
-  bool waits_for_others = (request_ == Request::done || paused_) && connection_->flushed();
+  // One that has half-closed may have left altogether, which nothing would tell.
+  bool waits_for_others = (request_ == Request::done || paused_) && connection_->flushed() && !in_ended_;
   if (waits_for_others && request_ != Request::tunnel) return loop.set_timer(timer, limits_.body_time);
   if (request_ == Request::head && !in_.empty()) return refuse(408);
   if (request_ == Request::body && answer_ == Answer::none && events_) {
     std::exchange(events_, nullptr)->on_reset(Reset::timeout);
     return refuse(408);
   }
-  close(Reset::timeout);
+  close(in_ended_ ? Reset::cancelled : Reset::timeout);
 }
 
 }  // namespace weft::gateway

@@ -61,6 +61,7 @@ class Http1Server final : public ServerCodec,
   size_t take_tunnel(std::string_view bytes);
   void request_ended();
   void peer_ended(bool failed);
+  void tunnel_ended();
   void refuse(uint16_t status);
   void send_continue();
   Body framing(const ResponseHead& head, Body body, bool end) const;
@@ -90,8 +91,9 @@ class Http1Server final : public ServerCodec,
   bool to_head_ = false;
   bool paused_ = false;
   bool draining_ = false;
-  bool closing_ = false;                       ///< the answer says that the connection ends
-  bool in_ended_ = false, out_ended_ = false;  ///< of a tunnel
+  bool closing_ = false;    ///< the answer says that the connection ends
+  bool in_ended_ = false;   ///< the client sends no more
+  bool out_ended_ = false;  ///< of a tunnel
 };
 
 }  // namespace weft::gateway

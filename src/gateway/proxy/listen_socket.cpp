@@ -19,22 +19,25 @@ namespace {
 constexpr int kAtOnce = 64;
 constexpr uint64_t kShortOfDescriptors = 100;
 
-IpAddr address_of(const sockaddr_storage& from) {
+IpAddr peer_of(const sockaddr_storage& from) {
   if (from.ss_family == AF_INET) {
     std::array<uint8_t, 4> bytes;
     std::copy_n(reinterpret_cast<const uint8_t*>(&reinterpret_cast<const sockaddr_in&>(from).sin_addr), 4,
                 bytes.begin());
     return IpAddr::v4(bytes);
   }
-  const in6_addr& v6 = reinterpret_cast<const sockaddr_in6&>(from).sin6_addr;
-  if (IN6_IS_ADDR_V4MAPPED(&v6))
-    return IpAddr::v4({v6.s6_addr[12], v6.s6_addr[13], v6.s6_addr[14], v6.s6_addr[15]});
-  std::array<uint8_t, 16> bytes;
-  std::copy_n(v6.s6_addr, 16, bytes.begin());
-  return IpAddr::v6(bytes);
+  return address_of(reinterpret_cast<const sockaddr_in6&>(from).sin6_addr);
 }
 
 }  // namespace
+
+IpAddr address_of(const in6_addr& from) {
+  if (IN6_IS_ADDR_V4MAPPED(&from))
+    return IpAddr::v4({from.s6_addr[12], from.s6_addr[13], from.s6_addr[14], from.s6_addr[15]});
+  std::array<uint8_t, 16> bytes;
+  std::copy_n(from.s6_addr, 16, bytes.begin());
+  return IpAddr::v6(bytes);
+}
 
 Expected<Fd> open_listen_socket(uint16_t port) {
   std::string what = fmt::format("port {}", port);
@@ -93,7 +96,7 @@ bool ListenSocket::accept_one() {
   Fd socket(
       ::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
   if (socket) {
-    handler_.on_accept(std::move(socket), address_of(from), bind_port_);
+    handler_.on_accept(std::move(socket), peer_of(from), bind_port_);
     return true;
   }
   if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {

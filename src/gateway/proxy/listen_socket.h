@@ -1,5 +1,7 @@
 #pragma once
 
+#include <netinet/in.h>
+
 #include <cstdint>
 #include <memory>
 
@@ -15,6 +17,9 @@ namespace weft::gateway {
 Expected<Fd> open_listen_socket(uint16_t port);
 /// The port that it is bound to.
 uint16_t port_of(const Fd& socket);
+
+/// An IPv4 address where it is a mapped one.
+IpAddr address_of(const in6_addr& from);
 
 class AcceptHandler {
  public:

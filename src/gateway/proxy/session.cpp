@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include "gateway/proxy/exchange.h"
 #include "gateway/proxy/http1_server.h"
@@ -28,13 +29,16 @@ void Session::start(Fd socket, bool tls) {
   worker_.loop().set_timer(timer_, worker_.options().server.head_time);
 }
 
-void Session::drain() {
+void Session::drain(std::shared_ptr<const View> last) {
   draining_ = true;
+  if (!last_) last_ = std::move(last);
   if (codec_)
     codec_->drain();
   else
     worker_.loop().set_timer(timer_, kQuiet);
 }
+
+const std::shared_ptr<const View>& Session::view() const { return last_ ? last_ : worker_.view(); }
 
 void Session::on_open() { speak(speaks_http2(connection_->tls())); }
 

@@ -6,6 +6,8 @@
 #include <map>
 #include <string>
 
+#include "gateway/proxy/flag.h"
+
 namespace weft::gateway {
 
 /// A number that one thread counts and any may read.
@@ -33,6 +35,13 @@ struct ListenerCounters {
   Counter duration_ms;
   Counter bytes_in, bytes_out;  ///< of bodies
   Counter active;
+  Counter streams, streams_active;  ///< connections that are passed on, and sessions of UDP
+  Counter stream_bytes_in, stream_bytes_out;
+  std::array<Counter, kFlagNames.size()> flags;  ///< of requests and streams; [0] is not counted
+
+  void count(Flag flag) {
+    if (flag != Flag::none) flags[static_cast<size_t>(flag)].add(1);
+  }
 };
 
 /// The same as numbers, of all workers.
@@ -42,6 +51,9 @@ struct ListenerStats {
   uint64_t duration_ms = 0;
   uint64_t bytes_in = 0, bytes_out = 0;
   uint64_t active = 0;
+  uint64_t streams = 0, streams_active = 0;
+  uint64_t stream_bytes_in = 0, stream_bytes_out = 0;
+  std::array<uint64_t, kFlagNames.size()> flags{};
 
   void add(const ListenerCounters& counters) {
     for (size_t i = 0; i < requests.size(); ++i) requests[i] += counters.requests[i].value();
@@ -50,6 +62,11 @@ struct ListenerStats {
     bytes_in += counters.bytes_in.value();
     bytes_out += counters.bytes_out.value();
     active += counters.active.value();
+    streams += counters.streams.value();
+    streams_active += counters.streams_active.value();
+    stream_bytes_in += counters.stream_bytes_in.value();
+    stream_bytes_out += counters.stream_bytes_out.value();
+    for (size_t i = 0; i < flags.size(); ++i) flags[i] += counters.flags[i].value();
   }
 };
 

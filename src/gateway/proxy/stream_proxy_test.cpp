@@ -1,4 +1,7 @@
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <signal.h>
 
 #include "gateway/proxy/test_proxy.h"
@@ -7,6 +10,8 @@
 namespace weft::gateway {
 namespace {
 
+using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 /// Says its name, then what it hears.
@@ -27,6 +32,45 @@ std::shared_ptr<const StreamRoute> route(std::vector<std::string> hostnames,
 class StreamProxyTest : public ProxyTest {
  protected:
   StreamProxyTest() { ::signal(SIGPIPE, SIG_IGN); }  // of the test's own ends
+  void start_with_log() {
+    std::array<int, 2> pipe;
+    ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC), 0);
+    ProxyOptions options;
+    options.access_log = Fd(pipe[1]);
+    log_ = Fd(pipe[0]);
+    start(std::move(options));
+  }
+  /// The next one.
+  std::string log_line() {
+    pollfd waits{.fd = log_.get(), .events = POLLIN, .revents = 0};
+    while (!lines_.contains('\n')) {
+      std::array<char, 4096> bytes;
+      if (::poll(&waits, 1, 10 * 5000) != 1) return "(nothing)";
+      ssize_t got = ::read(log_.get(), bytes.data(), bytes.size());
+      if (got <= 0) return "(nothing)";
+      lines_.append(bytes.data(), static_cast<size_t>(got));
+    }
+    std::string line = lines_.substr(0, lines_.find('\n'));
+    lines_.erase(0, line.size() + 1);
+    return line;
+  }
+  /// What has been counted of listener "web" when `done` says so.
+  ListenerStats counted(const std::function<bool(const ListenerStats&)>& done,
+                        const std::string& listener = "ns/gw/web") {
+    ListenerStats stats;
+    for (int i = 0; i < 5000 && !done(stats); ++i) {
+      stats = proxy->stats().listeners[listener];
+      std::this_thread::sleep_for(std::chrono::milliseconds(i == 0 ? 0 : 10));
+    }
+    return stats;
+  }
+  static uint64_t flagged(const ListenerStats& stats, Flag flag) {
+    return stats.flags[static_cast<size_t>(flag)];
+  }
+
+ private:
+  Fd log_;
+  std::string lines_;
 };
 
 TEST_F(StreamProxyTest, TcpByWeight) {
@@ -154,20 +198,103 @@ TEST_F(StreamProxyTest, TerminatedAndSentOnWithTls) {
   EXPECT_EQ(wrong.read_until("\n"), "");
 }
 
+TEST_F(StreamProxyTest, TcpIsCountedAndLogged) {
+  TestBackend backend(named("a"));
+  config.backend("a", {backend.port()});
+  auto endpoints = *config.endpoints["a"];
+  endpoints[0].pod = "ns/pod-1";
+  config.endpoints["a"] = std::make_shared<Endpoints>(endpoints);
+  config.listener.protocol = Protocol::tcp;
+  StreamRoute with = *route({}, {{.backend = "a"}});
+  with.why = {.kind = "TCPRoute", .namespace_ = "ns", .name = "r", .section = "", .rule = 0};
+  config.listener.streams = {std::make_shared<const StreamRoute>(with)};
+  start_with_log();
+  TestSocket socket = client();
+  EXPECT_EQ(socket.read_until("\n"), "a\n");
+  ListenerStats stats = counted([](const ListenerStats& now) { return now.streams_active == 1; });
+  EXPECT_EQ(stats.streams_active, 1u);
+  EXPECT_EQ(stats.stream_bytes_out, 2u) << "counted while it goes on";
+  socket.send("hello");
+  socket.finish();
+  EXPECT_EQ(socket.read_all(), "hello");
+  std::string line = log_line();
+  EXPECT_THAT(line, HasSubstr("\"protocol\":\"tcp\",\"ms\":"));
+  EXPECT_THAT(
+      line,
+      HasSubstr("\"in\":5,\"out\":7,\"client\":\"127.0.0.1\",\"gateway\":\"ns/gw\",\"listener\":\"web\","
+                "\"route\":\"TCPRoute/ns/r\",\"rule\":0,\"backend\":\"127.0.0.1:"));
+  EXPECT_THAT(line, HasSubstr("\"pod\":\"ns/pod-1\"}"));
+  EXPECT_THAT(line, Not(HasSubstr("status")));
+  stats = counted([](const ListenerStats& now) { return now.streams == 1 && now.streams_active == 0; });
+  EXPECT_EQ(stats.streams_active, 0u);
+  EXPECT_EQ(stats.stream_bytes_in, 5u);
+  EXPECT_EQ(stats.stream_bytes_out, 7u);
+}
+
+TEST_F(StreamProxyTest, WhyAStreamFailedIsTold) {
+  config.backend("dead", {free_port()});
+  config.backend("none", {});
+  config.listener.protocol = Protocol::tls;
+  config.listener.hostname = "*.example";
+  config.listener.streams = {route({"dead.example"}, {{.backend = "dead"}}),
+                             route({"none.example"}, {{.backend = "none"}}),
+                             route({"wrong.example"}, {{.backend = ""}})};
+  start_with_log();
+  struct Case {
+    std::string name;
+    Flag flag;
+    std::string listener = "ns/gw/web";
+  };
+  for (const auto& [name, flag, listener] : std::vector<Case>{{"dead.example", Flag::connect_failed},
+                                                              {"none.example", Flag::no_endpoint},
+                                                              {"wrong.example", Flag::no_backend},
+                                                              {"other.example", Flag::no_route},
+                                                              {"elsewhere", Flag::no_listener, ""}}) {
+    EXPECT_FALSE(TestTls(config.bind_port, name).good());
+    std::string line = log_line();
+    EXPECT_THAT(line, HasSubstr("\"protocol\":\"tls\"")) << name;
+    EXPECT_THAT(line, HasSubstr("\"host\":\"" + name + "\",\"gateway\":\"ns/gw\"")) << name;
+    EXPECT_THAT(line, HasSubstr("\"flag\":\"" + std::string(name_of(flag)) + "\"}")) << name;
+    EXPECT_EQ(flagged(proxy->stats().listeners[listener], flag), 1u) << name;
+  }
+  TestSocket plain = client();
+  plain.send("GET / HTTP/1.1\r\n\r\n");
+  EXPECT_THAT(log_line(), HasSubstr("\"flag\":\"client_tls\"}"));
+  EXPECT_EQ(proxy->stats().listeners["ns/gw/web"].streams_active, 0u);
+}
+
+TEST_F(StreamProxyTest, AClientThatBreaksOffIsTold) {
+  TestBackend backend(named("a"));
+  config.backend("a", {backend.port()});
+  config.listener.protocol = Protocol::tcp;
+  config.listener.streams = {route({}, {{.backend = "a"}})};
+  start_with_log();
+  TestSocket socket = client();
+  EXPECT_EQ(socket.read_until("\n"), "a\n");
+  socket.abort();
+  EXPECT_THAT(log_line(), HasSubstr("\"flag\":\"client_left\"}"));
+  // What is open when the proxy ends is told, too.
+  TestSocket open = client();
+  EXPECT_EQ(open.read_until("\n"), "a\n");
+  proxy.reset();
+  EXPECT_THAT(log_line(), HasSubstr("\"flag\":\"shutdown\"}"));
+}
+
 TEST_F(StreamProxyTest, Udp) {
   Fd backend(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   sockaddr_in at{.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
   socklen_t size = sizeof at;
   ASSERT_EQ(::bind(backend.get(), reinterpret_cast<sockaddr*>(&at), size), 0);
   ::getsockname(backend.get(), reinterpret_cast<sockaddr*>(&at), &size);
-  config.backend("b", {ntohs(at.sin_port)});
-  ProxyOptions options;
-  options.threads = 2;
-  start(std::move(options));
+  const uint16_t backend_port = ntohs(at.sin_port);
+  config.backend("b", {backend_port});
+  start_with_log();
   auto with_udp = [&](bool there) {
     auto snapshot = std::make_shared<Snapshot>(*config.snapshot());
     auto listener = std::make_shared<Listener>(
-        Listener{.protocol = Protocol::udp, .streams = {route({}, {{.backend = "b"}})}});
+        Listener{.protocol = Protocol::udp,
+                 .streams = {route({}, {{.backend = "b"}})},
+                 .why = {.kind = "Gateway", .namespace_ = "ns", .name = "gw", .section = "dns"}});
     auto port = std::make_shared<Port>(Port{
         .gateway = "ns/gw", .port = 53, .bind_port = config.bind_port, .udp = true, .listeners = {listener}});
     if (there) snapshot->ports.push_back(port);  // the same number as the TCP port
@@ -191,7 +318,19 @@ TEST_F(StreamProxyTest, Udp) {
     ::sendto(backend.get(), "answer", 6, 0, reinterpret_cast<sockaddr*>(&from), from_size);
     EXPECT_EQ(client.read(6), "answer");
   }
+  ListenerStats stats =
+      counted([](const ListenerStats& now) { return now.stream_bytes_out == 48; }, "ns/gw/dns");
+  EXPECT_EQ(stats.streams, 8u);
+  EXPECT_EQ(stats.streams_active, 8u);
+  EXPECT_EQ(stats.stream_bytes_in, 64u);
+  EXPECT_EQ(stats.stream_bytes_out, 48u);
   with_udp(false);
+  std::string line = log_line();
+  EXPECT_THAT(line, HasSubstr("\"protocol\":\"udp\""));
+  EXPECT_THAT(
+      line,
+      HasSubstr("\"in\":8,\"out\":6,\"client\":\"127.0.0.1\",\"gateway\":\"ns/gw\",\"listener\":\"dns\""));
+  EXPECT_THAT(line, HasSubstr(fmt::format("\"backend\":\"127.0.0.1:{}\"}}", backend_port)));
   Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ASSERT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
   // The workers close their sockets when the turn is over in which they learnt of it.

@@ -6,6 +6,7 @@
 
 #include "gateway/config/config.h"
 #include "gateway/proxy/connection.h"
+#include "gateway/proxy/stream_record.h"
 
 namespace weft::gateway {
 
@@ -26,14 +27,15 @@ class StreamRelay final : private TimerOwner {
   static constexpr uint64_t kIdleTime = 3'600'000;  ///< ms without a byte in either direction
 
   /// `client_tls`, in accept state, terminates the client's TLS; null: its bytes are passed on as they are.
-  /// `targets` are tried in order. `backend_tls` makes the TLS for each try; empty: none.
+  /// `targets` are tried in order. `backend_tls` makes the TLS for each try; empty: none. `record` has begun.
   StreamRelay(Loop& loop, Fd client, SslPtr client_tls, std::vector<Endpoint> targets, TlsMaker backend_tls,
-              Owner& owner);
+              StreamRecord record, Owner& owner);
   ~StreamRelay() = default;
 
   void start();
-  /// Ends both connections now.
-  void close();
+  /// Ends both connections now; `why`: before their time.
+  void close(Flag why);
+  StreamRecord& record() { return record_; }
 
   size_t slot = 0;  ///< its owner's
 
@@ -41,7 +43,7 @@ class StreamRelay final : private TimerOwner {
   struct Side final : Connection::Events {
     Side(StreamRelay& of, bool is_client) : relay(of), client(is_client) {}
     void on_open() override { relay.opened(*this); }
-    void on_open_failed(Reset) override { relay.open_failed(*this); }
+    void on_open_failed(Reset why) override { relay.open_failed(*this, why); }
     void on_readable() override { relay.pump(*this); }
     void on_drained() override { relay.drained(*this); }
 
@@ -55,8 +57,10 @@ class StreamRelay final : private TimerOwner {
   void on_timer(Timer& timer) override;
   Side& other(const Side& side) { return side.client ? backend_ : client_; }
   void opened(Side& side);
-  void open_failed(const Side& side);
-  void try_next();
+  void open_failed(const Side& side, Reset why);
+  /// `why` the one before failed.
+  void try_next(Flag why);
+  static Flag broken(const Side& side) { return side.client ? Flag::client_left : Flag::backend_closed; }
   /// From this side to the other.
   void pump(Side& from);
   void drained(Side& to);
@@ -68,6 +72,7 @@ class StreamRelay final : private TimerOwner {
   std::vector<Endpoint> targets_;
   size_t tried_ = 0;
   TlsMaker backend_tls_;
+  StreamRecord record_;
   Owner& owner_;
   Side client_{*this, true};
   Side backend_{*this, false};

@@ -17,6 +17,8 @@ using namespace test_net;
 /// Accepts one connection on a loop and relays it.
 struct World : StreamRelay::Owner {
   LoopThread thread;
+  ListenerCounters counters;
+  Flag flag = Flag::none;
   std::unique_ptr<StreamRelay> relay;
   std::promise<void> done;
   Fd client;
@@ -26,17 +28,20 @@ struct World : StreamRelay::Owner {
     client = connected(SOCK_STREAM, port_of(listening));
     Fd socket(::accept4(listening.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     thread.run([&] {
+      StreamRecord record;
+      record.begin({}, counters, thread.loop().now());
       relay = std::make_unique<StreamRelay>(thread.loop(), std::move(socket), nullptr, std::move(targets),
-                                            StreamRelay::TlsMaker(), *this);
+                                            StreamRelay::TlsMaker(), std::move(record), *this);
       relay->start();
     });
   }
   ~World() {
     thread.run([&] {
-      if (relay) relay->close();
+      if (relay) relay->close(Flag::shutdown);
     });
   }
-  void on_relay_done(StreamRelay&) override {
+  void on_relay_done(StreamRelay& done_relay) override {
+    flag = done_relay.record().flag();
     thread.loop().dispose(std::move(relay));
     done.set_value();
   }
@@ -58,6 +63,9 @@ TEST(StreamRelay, BothWaysAndHalfClosed) {
   backend.reset();
   EXPECT_TRUE(ended(world.client));
   EXPECT_TRUE(world.over());
+  EXPECT_EQ(world.flag, Flag::none);
+  EXPECT_EQ(world.counters.stream_bytes_in.value(), 8u);
+  EXPECT_EQ(world.counters.stream_bytes_out.value(), 6u);
 }
 
 TEST(StreamRelay, WhatIsNotTakenIsNotRead) {
@@ -101,6 +109,7 @@ TEST(StreamRelay, RefusesWithoutAnyEndpoint) {
   World dead({endpoint(nobody)});
   EXPECT_TRUE(ended(dead.client));
   EXPECT_TRUE(dead.over());
+  EXPECT_EQ(dead.flag, Flag::connect_failed);
 }
 
 TEST(StreamRelay, ABrokenSideEndsBoth) {
@@ -112,6 +121,7 @@ TEST(StreamRelay, ABrokenSideEndsBoth) {
   world.client.reset();
   EXPECT_TRUE(ended(backend));
   EXPECT_TRUE(world.over());
+  EXPECT_EQ(world.flag, Flag::client_left);
 }
 
 TEST(StreamTargets, BackendsByWeightAndEndpointsInTurn) {

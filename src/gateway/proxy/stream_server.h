@@ -8,6 +8,7 @@
 #include "base/ip.h"
 #include "gateway/proxy/compiled.h"
 #include "gateway/proxy/stream_hello.h"
+#include "gateway/proxy/stream_record.h"
 #include "gateway/proxy/stream_relay.h"
 
 namespace weft::gateway {
@@ -23,6 +24,8 @@ class StreamServer final : private HelloReader::Owner, private StreamRelay::Owne
   static bool takes(const CompiledPort& port);
   void accept(Fd socket, const IpAddr& peer, uint16_t bind_port);
   size_t connections() const { return waiting_.size() + relays_.size(); }
+  /// Ends all that are relayed.
+  void shutdown();
 
  private:
   struct Waiting {
@@ -40,11 +43,18 @@ class StreamServer final : private HelloReader::Owner, private StreamRelay::Owne
     std::unique_ptr<Terminator> terminator;
     std::shared_ptr<const Compiled> compiled;  ///< what it goes by
   };
+  using About = StreamRecord::About;
 
   void on_hello(HelloReader& reader, Fd socket, ClientHello hello) override;
   void on_relay_done(StreamRelay& relay) override;
+  /// What is known of a connection when it comes; nobody takes it so far.
+  About about(const IpAddr& peer, uint16_t bind_port, std::string server_name) const;
   /// `stream` may be null: nobody takes it.
-  void relay(Fd socket, const CompiledListener& listener, const CompiledStream* stream);
+  void relay(Fd socket, About about, const CompiledListener& listener, const CompiledStream* stream);
+  StreamRecord begin(About about);
+  /// Of a connection that is not relayed.
+  void refuse(StreamRecord record, Flag why);
+  void over(StreamRecord& record);
 
   Worker& worker_;
   uint64_t turn_ = 0;

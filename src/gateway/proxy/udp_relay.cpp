@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/proxy/listen_socket.h"
 #include "gateway/proxy/stream_targets.h"
 
 namespace weft::gateway {
@@ -57,20 +58,26 @@ size_t UdpRelay::ClientHash::operator()(const Client& client) const {
 
 class UdpRelay::Session final : private Pollable, private TimerOwner {
  public:
-  Session(UdpRelay& relay, const Client& client, const in6_pktinfo& local, Endpoint endpoint, Fd socket)
+  Session(UdpRelay& relay, const Client& client, const in6_pktinfo& local, Endpoint endpoint, Fd socket,
+          StreamRecord record)
       : relay_(relay),
         client_(client),
         local_(local),
         endpoint_(std::move(endpoint)),
-        socket_(std::move(socket)) {
+        socket_(std::move(socket)),
+        record_(std::move(record)) {
     relay_.loop_.set_timer(timer_, kIdleTime);
   }
   bool start() { return relay_.loop_.watch_level(socket_.get(), *this); }
   /// No more events.
-  void stop() {
+  void stop(Flag why) {
     timer_.clear();
     socket_.reset();
+    record_.fails(why);
+    record_.end(relay_.loop_.now());
+    relay_.log_.on_stream_over(record_);
   }
+  void received(uint64_t bytes) { record_.received(bytes); }
   int fd() const { return socket_.get(); }
   const Endpoint& endpoint() const { return endpoint_; }
   void moved() { relay_.loop_.set_timer(timer_, kIdleTime); }
@@ -80,7 +87,7 @@ class UdpRelay::Session final : private Pollable, private TimerOwner {
     for (int i = 0; i < kBatchesARow && socket_ && answer_batch(); ++i) {
     }
   }
-  void on_timer(Timer&) override { relay_.end(client_); }
+  void on_timer(Timer&) override { relay_.end(client_, Flag::none); }
 
   /// True when there may be more.
   bool answer_batch() {
@@ -89,11 +96,15 @@ class UdpRelay::Session final : private Pollable, private TimerOwner {
     int count = batch.receive(socket_.get());
     if (count < 0) {
       // Also says that an earlier datagram was refused.
-      if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) relay_.end(client_);
+      if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+        relay_.end(client_, Flag::connect_failed);
       return false;
     }
     moved();
-    for (int i = 0; i < count; ++i) address_to_client(batch, i);
+    for (int i = 0; i < count; ++i) {
+      record_.sent(batch.messages[i].msg_len);
+      address_to_client(batch, i);
+    }
     batch.send(relay_.socket_.get(), 0, static_cast<size_t>(count));
     return count == static_cast<int>(UdpBatch::kCount);
   }
@@ -117,6 +128,7 @@ class UdpRelay::Session final : private Pollable, private TimerOwner {
   in6_pktinfo local_;
   Endpoint endpoint_;
   Fd socket_;
+  StreamRecord record_;
   Timer timer_{*this};
 };
 
@@ -136,14 +148,17 @@ Expected<Fd> UdpRelay::open(uint16_t port) {
   return socket;
 }
 
-UdpRelay::UdpRelay(Loop& loop, Fd socket) : loop_(loop), socket_(std::move(socket)) {
+UdpRelay::UdpRelay(Loop& loop, Fd socket, StreamLog& log)
+    : loop_(loop), socket_(std::move(socket)), log_(log) {
   (void)loop_.watch_level(socket_.get(), *this);
 }
 
 UdpRelay::~UdpRelay() = default;
 
-void UdpRelay::update(std::shared_ptr<const CompiledPort> port, std::shared_ptr<const Snapshot> snapshot) {
+void UdpRelay::update(std::shared_ptr<const CompiledPort> port, std::shared_ptr<const Snapshot> snapshot,
+                      ListenerCounters& counters) {
   port_ = std::move(port);
+  counters_ = &counters;
   snapshot_ = std::move(snapshot);
   const CompiledListener* listener = port_->listener("");
   stream_ = listener ? listener->stream("") : nullptr;
@@ -151,7 +166,14 @@ void UdpRelay::update(std::shared_ptr<const CompiledPort> port, std::shared_ptr<
   for (const auto& [client, session] : sessions_)
     if (!stream_ || !is_stream_target(*stream_->route, *snapshot_, session->endpoint()))
       gone.push_back(client);
-  for (const Client& client : gone) end(client);
+  for (const Client& client : gone) end(client, Flag::none);
+}
+
+void UdpRelay::close(Flag why) {
+  while (!sessions_.empty()) {
+    const Client client = sessions_.begin()->first;
+    end(client, why);
+  }
 }
 
 void UdpRelay::on_events(uint32_t) {
@@ -170,6 +192,7 @@ bool UdpRelay::serve_batch() {
   for (size_t i = 0; i < static_cast<size_t>(count); ++i) {
     msghdr& message = batch.messages[i].msg_hdr;
     Session* session = (message.msg_flags & MSG_TRUNC) ? nullptr : session_of(message);
+    if (session) session->received(batch.messages[i].msg_len);
     message.msg_name = nullptr;
     message.msg_namelen = 0;
     message.msg_control = nullptr;
@@ -193,24 +216,48 @@ UdpRelay::Session* UdpRelay::session_of(const msghdr& from) {
     known->second->moved();
     return known->second.get();
   }
-  if (!stream_ || sessions_.size() >= kMostSessions) return nullptr;
+  if (!counters_ || sessions_.size() >= kMostSessions) return nullptr;
+  // What nobody takes is counted by the datagram, not logged.
+  auto drop = [this](Flag why) {
+    counters_->count(why);
+    return nullptr;
+  };
+  if (!stream_) return drop(Flag::no_route);
   StreamTargets targets = stream_targets(*stream_, *snapshot_, turn_++);
+  if (!targets.backend) return drop(Flag::no_backend);
+  if (targets.endpoints.empty()) return drop(Flag::no_endpoint);
   for (Endpoint& endpoint : targets.endpoints) {
-    Fd socket = connect_to(endpoint);
-    if (!socket) continue;
-    auto session =
-        std::make_unique<Session>(*this, client, local_of(from), std::move(endpoint), std::move(socket));
-    if (!session->start()) return nullptr;
-    return sessions_.emplace(client, std::move(session)).first->second.get();
+    auto session = begin(client, from, std::move(endpoint));
+    if (session) return sessions_.emplace(client, std::move(session)).first->second.get();
   }
+  return drop(Flag::connect_failed);
+}
+
+std::unique_ptr<UdpRelay::Session> UdpRelay::begin(const Client& client, const msghdr& from,
+                                                   Endpoint endpoint) {
+  Fd socket = connect_to(endpoint);
+  if (!socket) return nullptr;
+  StreamRecord record;
+  record.begin({.port = port_,
+                .listener = &port_->listener("")->config(),
+                .route = stream_->route.get(),
+                .protocol = Protocol::udp,
+                .client = address_of(client.address.sin6_addr),
+                .server_name = {}},
+               *counters_, loop_.now());
+  record.tries(endpoint);
+  auto session = std::make_unique<Session>(*this, client, local_of(from), std::move(endpoint),
+                                           std::move(socket), std::move(record));
+  if (session->start()) return session;
+  session->stop(Flag::connect_failed);
   return nullptr;
 }
 
 /// `client` may be the session's own.
-void UdpRelay::end(const Client& client) {
+void UdpRelay::end(const Client& client, Flag why) {
   auto at = sessions_.find(client);
   if (at == sessions_.end()) return;
-  at->second->stop();
+  at->second->stop(why);
   loop_.dispose(std::move(at->second));
   sessions_.erase(at);
 }

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "gateway/config/config.h"
 #include "gateway/proxy/loop.h"
+#include "gateway/proxy/stream_record.h"
 #include "gateway/proxy/udp_batch.h"
 #include "gateway/route/router.h"
 
@@ -27,14 +28,17 @@ class UdpRelay final : private Pollable {
   /// another thread (a client stays with one of them).
   static Expected<Fd> open(uint16_t port);
 
-  /// `socket`: of open(). Serves nobody before update().
-  UdpRelay(Loop& loop, Fd socket);
+  /// `socket`: of open(). Serves nobody before update(). `log` is told of sessions that have ended.
+  UdpRelay(Loop& loop, Fd socket, StreamLog& log);
   UdpRelay(const UdpRelay&) = delete;
   UdpRelay& operator=(const UdpRelay&) = delete;
   ~UdpRelay();
 
-  /// The route of new sessions. Sessions that it still leads to stay.
-  void update(std::shared_ptr<const CompiledPort> port, std::shared_ptr<const Snapshot> snapshot);
+  /// The route of new sessions, and where they are counted. Sessions that it still leads to stay.
+  void update(std::shared_ptr<const CompiledPort> port, std::shared_ptr<const Snapshot> snapshot,
+              ListenerCounters& counters);
+  /// Ends all sessions.
+  void close(Flag why);
   size_t sessions() const { return sessions_.size(); }
 
  private:
@@ -50,12 +54,15 @@ class UdpRelay final : private Pollable {
   void on_events(uint32_t events) override;
   bool serve_batch();
   Session* session_of(const msghdr& from);
-  void end(const Client& client);
+  std::unique_ptr<Session> begin(const Client& client, const msghdr& from, Endpoint endpoint);
+  void end(const Client& client, Flag why);
 
   Loop& loop_;
   Fd socket_;
+  StreamLog& log_;
   std::shared_ptr<const CompiledPort> port_;
   std::shared_ptr<const Snapshot> snapshot_;
+  ListenerCounters* counters_ = nullptr;
   const CompiledStream* stream_ = nullptr;
   uint64_t turn_ = 0;
   UdpBatch batch_;

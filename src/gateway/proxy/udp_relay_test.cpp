@@ -11,8 +11,10 @@ namespace {
 using namespace test_net;
 
 /// A relay on a loop, and what clients and backends do with it.
-struct World {
+struct World : StreamLog {
   LoopThread thread;
+  ListenerCounters counters;
+  std::vector<Flag> over;  ///< of the loop's thread
   RouteCompiler compiler;
   uint16_t port = 0;
   std::unique_ptr<UdpRelay> relay;
@@ -20,15 +22,16 @@ struct World {
   explicit World(const TestRoute& route) {
     Fd socket = UdpRelay::open(0).value();
     port = port_of(socket);
-    thread.run([&] { relay = std::make_unique<UdpRelay>(thread.loop(), std::move(socket)); });
+    thread.run([&] { relay = std::make_unique<UdpRelay>(thread.loop(), std::move(socket), *this); });
     update(route);
   }
   ~World() {
     thread.run([&] { relay.reset(); });
   }
+  void on_stream_over(const StreamRecord& record) override { over.push_back(record.flag()); }
   void update(const TestRoute& route) {
     auto compiled = compiler.compile(route.port);
-    thread.run([&] { relay->update(compiled, std::make_shared<const Snapshot>(route.snapshot)); });
+    thread.run([&] { relay->update(compiled, std::make_shared<const Snapshot>(route.snapshot), counters); });
   }
   size_t sessions() {
     size_t count = 0;
@@ -77,6 +80,12 @@ TEST(UdpRelay, ThereAndBack) {
   say(one, "again");
   EXPECT_EQ(take(backend).from.sin6_port, first.from.sin6_port) << "the same session";
   EXPECT_EQ(world.sessions(), 2);
+  world.thread.run([&] { world.relay->close(Flag::shutdown); });
+  EXPECT_EQ(world.over, (std::vector<Flag>{Flag::shutdown, Flag::shutdown}));
+  EXPECT_EQ(world.counters.streams.value(), 2u);
+  EXPECT_EQ(world.counters.streams_active.value(), 0u);
+  EXPECT_EQ(world.counters.stream_bytes_in.value(), 21u);
+  EXPECT_EQ(world.counters.stream_bytes_out.value(), 12u);
 }
 
 TEST(UdpRelay, FromIpv4) {
@@ -158,6 +167,7 @@ TEST(UdpRelay, NobodyToTalkTo) {
   say(client, "x");
   EXPECT_FALSE(readable(client, 100));
   EXPECT_EQ(world.sessions(), 0);
+  EXPECT_EQ(world.counters.flags[static_cast<size_t>(Flag::no_backend)].value(), 1u);
 }
 
 }  // namespace

@@ -49,6 +49,25 @@ bool is_tls(const CompiledPort& port) {
   return false;
 }
 
+/// A Service's port without routes: what comes from now on is passed on.
+bool is_unrouted(const CompiledPort& port) {
+  return std::ranges::any_of(port.config().listeners, [](const auto& listener) {
+    return listener->protocol == Protocol::tcp && !listener->hosts.empty();
+  });
+}
+
+bool same_hostnames(const CompiledPort& a, const CompiledPort& b) {
+  return std::ranges::equal(a.config().listeners, b.config().listeners,
+                            [](const auto& x, const auto& y) { return x->hostname == y->hostname; });
+}
+
+std::vector<const CompiledPort*> all_ports(const Compiled& compiled) {
+  std::vector<const CompiledPort*> ports;
+  for (const auto* map : {&compiled.ports, &compiled.udp_ports})
+    for (const auto& [bind_port, port] : *map) ports.push_back(port.get());
+  return ports;
+}
+
 }  // namespace
 
 Worker::Worker(std::unique_ptr<Loop> loop, const WorkerOptions& options, std::shared_ptr<const TlsServer> tls,
@@ -62,11 +81,15 @@ Worker::Worker(std::unique_ptr<Loop> loop, const WorkerOptions& options, std::sh
   loop_->set_timer(housekeeping_, kHousekeeping);
 }
 
-Worker::~Worker() { flush_log(); }
+Worker::~Worker() {
+  streams_.shutdown();
+  for (auto& [port, relay] : udp_) relay->close(Flag::shutdown);
+  flush_log();
+}
 
 void Worker::apply(std::shared_ptr<const Compiled> compiled) {
   auto view = std::make_shared<View>();
-  for (const auto& [bind_port, port] : compiled->ports) {
+  for (const auto* port : all_ports(*compiled)) {
     const Port& config = port->config();
     for (const auto& listener : config.listeners)
       view->counters[listener.get()] = &counters(key_of(config, *listener));
@@ -78,26 +101,29 @@ void Worker::apply(std::shared_ptr<const Compiled> compiled) {
   auto before = std::exchange(view_, std::move(view));
   close_unused_sockets();
   update_udp();
-  if (before) end_unrouted(*before->compiled);
+  if (before) end_unserved(before);
 }
 
-/// Connections that requests have come over to ports whose routes have gone since: they end when they are
-/// idle, so that what the client does next is none of ours.
-void Worker::end_unrouted(const Compiled& before) {
-  std::vector<uint16_t> ports;
-  for (const auto& [bind_port, port] : view_->compiled->ports) {
-    auto passes = [](const auto& listener) {
-      return listener->protocol == Protocol::tcp && !listener->hosts.empty();
-    };
-    const CompiledPort* old = before.port(bind_port);
-    if (old && old != port.get() && std::ranges::any_of(port->config().listeners, passes))
-      ports.push_back(bind_port);
+/// Connections whose listener has gone: what is under way is answered, and what still comes until the client
+/// knows is served as it was before. And those that requests have come over to ports whose routes have gone
+/// since: they end when they are idle, so that what the client does next is none of ours.
+void Worker::end_unserved(const std::shared_ptr<const View>& before) {
+  bool changed = false;
+  std::vector<uint16_t> unrouted;
+  for (const auto& [bind_port, old] : before->compiled->ports) {
+    const CompiledPort* port = view_->compiled->port(bind_port);
+    if (port == old.get()) continue;
+    if (port && is_unrouted(*port)) unrouted.push_back(bind_port);
+    changed = changed || !port || (is_tls(*old) && !same_hostnames(*old, *port));
   }
-  for (size_t i = ports.empty() ? 0 : sessions_.size(); i-- > 0;) {
+  for (size_t i = changed || !unrouted.empty() ? sessions_.size() : 0; i-- > 0;) {
     Session& session = *sessions_[i];
-    if (std::ranges::find(ports, session.bind_port()) == ports.end()) continue;
-    const CompiledPort& port = *view_->compiled->port(session.bind_port());
-    if (!view_->compiled->consumer(port, session.client())) session.drain();
+    const CompiledPort* port = view_->compiled->port(session.bind_port());
+    if (!port || (session.is_tls() && session.is_open() && !port->listener(session.server_name())))
+      session.drain(before);
+    else if (std::ranges::find(unrouted, session.bind_port()) != unrouted.end() &&
+             !view_->compiled->consumer(*port, session.client()))
+      session.drain();
   }
 }
 
@@ -106,6 +132,11 @@ ListenerCounters& Worker::counters(const std::string& key) {
   std::unique_ptr<ListenerCounters>& counters = counters_[key];
   if (!counters) counters = std::make_unique<ListenerCounters>();
   return *counters;
+}
+
+ListenerCounters& Worker::counters_of(const Listener* listener) const {
+  auto at = view_->counters.find(listener);
+  return at == view_->counters.end() ? *nobody_ : *at->second;
 }
 
 void Worker::close_unused_sockets() {
@@ -124,17 +155,20 @@ void Worker::update_udp() {
   for (auto at = udp_.begin(); at != udp_.end();) {
     auto port = ports.find(at->first);
     if (port != ports.end()) {
-      at->second->update(port->second, view_->compiled->snapshot);
+      const CompiledListener* listener = port->second->listener("");
+      at->second->update(port->second, view_->compiled->snapshot,
+                         counters_of(listener ? &listener->config() : nullptr));
       ++at;
       continue;
     }
+    at->second->close(Flag::none);
     loop_->dispose(std::move(at->second));
     at = udp_.erase(at);
   }
 }
 
 void Worker::listen_udp(uint16_t bind_port, Fd socket) {
-  udp_[bind_port] = std::make_unique<UdpRelay>(*loop_, std::move(socket));
+  udp_[bind_port] = std::make_unique<UdpRelay>(*loop_, std::move(socket), *this);
   update_udp();
 }
 
@@ -148,7 +182,10 @@ void Worker::drain(bool handed_over) {
   if (!handed_over)
     for (auto& [port, socket] : sockets_) socket->accept_all();
   sockets_.clear();
-  for (auto& [port, relay] : udp_) loop_->dispose(std::move(relay));
+  for (auto& [port, relay] : udp_) {
+    relay->close(Flag::shutdown);
+    loop_->dispose(std::move(relay));
+  }
   udp_.clear();
   for (size_t i = sessions_.size(); i-- > 0;) sessions_[i]->drain();
 }
@@ -216,6 +253,10 @@ void Worker::on_timer(Timer&) {
 void Worker::log(const AccessEntry& entry) {
   append_json(entry, log_lines_);
   if (log_lines_.size() >= kLogLines) flush_log();
+}
+
+void Worker::on_stream_over(const StreamRecord& record) {
+  if (log_) log(record.entry());
 }
 
 void Worker::flush_log() {

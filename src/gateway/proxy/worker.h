@@ -14,6 +14,7 @@
 #include "gateway/proxy/loop.h"
 #include "gateway/proxy/server_codec.h"
 #include "gateway/proxy/stats.h"
+#include "gateway/proxy/stream_record.h"
 #include "gateway/proxy/stream_server.h"
 #include "gateway/proxy/udp_relay.h"
 #include "gateway/proxy/upstream.h"
@@ -37,7 +38,7 @@ struct View {
 };
 
 /// One thread's share of the proxy. All but the constructor and add_stats() runs on the loop's thread.
-class Worker final : private AcceptHandler, private Deferred, private TimerOwner {
+class Worker final : public StreamLog, private AcceptHandler, private Deferred, private TimerOwner {
  public:
   /// `log` may be null.
   Worker(std::unique_ptr<Loop> loop, const WorkerOptions& options, std::shared_ptr<const TlsServer> tls,
@@ -74,6 +75,9 @@ class Worker final : private AcceptHandler, private Deferred, private TimerOwner
   void begin_session(Fd socket, const IpAddr& peer, uint16_t bind_port, bool tls);
   void on_session_done(Session& session);
   void on_stream_done() { connections_.sub(1); }
+  void on_stream_over(const StreamRecord& record) override;
+  /// Of a listener of the view; null, or of an older one: nobody's.
+  ListenerCounters& counters_of(const Listener* listener) const;
   ListenerCounters& nobody() { return *nobody_; }  ///< counts what no listener took
 
  private:
@@ -82,7 +86,7 @@ class Worker final : private AcceptHandler, private Deferred, private TimerOwner
   void on_timer(Timer&) override;
   ListenerCounters& counters(const std::string& key);
   void close_unused_sockets();
-  void end_unrouted(const Compiled& before);
+  void end_unserved(const std::shared_ptr<const View>& before);
   void update_udp();
 
   std::unique_ptr<Loop> loop_;

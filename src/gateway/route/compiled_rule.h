@@ -1,6 +1,6 @@
 #pragma once
 
-#include <deque>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,7 +46,9 @@ struct CompiledRule {
   Shares shares;                       ///< over rule->backends
 
  private:
-  std::deque<Portion> mirrors_;  ///< for each of rule->filters.mirrors, then for each of its backends'
+  /// For each of rule->filters.mirrors, then for each of its backends'. Nearly every rule has none, for which
+  /// a deque would take half a KiB.
+  std::list<Portion> mirrors_;
 };
 
 }  // namespace weft::gateway
