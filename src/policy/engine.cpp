@@ -46,8 +46,6 @@ PolicyEngine::PolicyEngine(datapath::PodPolicy maps, std::string node)
 Expected<void> PolicyEngine::synced() {
   WEFT_TRY(auto pods, maps_.pods().read_all());
   for (const auto& [link, pod] : pods) written_[static_cast<int>(link)] = pod;
-  WEFT_TRY(auto identities, maps_.identities().read_all());
-  for (const auto& [key, identity] : identities) identities_[datapath::prefix_of(key)] = identity;
   synced_ = in_doubt_ = true;
   return apply();
 }
@@ -91,12 +89,18 @@ Expected<PlanChanges> PolicyEngine::difference() const {
   }
   for (const auto& entry : has) out.verdicts_unused.push_back(entry.first);
   std::map<IpPrefix, uint32_t> known;
+  bool moved = false;
   for (const auto& [key, identity] : identities) known.emplace(datapath::prefix_of(key), identity);
   for (const auto& [prefix, identity] : wanted.identities) {
     auto at = known.find(prefix);
-    if (at == known.end() || at->second != identity) out.identities.emplace_back(prefix, identity);
+    bool equal = at != known.end() && at->second == identity;
+    if (!equal) out.identities.emplace_back(prefix, identity);
+    moved = moved || (at != known.end() && !equal);
     if (at != known.end()) known.erase(at);
   }
+  // What the plan said of the identity before is not known any more.
+  if (moved)
+    for (const auto& pod : wanted.pods) out.narrowed.insert(pod.subject);
   for (const auto& entry : known) out.identities_removed.push_back(entry.first);
   return out;
 }
@@ -159,20 +163,14 @@ Expected<void> PolicyEngine::remove(const std::vector<IpPrefix>& entries) const 
 }
 
 void PolicyEngine::note_narrowed(const PlanChanges& changes) {
-  bool moved = false;
-  for (const auto& [prefix, identity] : changes.identities) {
-    auto [at, made] = identities_.insert_or_assign(prefix, identity);
-    moved = moved || !made;
-  }
-  for (const auto& prefix : changes.identities_removed) identities_.erase(prefix);
-  std::set<uint32_t> subjects;
+  auto subjects = changes.narrowed;
   for (const auto& entry : changes.verdicts) {
     if (!entry.allow) subjects.insert(entry.key.subject);
   }
   for (const auto& key : changes.verdicts_removed) subjects.insert(key.subject);
   for (const auto& key : changes.verdicts_unused) subjects.insert(key.subject);
   for (const auto& [link, pod] : written_) {
-    if (pod.flags & kIsolated && (moved || subjects.contains(pod.subject))) narrowed_.insert(link);
+    if (pod.flags & kIsolated && subjects.contains(pod.subject)) narrowed_.insert(link);
   }
 }
 

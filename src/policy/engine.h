@@ -81,7 +81,6 @@ class PolicyEngine {
   std::map<int, PolicyLink> links_;
   std::map<int, weft_policy_pod> written_;                ///< what links have
   std::map<std::string, PodEntry, std::less<>> entries_;  ///< what the plan wants, by pod
-  std::map<IpPrefix, uint32_t> identities_;               ///< what the map has
   std::set<int> waiting_;                                 ///< links without an entry
   std::set<int> narrowed_;
   uint64_t failures_ = 0;

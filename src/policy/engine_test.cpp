@@ -134,6 +134,25 @@ TEST_F(PolicyEngineTest, WhatChangedMeanwhileAppliesAtItsStart) {
   EXPECT_EQ(next->take_narrowed(), std::set<int>{kLink});
 }
 
+TEST_F(PolicyEngineTest, OnlyWhatMayBeDeniedNowIsLookedAt) {
+  auto engine = this->engine();
+  engine->plan().put(pod("shelf", "10.244.0.4", "shelf"));
+  engine->plan().put(allow("shelf", "web"));
+  ASSERT_TRUE(
+      engine->connect(kOtherLink, {.pod = {}, .uid = {}, .addresses = {*IpAddr::parse("10.244.0.4")}}));
+  engine->take_narrowed();
+  auto relabel = [&](const char* app) {
+    engine->plan().put(pod("client", "10.244.0.3", app));
+    EXPECT_TRUE(engine->apply());
+    return engine->take_narrowed();
+  };
+  EXPECT_EQ(relabel("stranger"), std::set<int>{kLink}) << "the other pod never let it in";
+  EXPECT_EQ(verdict("10.244.0.3"), WEFT_VERDICT_DENY);
+  EXPECT_EQ(relabel("guest"), std::set<int>{}) << "neither may do anything";
+  EXPECT_EQ(relabel("client"), std::set<int>{}) << "it may do more";
+  EXPECT_EQ(verdict("10.244.0.3"), WEFT_VERDICT_ALLOW);
+}
+
 TEST_F(PolicyEngineTest, AFullMapClosesAndIsMended) {
   auto engine = this->engine();
   auto table = maps().identities();

@@ -233,6 +233,7 @@ IdentityChanges IdentityTable::settle() {
       if (auto* identity = now ? find(*now) : nullptr) ++identity->prefixes;
       auto* before = place.identity ? find(*place.identity) : nullptr;
       if (before && --before->prefixes == 0) left.insert(before->number);
+      if (place.identity && now) changes.moved.emplace(*place.identity, *now);
       place.identity = now;
       if (now)
         changes.put.emplace_back(prefix, *now);

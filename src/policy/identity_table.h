@@ -27,6 +27,8 @@ struct Identity {
 struct IdentityChanges {
   std::vector<std::pair<IpPrefix, uint32_t>> put;  ///< prefixes with a new or another identity
   std::vector<IpPrefix> removed;
+  /// Of each prefix that had one before: from which identity to which.
+  std::set<std::pair<uint32_t, uint32_t>> moved;
   std::vector<uint32_t> made;    ///< identities that are new
   std::vector<uint32_t> unused;  ///< identities that no prefix has any more; forget() them
 };

@@ -107,13 +107,18 @@ std::set<uint32_t> MatcherTable::add(Identity& identity) {
   return subjects;
 }
 
-std::set<uint32_t> MatcherTable::remove(const Identity& identity) {
-  std::set<uint32_t> subjects;
+std::set<uint32_t> MatcherTable::subjects_of(const Identity& identity) const {
+  std::set<uint32_t> out;
   for (uint32_t number : identity.matchers) {
-    auto& used = used_.at(number);
-    used.members.erase(identity.number);
-    subjects.insert(used.subjects.begin(), used.subjects.end());
+    const auto& subjects = used_.at(number).subjects;
+    out.insert(subjects.begin(), subjects.end());
   }
+  return out;
+}
+
+std::set<uint32_t> MatcherTable::remove(const Identity& identity) {
+  auto subjects = subjects_of(identity);
+  for (uint32_t number : identity.matchers) used_.at(number).members.erase(identity.number);
   if (identity.peer.pod) erase_from(identities_by_namespace_, identity.peer.namespace_, identity.number);
   if (identity.peer.network) erase_from(identities_by_network_, *identity.peer.network, identity.number);
   return subjects;

@@ -26,6 +26,8 @@ class MatcherTable {
   std::set<uint32_t> add(Identity& identity);
   /// Before the identity is forgotten; returns the same.
   std::set<uint32_t> remove(const Identity& identity);
+  /// Those with rules that match it.
+  std::set<uint32_t> subjects_of(const Identity& identity) const;
 
   size_t size() const { return used_.size(); }
   const std::set<uint32_t>& members(uint32_t matcher) const { return used_.at(matcher).members; }

@@ -300,6 +300,10 @@ void PolicyPlan::settle_identities(PlanChanges& changes) {
   for (uint32_t number : settled.made) {
     for (uint32_t subject : matchers_.add(*identities_.find(number))) touched_peers_.emplace(subject, number);
   }
+  VerdictChanges verdicts{changes.verdicts, changes.verdicts_removed};
+  settle_peers(verdicts);
+  // While there are verdicts for both.
+  for (auto [was, now] : settled.moved) changes.narrowed.merge(narrowed_by(was, now));
   for (uint32_t number : settled.unused) {
     for (uint32_t subject : matchers_.remove(*identities_.find(number)))
       touched_peers_.emplace(subject, number);
@@ -307,8 +311,17 @@ void PolicyPlan::settle_identities(PlanChanges& changes) {
   }
   changes.identities = std::move(settled.put);
   changes.identities_removed = std::move(settled.removed);
-  settle_peers({changes.verdicts, changes.verdicts_removed});
+  settle_peers(verdicts);
   put_in_order(changes);
+}
+
+std::set<uint32_t> PolicyPlan::narrowed_by(uint32_t was, uint32_t now) const {
+  std::set<uint32_t> out;
+  for (uint32_t number : {was, now}) {
+    if (const auto* identity = identities_.find(number)) out.merge(matchers_.subjects_of(*identity));
+  }
+  std::erase_if(out, [&](uint32_t subject) { return !subjects_.at(subject).subject.may_narrow(was, now); });
+  return out;
 }
 
 void PolicyPlan::settle_peers(VerdictChanges changes) {

@@ -51,6 +51,8 @@ struct PlanChanges {
   std::vector<PodEntry> pods;
   std::vector<std::string> pods_removed;
   std::vector<VerdictKey> verdicts_unused;  ///< of subjects and identities that nothing has any more
+  /// Nothing to write: subjects that an address with another identity may be denied something by.
+  std::set<uint32_t> narrowed;
 
   bool empty() const {
     return verdicts.empty() && verdicts_removed.empty() && identities.empty() && identities_removed.empty() &&
@@ -190,6 +192,7 @@ class PolicyPlan {
   void drop(uint32_t number, VerdictChanges changes);
   void settle_identities(PlanChanges& changes);
   void settle_peers(VerdictChanges changes);
+  std::set<uint32_t> narrowed_by(uint32_t was, uint32_t now) const;
   void settle_subjects(VerdictChanges changes);
   void settle_pods(PlanChanges& changes);
   void add_entry(const std::string& key, PlanChanges& changes);

@@ -120,6 +120,23 @@ const PortEntry* Subject::look_up(Direction direction, uint32_t peer, uint8_t pr
   return nullptr;
 }
 
+bool Subject::may_narrow(uint32_t was, uint32_t now) const {
+  for (const auto& half : halves_) {
+    auto table_of = [&half](uint32_t peer) -> const PortTable* {
+      auto at = half.tables.find(peer);
+      return peer == WEFT_IDENTITY_ANY || at == half.tables.end() ? nullptr : at->second.get();
+    };
+    const auto *before = table_of(was), *after = table_of(now);
+    if (before == after) continue;
+    // Beside what all may, a table allows and denies: what is lost with the first, and gained with the
+    // second.
+    if (before && after) return true;
+    if (before && std::ranges::any_of(*before, &PortEntry::allows)) return true;
+    if (after && !std::ranges::all_of(*after, &PortEntry::allows)) return true;
+  }
+  return false;
+}
+
 void Subject::append_all(std::vector<VerdictEntry>& out) const {
   std::vector<VerdictKey> none;
   for (auto direction : kDirections) {

@@ -75,6 +75,8 @@ class Subject {
 
   /// What decides for a peer, as the kernel finds it; nullptr: nothing does.
   const PortEntry* look_up(Direction direction, uint32_t peer, uint8_t protocol, uint16_t port) const;
+  /// Whether a peer may be denied something that it was allowed, when its identity becomes another.
+  bool may_narrow(uint32_t was, uint32_t now) const;
   void append_all(std::vector<VerdictEntry>& out) const;
 
  private:
