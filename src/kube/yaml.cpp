@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "kube/base64.h"
+#include "kube/yaml_blocks.h"
 #include "kube/yaml_scalar.h"
 
 namespace weft::kube {
@@ -301,7 +302,7 @@ std::optional<json::value> read_json(std::string_view text) {
 
 }  // namespace
 
-Expected<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::string_view file_name) {
+Expected<std::vector<YamlDocument>> parse_any_yaml(std::string_view text, std::string_view file_name) {
   auto documents = build(text, file_name);
   if (auto json = read_json(text)) {
     // The YAML reading is wanted for the lines alone.
@@ -315,6 +316,11 @@ Expected<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::strin
     return only;
   }
   return documents;
+}
+
+Expected<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::string_view file_name) {
+  if (auto documents = read_block_yaml(text, file_name)) return std::move(*documents);
+  return parse_any_yaml(text, file_name);
 }
 
 int YamlDocument::line_of(std::string_view path) const {
