@@ -9,6 +9,7 @@ packages=(
   libnl-route-3-dev libspdlog-dev libfmt-dev libcli11-dev prometheus-cpp-dev libsqlite3-dev libyaml-cpp-dev
   libnghttp2-dev libre2-dev libgtest-dev libgmock-dev libbenchmark-dev
   iproute2 iputils-ping nftables dnsutils curl jq openssl python3
+  chromium-headless-shell
 )
 
 missing=()

@@ -109,14 +109,18 @@ Expected<void> ManifestReader::read(const std::vector<kube::YamlDocument>& manif
     items.push_back(std::move(item));
   }
   for (const auto& document : machinery_.assumed) {
-    WEFT_TRY(auto item, complete(document, true));
+    // One that gives way is not completed: its addresses are those of the one that is written.
+    auto namespace_ = kube::string_at(document.value, "metadata.namespace");
+    auto name = kube::string_at(document.value, "metadata.name");
     // A Service that is written comes with its own slices.
-    auto service = kube::string_at(item.value, "metadata.namespace");
-    const auto* labels = kube::at_path(item.value, "metadata.labels");
+    const auto* labels = kube::at_path(document.value, "metadata.labels");
     auto of = labels ? kube::member(*labels, "kubernetes.io/service-name") : nullptr;
     bool replaced = of && of->is_string() &&
-                    written.contains("Service/" + key_of(service, std::string_view(of->get_string())));
-    if (replaced || written.contains(item.kind + "/" + item.key)) continue;
+                    written.contains("Service/" + key_of(namespace_, std::string_view(of->get_string())));
+    if (replaced || written.contains(fmt::format("{}/{}", kube::string_at(document.value, "kind"),
+                                                 key_of(namespace_, name))))
+      continue;
+    WEFT_TRY(auto item, complete(document, true));
     world_.origins.assumed(item.kind, item.key);
     items.push_back(std::move(item));
   }
@@ -323,6 +327,7 @@ void ManifestReader::give_address(kube::Pod& pod) {
   auto& status = pod.status;
   bool told = !status.podIP.empty() || (!status.phase.empty() && status.phase != "Pending");
   auto node = world_.nodes.find(pod.spec.nodeName);
+  for (const auto& ip : status.podIPs) taken_addresses_.insert(ip.ip);
   if (told || node == world_.nodes.end()) return;
   std::vector<std::string> addresses;
   auto of_node = kube::internal_addresses(*node->second);
@@ -335,7 +340,9 @@ void ManifestReader::give_address(kube::Pod& pod) {
       auto range = IpPrefix::parse(text);
       if (!range) continue;
       auto [at, first] = next_address_.try_emplace(text, kFirstPod);
-      addresses.push_back(range->base().plus(at->second++).str());
+      auto address = range->base().plus(at->second++).str();
+      while (taken_addresses_.contains(address)) address = range->base().plus(at->second++).str();
+      addresses.push_back(std::move(address));
     }
   }
   if (addresses.empty()) return;

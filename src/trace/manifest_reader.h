@@ -67,6 +67,7 @@ class ManifestReader {
   const Machinery& machinery_;
   std::map<std::string, int> pods_of_nodes_;
   std::map<std::string, uint64_t> next_address_;  ///< by the range of a node
+  std::set<std::string> taken_addresses_;         ///< of pods whose status tells them
   std::set<std::string> owners_;                  ///< "kind/namespace/name" of those whose pods are written
   std::map<std::string, std::string> owner_of_;   ///< of ReplicaSets: their Deployment
 };

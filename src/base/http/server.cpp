@@ -5,9 +5,11 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
@@ -105,8 +107,43 @@ struct Server::Listener::State {
 
   static asio::awaitable<void> accept_loop(std::shared_ptr<State> self);
   static asio::awaitable<void> serve(std::shared_ptr<State> self, tcp::socket socket);
-  asio::awaitable<Answer> answer(const std::string& head, bool whole, bool& bodiless);
+  /// Reads the rest of the request, if `read` (of the head, with what has come behind it) is the whole head.
+  asio::awaitable<Expected<Request>> read_request(beast::tcp_stream& stream, std::string read, size_t head,
+                                                  bool whole) const;
+  asio::awaitable<Answer> answer(Request request) const;
 };
+
+namespace {
+
+class Sender : public Stream {
+ public:
+  Sender(beast::tcp_stream& stream, std::chrono::milliseconds patience)
+      : stream_(stream), patience_(patience) {}
+  asio::awaitable<bool> write(std::string bytes) override {
+    stream_.expires_after(patience_);
+    auto [error, sent] = co_await asio::async_write(stream_, asio::buffer(bytes), as_tuple(use_awaitable));
+    co_return !error;
+  }
+
+ private:
+  beast::tcp_stream& stream_;
+  std::chrono::milliseconds patience_;
+};
+
+/// False: the client is gone.
+asio::awaitable<bool> send_answer(beast::tcp_stream& stream, Answer& answer, bool bodiless) {
+  beast::http::response<beast::http::string_body> out(beast::http::int_to_status(answer.status), 11);
+  out.set(beast::http::field::content_type, answer.content_type);
+  for (const auto& [name, value] : answer.headers) out.insert(name, value);
+  out.keep_alive(false);
+  // One that goes on ends with its connection.
+  if (!answer.more || bodiless) out.content_length(answer.body.size());
+  if (!bodiless) out.body() = std::move(answer.body);
+  auto [failed, sent] = co_await beast::http::async_write(stream, out, as_tuple(use_awaitable));
+  co_return !failed;
+}
+
+}  // namespace
 
 asio::awaitable<void> Server::Listener::State::accept_loop(std::shared_ptr<State> self) {
   asio::steady_timer pause(self->server->io);
@@ -128,13 +165,24 @@ asio::awaitable<void> Server::Listener::State::accept_loop(std::shared_ptr<State
   }
 }
 
-asio::awaitable<Answer> Server::Listener::State::answer(const std::string& head, bool whole, bool& bodiless) {
-  auto request =
-      whole ? parse_request(head) : fail(ErrorCode::too_large, "the request's head is over 8192 bytes");
-  if (!request) co_return refusal(request.error());
-  bodiless = request->method == "HEAD";
+asio::awaitable<Expected<Request>> Server::Listener::State::read_request(beast::tcp_stream& stream,
+                                                                         std::string read, size_t head,
+                                                                         bool whole) const {
+  if (!whole) co_return fail(ErrorCode::too_large, "the request's head is over 8192 bytes");
+  auto request = parse_request(std::string_view(read).substr(0, head), server->limits.body);
+  if (!request) co_return request;
+  request->body = read.substr(head, request->length);
+  const size_t have = request->body.size();
+  request->body.resize(request->length);
+  auto rest = asio::buffer(request->body) + have;
+  auto [error, size] = co_await asio::async_read(stream, rest, as_tuple(use_awaitable));
+  if (error) co_return fail(ErrorCode::bad_request, "malformed HTTP request: its body ends early");
+  co_return request;
+}
+
+asio::awaitable<Answer> Server::Listener::State::answer(Request request) const {
   try {
-    co_return co_await handler(std::move(*request));
+    co_return co_await handler(std::move(request));
   } catch (const std::exception& e) {
     spdlog::error("answering an HTTP request: {}", e.what());
     co_return Answer{.status = 500, .headers = {}, .body = "internal error\n"};
@@ -144,26 +192,28 @@ asio::awaitable<Answer> Server::Listener::State::answer(const std::string& head,
 asio::awaitable<void> Server::Listener::State::serve(std::shared_ptr<State> self, tcp::socket socket) {
   beast::tcp_stream stream(std::move(socket));
   Server::State::Listed listed(self->server->connections, {&stream, self.get()});
-  stream.expires_after(self->server->limits.patience);
+  const auto patience = self->server->limits.patience;
+  stream.expires_after(patience);
   std::string head;
   auto [error, size] = co_await asio::async_read_until(stream, asio::dynamic_buffer(head, kMaxHead),
                                                        "\r\n\r\n", as_tuple(use_awaitable));
+  if (error && error != asio::error::not_found) co_return;
+  auto request = co_await self->read_request(stream, std::move(head), size, !error);
   // A listener that has gone may have taken with it what its handler uses.
-  bool complete = !error || error == asio::error::not_found;
-  if (complete && self->acceptor.is_open()) {
-    head.resize(size);
-    bool bodiless = false;
-    auto answer = co_await self->answer(head, !error, bodiless);
-    beast::http::response<beast::http::string_body> out(beast::http::int_to_status(answer.status), 11);
-    out.set(beast::http::field::content_type, answer.content_type);
-    for (const auto& [name, value] : answer.headers) out.insert(name, value);
-    out.keep_alive(false);
-    out.content_length(answer.body.size());
-    if (!bodiless) out.body() = std::move(answer.body);
-    auto [failed, sent] = co_await beast::http::async_write(stream, out, as_tuple(use_awaitable));
-    boost::system::error_code ignored;
-    if (!failed) stream.socket().shutdown(tcp::socket::shutdown_both, ignored);
+  if (!self->acceptor.is_open()) co_return;
+  const bool bodiless = request && request->method == "HEAD";
+  Answer answer;
+  if (request)
+    answer = co_await self->answer(std::move(*request));
+  else
+    answer = refusal(request.error());
+  if (!co_await send_answer(stream, answer, bodiless)) co_return;
+  if (answer.more && !bodiless) {
+    Sender sender(stream, patience);
+    co_await answer.more(sender);
   }
+  boost::system::error_code ignored;
+  stream.socket().shutdown(tcp::socket::shutdown_both, ignored);
 }
 
 Server::Listener::Listener(std::shared_ptr<State> state) : state_(std::move(state)) {}

@@ -19,11 +19,21 @@ namespace asio = boost::asio;
 
 namespace weft::http {
 
+/// The part of an answer's body that comes piece by piece.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  /// False: the client has gone, or does not take it within the server's patience.
+  virtual asio::awaitable<bool> write(std::string bytes) = 0;
+};
+
 struct Answer {
   unsigned status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  /// Goes on behind `body` until it returns; of a GET.
+  std::function<asio::awaitable<void>(Stream&)> more;
 };
 
 /// Runs on the server's io_context. A handler that waits may go on after its listener has been closed: let it
@@ -33,15 +43,17 @@ using Handler = std::function<asio::awaitable<Answer>(Request)>;
 /// A handler that answers at once.
 Handler answer_with(std::function<Answer(const Request&)> answer);
 
-/// Small HTTP/1 for health checks and metrics, made for clients that nobody knows: one request a connection,
-/// without a body. A client that has not sent its request and taken the answer after `patience` is cut. The
-/// connections of all listeners together are bounded: at the bound the oldest one makes room, so that idle
-/// ones cannot keep others out. All on one io_context's thread.
+/// Small HTTP/1 for health checks, metrics and the page of `weft ui`, made for clients that nobody knows: one
+/// request a connection, without a body unless the limits let it have one. A client that has not sent its
+/// request and taken the answer after `patience` is cut. The connections of all listeners together are
+/// bounded: at the bound the oldest one makes room, so that idle ones cannot keep others out. All on one
+/// io_context's thread.
 class Server {
  public:
   struct Limits {
     std::chrono::milliseconds patience{5000};
     size_t connections = 256;
+    size_t body = 0;  ///< longest one of a POST; 0: there is no POST
   };
 
   /// Closes its port and cuts its connections when it goes.

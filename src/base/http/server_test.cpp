@@ -18,6 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 /// A client in the way of netcat, on loopback.
@@ -58,6 +59,8 @@ class HttpServer : public testing::Test {
     server_ = std::make_unique<Server>(io_, limits);
     auto listener = server_->listen(
         {*IpAddr::parse("127.0.0.1"), 0}, answer_with([](const Request& request) {
+          if (request.path == "/more") return going_on();
+          if (request.method == "POST") return Answer{.headers = {}, .body = "got " + request.body};
           auto path = request.path == "/huge" ? std::string(70'000, 'x') : request.path;
           return Answer{.status = 200, .headers = {{"X-Path", path}}, .body = "it is " + request.path};
         }));
@@ -70,6 +73,12 @@ class HttpServer : public testing::Test {
     if (thread_.joinable()) thread_.join();
   }
   uint16_t port() const { return listener_->port(); }
+  static Answer going_on() {
+    return {.headers = {}, .body = "one,", .more = [](Stream& stream) -> asio::awaitable<void> {
+              co_await stream.write("two,");
+              co_await stream.write("three");
+            }};
+  }
 
   asio::io_context io_{1};
   std::unique_ptr<Server> server_;
@@ -101,6 +110,26 @@ TEST_F(HttpServer, RefusesWhatItDoesNotNeed) {
   EXPECT_THAT(Peer(port()).ask("GET / HTTP/1.1\r\nX: " + std::string(kMaxHead, 'x')),
               StartsWith("HTTP/1.1 413 "));
   EXPECT_THAT(Peer(port()).ask("hello\r\n\r\n"), StartsWith("HTTP/1.1 400 "));
+}
+
+TEST_F(HttpServer, TakesBodiesWhereItIsToldTo) {
+  open({.body = 10});
+  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ";
+  EXPECT_THAT(Peer(port()).ask(head + "5\r\n\r\nhello"), EndsWith("\r\n\r\ngot hello"));
+  Peer late(port());
+  late.send(head + "5\r\n\r\nhe");
+  EXPECT_THAT(late.ask("llo, and more"), EndsWith("\r\n\r\ngot hello"));
+  EXPECT_THAT(Peer(port()).ask(head + "0\r\n\r\n"), EndsWith("\r\n\r\ngot "));
+  EXPECT_THAT(Peer(port()).ask(head + "11\r\n\r\n"), StartsWith("HTTP/1.1 413 "));
+  EXPECT_THAT(Peer(port()).ask("GET / HTTP/1.1\r\nContent-Length: 2\r\n\r\nhi"), StartsWith("HTTP/1.1 413 "));
+}
+
+TEST_F(HttpServer, AnAnswerMayGoOn) {
+  open();
+  auto answer = Peer(port()).ask("GET /more HTTP/1.1\r\nHost: a\r\n\r\n");
+  EXPECT_THAT(answer, EndsWith("\r\n\r\none,two,three"));
+  EXPECT_THAT(answer, Not(HasSubstr("Content-Length")));
+  EXPECT_THAT(Peer(port()).ask("HEAD /more HTTP/1.1\r\nHost: a\r\n\r\n"), EndsWith("\r\n\r\n"));
 }
 
 TEST_F(HttpServer, CutsAClientThatIsSlow) {
@@ -170,6 +199,8 @@ TEST(HttpRequest, IsReadStrictly) {
   EXPECT_EQ(path("GET / HTTP/2.0\r\n\r\n"), "");
   EXPECT_EQ(path("GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"), "");
   EXPECT_EQ(path("GET / HTTP/1.1\r\n"), "");
+  EXPECT_EQ(path("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"), "");
+  EXPECT_EQ(parse_request("GET / HTTP/1.1\r\nHost: a:1\r\n\r\n")->host, "a:1");
   EXPECT_EQ(path(""), "");
 }
 
