@@ -46,7 +46,7 @@ class NodeFlows {
     return read_decisions(out);
   }
   const std::string& node() const { return node_; }
-  /// Events that the agent was too late for, since this was asked last.
+  /// Events that had made room before they were asked for, since this was asked last.
   uint64_t take_lost() { return std::exchange(lost_, 0); }
 
  private:
@@ -71,11 +71,9 @@ class NodeFlows {
       const auto* flows = kube::member(value, "flows");
       if (!flows || !flows->is_array()) return fail(ErrorCode::invalid, "its answer has no flows");
       next_ = number(value, "next");
-      auto lost = number(value, "lost");
-      if (lost_before_ && lost > *lost_before_) lost_ += lost - *lost_before_;
-      lost_before_ = lost;
+      lost_ += number(value, "lost");
       for (const auto& flow : flows->get_array()) keep(flow, out);
-      if (flows->get_array().size() < observe::RecentFlows::kPage) return {};
+      if (flows->get_array().size() < observe::kFlowsOfPage) return {};
     }
   }
 
@@ -103,7 +101,6 @@ class NodeFlows {
 
   std::string cluster_, node_;
   uint64_t next_ = 0;
-  std::optional<uint64_t> lost_before_;
   uint64_t lost_ = 0;
   std::set<std::string> told_;
 };
