@@ -214,7 +214,7 @@ class Agent {
   void open_observer() {
     if (observer_ || !policies_ || synced_ < 3) return;
     auto opened = observe::Observer::start(
-        io_, engine_->socket().map_folder(), cgroup_,
+        engine_->socket().map_folder(), cgroup_,
         {.pod_at = [this](const IpAddr& ip) { return policies_->engine().plan().pod_at(ip); },
          .service_at = [this](const IpAddr& ip, uint16_t port,
                               uint8_t protocol) { return service_names_.find(ip, port, protocol); }});

@@ -43,11 +43,9 @@ Expected<void> NodeFlows::read_flows(std::vector<json::value>& out) {
     const auto* flows = kube::member(value, "flows");
     if (!flows || !flows->is_array()) return fail(ErrorCode::invalid, "its answer has no flows");
     next_ = number(value, "next");
-    auto lost = number(value, "lost");
-    if (lost_before_ && lost > *lost_before_) lost_ += lost - *lost_before_;
-    lost_before_ = lost;
+    lost_ += number(value, "lost");
     for (const auto& flow : flows->get_array()) keep(flow, out);
-    if (flows->get_array().size() < observe::RecentFlows::kPage) return {};
+    if (flows->get_array().size() < observe::kFlowsOfPage) return {};
   }
 }
 

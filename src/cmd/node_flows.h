@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <utility>
@@ -21,7 +21,7 @@ class NodeFlows {
   /// Appends them as observe::FlowFilter reads them, each with its "node".
   Expected<void> read(std::vector<json::value>& out);
   const std::string& node() const { return node_; }
-  /// Events that the agent was too late for, since this was asked last.
+  /// Events that had made room before they were asked for, since this was asked last.
   uint64_t take_lost() { return std::exchange(lost_, 0); }
 
  private:
@@ -32,7 +32,6 @@ class NodeFlows {
 
   std::string cluster_, node_;
   uint64_t next_ = 0;
-  std::optional<uint64_t> lost_before_;
   uint64_t lost_ = 0;
   std::set<std::string> told_;
 };

@@ -18,25 +18,14 @@ namespace {
 struct Destroy {
   void operator()(socket_events_bpf* skeleton) const { socket_events_bpf::destroy(skeleton); }
 };
-struct FreeRing {
-  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
-};
 struct Detach {
   void operator()(bpf_link* link) const { bpf_link__destroy(link); }
 };
 
-int give(void* handler, void* data, size_t size) {
-  if (size >= sizeof(weft_socket_event))
-    (*static_cast<SocketEvents::Handler*>(handler))(*static_cast<const weft_socket_event*>(data));
-  return 0;
-}
-
 }  // namespace
 
 struct SocketEvents::Programs {
-  Handler handler;
   std::unique_ptr<socket_events_bpf, Destroy> skeleton;
-  std::unique_ptr<ring_buffer, FreeRing> ring;
   std::vector<std::unique_ptr<bpf_link, Detach>> links;
 
   Expected<void> attach(bpf_program* program, int cgroup) {
@@ -51,10 +40,9 @@ SocketEvents::SocketEvents() : programs_(std::make_unique<Programs>()) {}
 SocketEvents::SocketEvents(SocketEvents&&) noexcept = default;
 SocketEvents::~SocketEvents() = default;
 
-Expected<SocketEvents> SocketEvents::open(const std::string& service_maps, Handler handler) {
+Expected<SocketEvents> SocketEvents::open(const std::string& service_maps) {
   SocketEvents out;
   auto& programs = *out.programs_;
-  programs.handler = std::move(handler);
   programs.skeleton.reset(socket_events_bpf::open());
   if (!programs.skeleton) return fail_errno("open BPF object socket_events", errno);
   auto& maps = programs.skeleton->maps;
@@ -62,8 +50,6 @@ Expected<SocketEvents> SocketEvents::open(const std::string& service_maps, Handl
     bpf_map__set_pin_path(map, (service_maps + "/" + bpf_map__name(map)).c_str());
   if (int rc = socket_events_bpf::load(programs.skeleton.get()); rc != 0)
     return fail_errno("load BPF object socket_events", -rc);
-  programs.ring.reset(ring_buffer__new(bpf_map__fd(maps.socket_events), give, &programs.handler, nullptr));
-  if (!programs.ring) return fail_errno("read the events of sockets", errno);
   return out;
 }
 
@@ -77,6 +63,8 @@ Expected<void> SocketEvents::attach(const std::string& cgroup_path) {
   return {};
 }
 
+void SocketEvents::detach() { programs_->links.clear(); }
+
 Expected<void> SocketEvents::watch(uint64_t netns_cookie, std::span<const IpAddr> addresses) {
   weft_watched pod{};
   for (const auto& address : addresses) fill_addr(address.is_v4() ? pod.v4 : pod.v6, address);
@@ -86,19 +74,39 @@ Expected<void> SocketEvents::watch(uint64_t netns_cookie, std::span<const IpAddr
   return {};
 }
 
-Expected<size_t> SocketEvents::read() {
-  int count = ring_buffer__consume(programs_->ring.get());
-  if (count < 0) return fail_errno("read the events of sockets", -count);
-  return static_cast<size_t>(count);
+SocketEventPage SocketEvents::read(uint64_t after, size_t most) const {
+  const auto* memory = programs_->skeleton->bss;
+  return read_ring(memory->socket_events, memory->socket_events_told, after, most);
 }
 
-Expected<uint64_t> SocketEvents::lost() const {
-  std::vector<uint64_t> cpus(static_cast<size_t>(libbpf_num_possible_cpus()));
-  uint32_t zero = 0;
-  if (bpf_map_lookup_elem(bpf_map__fd(programs_->skeleton->maps.socket_events_lost), &zero, cpus.data()) != 0)
-    return fail_errno("count lost events of sockets", errno);
-  uint64_t out = 0;
-  for (uint64_t lost : cpus) out += lost;
+SocketEventPage read_ring(std::span<const weft_socket_event> ring, const uint64_t& told, uint64_t after,
+                          size_t most) {
+  auto oldest = [&] {
+    uint64_t all = __atomic_load_n(&told, __ATOMIC_ACQUIRE);
+    return all - std::min<uint64_t>(all, ring.size());
+  };
+  const uint64_t end = __atomic_load_n(&told, __ATOMIC_ACQUIRE);
+  if (after > end) after = 0;
+  uint64_t first = std::max(after, oldest());
+  SocketEventPage out{.next = first, .lost = 0, .events = {}};
+  out.events.reserve(std::min<uint64_t>(most, end - first));
+  while (out.next < end && out.events.size() < most) {
+    const auto& event = ring[out.next % ring.size()];
+    const uint64_t number = __atomic_load_n(&event.number, __ATOMIC_ACQUIRE);
+    if (number <= out.next) break;  // it is being written: next time
+    ++out.next;
+    if (number == out.next) {
+      out.events.push_back(event);
+    } else {  // the programs were quicker
+      out.events.clear();
+      first = out.next;
+    }
+  }
+  // Of those that make room by now not all may have been read as it was.
+  __atomic_thread_fence(__ATOMIC_ACQUIRE);
+  const uint64_t whole = std::clamp(oldest(), first, out.next);
+  out.events.erase(out.events.begin(), out.events.begin() + static_cast<ptrdiff_t>(whole - first));
+  if (after > 0) out.lost = whole - after;
   return out;
 }
 

@@ -1,10 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/ip.h"
@@ -12,29 +13,39 @@
 
 namespace weft::datapath {
 
+/// Some of the events that there have been, in turn.
+struct SocketEventPage {
+  uint64_t next = 0;  ///< how many there were up to here: what to ask for next
+  uint64_t lost = 0;  ///< of those asked for: they made room before
+  std::vector<weft_socket_event> events;
+};
+
+/// The oldest that a ring still has of the events after the first `after`, at most `most`; others may be
+/// written meanwhile. `told`: how many there have been. None was lost to whom asks for all (`after` 0), or
+/// goes on from another ring (`after` more than there were).
+SocketEventPage read_ring(std::span<const weft_socket_event> ring, const uint64_t& told, uint64_t after,
+                          size_t most);
+
 /// Looks on at the sockets of a node's pods: TCP connections that begin, fail and end, and to whom datagrams
-/// go (not the datagrams). The programs run as long as the object lives; no packet waits for them. Events
-/// that are not read in time are lost, and counted.
+/// go (not the datagrams). The programs run no longer than the object lives; no packet waits for them. They
+/// keep the last WEFT_SOCKET_EVENTS, whether or not somebody reads.
 class SocketEvents {
  public:
-  using Handler = std::function<void(const weft_socket_event&)>;
-
   /// Loads the programs, with the maps that ServiceSocket has pinned in `service_maps` (its map_folder()): of
   /// those it learns which Service a socket asked for.
-  static Expected<SocketEvents> open(const std::string& service_maps, Handler handler);
+  static Expected<SocketEvents> open(const std::string& service_maps);
   SocketEvents(SocketEvents&&) noexcept;
   ~SocketEvents();
 
   /// Attaches them, the part that sees datagrams to this cgroup (v2); after the socket load balancer's.
   Expected<void> attach(const std::string& cgroup_path);
+  /// Until they are attached again nothing is seen. What was seen stays.
+  void detach();
   /// From now on the sockets of a pod are looked on at: the one in the network namespace with this cookie.
   Expected<void> watch(uint64_t netns_cookie, std::span<const IpAddr> addresses);
 
-  /// Calls the handler for each event that is there; how many. To be called a few times a second: nothing
-  /// tells that there are some.
-  Expected<size_t> read();
-  /// Since they were loaded.
-  Expected<uint64_t> lost() const;
+  /// As read_ring().
+  SocketEventPage read(uint64_t after, size_t most) const;
 
  private:
   struct Programs;

@@ -20,7 +20,12 @@ enum weft_socket_kind {
                      ///< not chosen yet
 };
 
+/// The last events are kept where programs and reader both see them: the one of number n at (n - 1) modulo so
+/// many.
+#define WEFT_SOCKET_EVENTS 8192U
+
 struct weft_socket_event {
+  __u64 number;   ///< counted from 1; written last
   __u64 time_ns;  ///< CLOCK_MONOTONIC
   __u64 took_ns;
   __u64 sent, received;  ///< bytes of payload that the other end has acknowledged, that this one has got
@@ -32,6 +37,4 @@ struct weft_socket_event {
   __u8 accepted;  ///< the socket is the server's
   __u8 error;     ///< errno
   __u16 reserved;
-};
-
-/// The per-CPU array `socket_events_lost` has one number: events that found no room.
+} __attribute__((aligned(64)));

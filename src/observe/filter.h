@@ -19,7 +19,7 @@ struct FlowFilter {
   std::vector<uint16_t> port, to_port;
   bool invert = false;  ///< those that do not fit
 
-  /// `flow` as RecentFlows::to_json has it, or flow_of_decision.
+  /// `flow` as flows_json() has it, or flow_of_decision.
   bool wants(const json::value& flow) const;
 };
 

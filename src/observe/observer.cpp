@@ -1,17 +1,13 @@
 #include "observe/observer.h"
 
 #include <charconv>
-#include <chrono>
 #include <ctime>
 #include <utility>
 
-#include "base/log.h"
 #include "base/netns.h"
 
 namespace weft::observe {
 namespace {
-
-constexpr std::chrono::milliseconds kReadEvery{100};
 
 uint64_t monotonic_ns() {
   timespec now{};
@@ -30,26 +26,14 @@ uint64_t after_of(std::string_view query) {
 
 }  // namespace
 
-Observer::Observer(asio::io_context& io, Names names) : timer_(io), names_(std::move(names)) {}
+Observer::Observer(datapath::SocketEvents events, Names names)
+    : events_(std::move(events)), names_(std::move(names)) {}
 
-Expected<std::unique_ptr<Observer>> Observer::start(asio::io_context& io, const std::string& service_maps,
+Expected<std::unique_ptr<Observer>> Observer::start(const std::string& service_maps,
                                                     const std::string& cgroup, Names names) {
-  std::unique_ptr<Observer> out(new Observer(io, std::move(names)));
-  auto keep = [&recent = out->recent_](const weft_socket_event& event) { recent.add(event); };
-  WEFT_TRY(auto events, datapath::SocketEvents::open(service_maps, keep));
+  WEFT_TRY(auto events, datapath::SocketEvents::open(service_maps));
   WEFT_CHECK(events.attach(cgroup));
-  out->events_ = std::make_unique<datapath::SocketEvents>(std::move(events));
-  out->read_later();
-  return out;
-}
-
-void Observer::read_later() {
-  timer_.expires_after(kReadEvery);
-  timer_.async_wait([this](boost::system::error_code error) {
-    if (error) return;
-    if (auto read = events_->read(); !read) return spdlog::error("{}", read.error().message);
-    read_later();
-  });
+  return std::unique_ptr<Observer>(new Observer(std::move(events), std::move(names)));
 }
 
 Expected<void> Observer::watch(const std::string& netns, std::span<const IpAddr> addresses) {
@@ -58,16 +42,12 @@ Expected<void> Observer::watch(const std::string& netns, std::span<const IpAddr>
     WEFT_TRY(auto inside, InNetns::enter(netns));
     WEFT_TRY(cookie, netns_cookie());
   }
-  return events_->watch(cookie, addresses);
+  return events_.watch(cookie, addresses);
 }
 
-http::Answer Observer::page(const http::Request& request) {
-  // What happened until now is part of the answer.
-  auto read = events_->read();
-  auto lost = events_->lost();
-  if (!read || !lost)
-    return {.status = 503, .headers = {}, .body = (read ? lost.error() : read.error()).message + "\n"};
-  auto body = recent_.to_json(after_of(request.query), *lost, names_, kube::now_point(), monotonic_ns());
+http::Answer Observer::page(const http::Request& request) const {
+  auto page = events_.read(after_of(request.query), kFlowsOfPage);
+  auto body = flows_json(page, names_, kube::now_point(), monotonic_ns());
   return {.content_type = "application/json", .headers = {}, .body = json::serialize(body)};
 }
 

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <utility>
@@ -61,29 +60,16 @@ std::string_view kind_name(uint8_t kind) {
   }
 }
 
-void RecentFlows::add(const weft_socket_event& event) {
-  if (ring_.size() < kMost)
-    ring_.push_back(event);
-  else
-    ring_[next_ % kMost] = event;
-  ++next_;
-}
-
-json::object RecentFlows::to_json(uint64_t after, uint64_t lost, const Names& names, kube::TimePoint wall,
-                                  uint64_t monotonic_ns) const {
+json::object flows_json(const datapath::SocketEventPage& page, const Names& names, kube::TimePoint wall,
+                        uint64_t monotonic_ns) {
   json::array list;
-  // Another agent's number: its events are all new.
-  uint64_t first = after > next_ ? 0 : after;
-  first = std::max(first, next_ - std::min<uint64_t>(next_, kMost));
-  const uint64_t end = std::min(next_, first + kPage);
-  for (uint64_t number = first; number < end; ++number) {
-    const auto& event = ring_[number % kMost];
+  for (const auto& event : page.events) {
     auto age = std::chrono::nanoseconds(static_cast<int64_t>(monotonic_ns - event.time_ns));
     auto item = flow_json(event, names);
     item["time"] = kube::format_micro_time(wall - std::chrono::duration_cast<std::chrono::microseconds>(age));
     list.push_back(std::move(item));
   }
-  return {{"next", end}, {"lost", lost}, {"flows", std::move(list)}};
+  return {{"next", page.next}, {"lost", page.lost}, {"flows", std::move(list)}};
 }
 
 }  // namespace weft::observe

@@ -5,16 +5,15 @@
 #include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/ip.h"
-#include "datapath/socket_layout.h"
+#include "datapath/socket_events.h"
 #include "kube/json.h"
 #include "kube/time.h"
 
 namespace weft::observe {
 
-/// Where agents serve RecentFlows::to_json, at their metrics' address: "?after=NUMBER" gives what is newer.
+/// Where agents serve flows_json(), at their metrics' address: "?after=NUMBER" gives what is newer.
 inline constexpr std::string_view kFlowsPage = "/flows";
 
 /// What the events are told with.
@@ -27,25 +26,14 @@ struct Names {
 /// "connected", "accepted", "failed", "closed", "sent".
 std::string_view kind_name(uint8_t kind);
 
-/// The last events of a node's sockets, each with a number. Names are looked up when somebody asks, as most
-/// events nobody asks for.
-class RecentFlows {
- public:
-  static constexpr size_t kMost = 8192;
-  static constexpr size_t kPage = 2000;  ///< flows in one answer
+/// Flows in one answer, at most.
+inline constexpr size_t kFlowsOfPage = 2000;
 
-  void add(const weft_socket_event& event);
-  /// The oldest that are newer than `after`, at most kPage: {"next": what to ask for next, "lost": events
-  /// that found no room, "flows": [{"time": RFC 3339, "event", "verdict": FORWARDED|ERROR, "error":
-  /// "ECONNREFUSED"…, "protocol", "from": {"pod", "address", "port"}, "to", "service": {"name", "address",
-  /// "port"} or null, "took_us", "sent", "received"}]}, the newest last. `wall` and `monotonic_ns`: now, on
-  /// both clocks.
-  json::object to_json(uint64_t after, uint64_t lost, const Names& names, kube::TimePoint wall,
-                       uint64_t monotonic_ns) const;
-
- private:
-  std::vector<weft_socket_event> ring_;  ///< the event of number n at n % kMost
-  uint64_t next_ = 0;
-};
+/// {"next": what to ask for next, "lost": events after those asked for that were gone, "flows": [{"time": RFC
+/// 3339, "event", "verdict": FORWARDED|ERROR, "error": "ECONNREFUSED"…, "protocol", "from": {"pod",
+/// "address", "port"}, "to", "service": {"name", "address", "port"} or null, "took_us", "sent",
+/// "received"}]}, the newest last. `wall` and `monotonic_ns`: now, on both clocks.
+json::object flows_json(const datapath::SocketEventPage& page, const Names& names, kube::TimePoint wall,
+                        uint64_t monotonic_ns);
 
 }  // namespace weft::observe

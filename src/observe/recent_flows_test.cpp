@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 
+#include <array>
 #include <cerrno>
+#include <vector>
 
 #include "datapath/prefix_key.h"
 
@@ -30,15 +32,14 @@ weft_socket_event event(weft_socket_kind kind) {
 }
 
 json::value only_flow(const weft_socket_event& event) {
-  RecentFlows recent;
-  recent.add(event);
-  auto page = recent.to_json(0, 0, kNames, kNow, event.time_ns + 500'000'000);
+  auto page =
+      flows_json({.next = 1, .lost = 0, .events = {event}}, kNames, kNow, event.time_ns + 500'000'000);
   EXPECT_EQ(page["next"], 1);
   EXPECT_EQ(page["flows"].as_array().size(), 1U);
   return page["flows"].as_array()[0];
 }
 
-TEST(RecentFlows, AConnectionThroughAService) {
+TEST(FlowsJson, AConnectionThroughAService) {
   auto connected = event(WEFT_SOCKET_CONNECTED);
   datapath::fill_addr(connected.frontend, *IpAddr::parse("10.96.0.7"));
   connected.frontend_port = htons(80);
@@ -54,7 +55,7 @@ TEST(RecentFlows, AConnectionThroughAService) {
   EXPECT_EQ(flow.at("took_us"), 1500);
 }
 
-TEST(RecentFlows, FromIsWhoBeganAlsoAtTheServer) {
+TEST(FlowsJson, FromIsWhoBeganAlsoAtTheServer) {
   auto accepted = event(WEFT_SOCKET_ACCEPTED);
   accepted.accepted = 1;
   auto flow = only_flow(accepted);
@@ -64,7 +65,7 @@ TEST(RecentFlows, FromIsWhoBeganAlsoAtTheServer) {
   EXPECT_TRUE(flow.at("service").is_null());
 }
 
-TEST(RecentFlows, WhatFailedSaysWhy) {
+TEST(FlowsJson, WhatFailedSaysWhy) {
   auto failed = event(WEFT_SOCKET_FAILED);
   failed.error = ECONNREFUSED;
   auto flow = only_flow(failed);
@@ -73,29 +74,55 @@ TEST(RecentFlows, WhatFailedSaysWhy) {
   EXPECT_EQ(kube::string_at(only_flow(event(WEFT_SOCKET_FAILED)), "error"), "");
 }
 
-TEST(RecentFlows, APageAtATimeAndOnlyTheLatestAreKept) {
-  RecentFlows recent;
-  const uint64_t all = RecentFlows::kMost + 10;
-  for (uint64_t i = 0; i < all; ++i) {
-    auto one = event(WEFT_SOCKET_CLOSED);
-    one.sent = i;
-    recent.add(one);
+/// As the programs write it.
+class Ring {
+ public:
+  void tell() {
+    auto& place = events_[told_ % events_.size()];
+    place.sent = told_;
+    place.number = ++told_;
   }
-  uint64_t next = 0, seen = 0, expected = 10;
-  while (true) {
-    auto page = recent.to_json(next, 3, kNames, kNow, 0);
-    EXPECT_EQ(page["lost"], 3);
-    const auto& flows = page["flows"].as_array();
-    EXPECT_LE(flows.size(), RecentFlows::kPage);
-    if (flows.empty()) break;
-    for (const auto& flow : flows) EXPECT_EQ(flow.at("sent").to_number<uint64_t>(), expected++);
-    seen += flows.size();
-    next = page["next"].to_number<uint64_t>();
+  /// One that is not written yet.
+  void begin() { ++told_; }
+  datapath::SocketEventPage read(uint64_t after, size_t most = 100) const {
+    return datapath::read_ring(events_, told_, after, most);
   }
-  EXPECT_EQ(seen, RecentFlows::kMost);
-  EXPECT_EQ(next, all);
-  // An agent that began anew counts from 0.
-  EXPECT_FALSE(recent.to_json(all + 5, 0, kNames, kNow, 0)["flows"].as_array().empty());
+
+ private:
+  std::array<weft_socket_event, 8> events_{};
+  uint64_t told_ = 0;
+};
+
+std::vector<uint64_t> told_in(const datapath::SocketEventPage& page) {
+  std::vector<uint64_t> out;
+  for (const auto& event : page.events) out.push_back(event.sent);
+  return out;
+}
+
+TEST(SocketEventRing, APageAtATimeAndOnlyTheLatestAreKept) {
+  Ring ring;
+  EXPECT_EQ(ring.read(0).next, 0U);
+  for (int i = 0; i < 10; ++i) ring.tell();
+  auto page = ring.read(0, 5);
+  EXPECT_THAT(told_in(page), testing::ElementsAre(2, 3, 4, 5, 6));
+  EXPECT_EQ(page.lost, 0U) << "they were before somebody asked";
+  page = ring.read(page.next, 5);
+  EXPECT_THAT(told_in(page), testing::ElementsAre(7, 8, 9));
+  EXPECT_TRUE(ring.read(page.next).events.empty());
+  for (int i = 0; i < 11; ++i) ring.tell();
+  EXPECT_EQ(ring.read(page.next).lost, 3U);
+  EXPECT_THAT(told_in(ring.read(100)), testing::SizeIs(8)) << "an agent that began anew counts from 0";
+}
+
+TEST(SocketEventRing, WhatIsBeingWrittenIsReadLater) {
+  Ring ring;
+  ring.tell();
+  ring.begin();
+  auto page = ring.read(0);
+  EXPECT_THAT(told_in(page), testing::ElementsAre(0));
+  EXPECT_EQ(page.next, 1U);
+  for (int i = 0; i < 7; ++i) ring.tell();
+  EXPECT_TRUE(ring.read(1).events.empty()) << "it is still";
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Looks on at the sockets of a node's pods: connections that begin, fail and end, and peers that datagrams go
-// to. It decides nothing, and what it has no room for is counted.
+// to. It decides nothing. The last events are kept in memory that the reader maps, so that nobody has to be
+// there for them, and what nobody asks for is never touched again.
 #include "datapath/socket_layout.h"
 
 #include <bpf/bpf_core_read.h>
@@ -54,7 +55,11 @@ struct sock {
 struct inet_sock {
   __be16 inet_sport;  // stays when the socket gives its port back
 };
+struct inet_connection_sock {
+  struct inet_sock icsk_inet;
+};
 struct tcp_sock {
+  struct inet_connection_sock inet_conn;
   __u64 bytes_acked;
   __u64 bytes_received;
 };
@@ -71,12 +76,21 @@ struct {
 // A TCP socket that connects, or is connected. What it asked for is kept here: a socket that is closed has
 // lost it.
 struct beginning {
+  __u64 cookie;  // the socket's; 0: none
   __u64 time_ns;
   __u8 frontend[16];
   __be16 frontend_port;
   __u8 accepted;
   __u8 reserved[5];
-};
+} __attribute__((aligned(64)));
+
+// Cookies are numbers in turn: a socket has its place until as many more have begun, and most have ended by
+// then. One that has not goes to the map. Whoever writes a place claims it first, and does without when
+// another has it.
+#define PLACES 1024U
+#define CLAIMED (~0ULL)
+static struct beginning places[PLACES];
+
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 65536);
@@ -98,17 +112,8 @@ struct {
   __type(value, __u64);  // when it was told
 } talks SEC(".maps");
 
-struct {
-  __uint(type, BPF_MAP_TYPE_RINGBUF);
-  __uint(max_entries, 1 << 20);
-} socket_events SEC(".maps");
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, __u64);
-} socket_events_lost SEC(".maps");
+struct weft_socket_event socket_events[WEFT_SOCKET_EVENTS];
+__u64 socket_events_told __attribute__((aligned(64)));  // how many there have been
 
 static __always_inline void mapped(__u8* out, __be32 v4) {
   __u32* words = (__u32*)out;
@@ -127,18 +132,15 @@ static __always_inline void read_ends(const struct sock* sk, __u8* local, __u8* 
   bpf_core_read(remote, 16, &sk->__sk_common.skc_v6_daddr);
 }
 
-// Readers look again ten times a second: waking them up for each event would cost more than all the rest.
-static __always_inline struct weft_socket_event* reserve(void) {
-  struct weft_socket_event* event = bpf_ringbuf_reserve(&socket_events, sizeof(*event), 0);
-  if (event) return event;
-  __u32 zero = 0;
-  __u64* lost = bpf_map_lookup_elem(&socket_events_lost, &zero);
-  if (lost) ++*lost;
-  return 0;
+// The place of the next event, in place of the oldest. All of it is to be written, and then submitted.
+static __always_inline struct weft_socket_event* reserve(__u64* number) {
+  __u64 before = __sync_fetch_and_add(&socket_events_told, 1);
+  *number = before + 1;
+  return &socket_events[before % WEFT_SOCKET_EVENTS];
 }
 
-static __always_inline void submit(struct weft_socket_event* event) {
-  bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
+static __always_inline void submit(struct weft_socket_event* event, __u64 number) {
+  __sync_lock_test_and_set(&event->number, number);
 }
 
 // Whether what the socket asked for has become this peer.
@@ -149,39 +151,92 @@ static __always_inline int led_to(const struct weft_peer* peer, const __u8* remo
 }
 
 static __always_inline void tell_tcp(struct sock* sk, const struct beginning* begun, __u8 kind, __u64 now) {
-  struct weft_socket_event* event = reserve();
-  if (!event) return;
-  __builtin_memset(event, 0, sizeof(*event));
+  const struct tcp_sock* tcp = bpf_skc_to_tcp_sock(sk);
+  if (!tcp) return;
+  __u64 number, sent = 0, received = 0;
+  struct weft_socket_event* event = reserve(&number);
+  if (kind == WEFT_SOCKET_CLOSED) {
+    sent = tcp->bytes_acked;
+    received = tcp->bytes_received;
+    // A client's SYN is acknowledged like a byte.
+    if (!begun->accepted && sent) sent--;
+  }
   event->time_ns = now;
   event->took_ns = now - begun->time_ns;
+  event->sent = sent;
+  event->received = received;
   read_ends(sk, event->local, event->remote);
-  event->local_port = BPF_CORE_READ((const struct inet_sock*)sk, inet_sport);
+  __builtin_memcpy(event->frontend, begun->frontend, 16);
+  event->local_port = tcp->inet_conn.icsk_inet.inet_sport;
   event->remote_port = sk->__sk_common.skc_dport;
+  event->frontend_port = begun->frontend_port;
   event->protocol = IPPROTO_TCP;
   event->kind = kind;
   event->accepted = begun->accepted;
-  __builtin_memcpy(event->frontend, begun->frontend, 16);
-  event->frontend_port = begun->frontend_port;
-  if (kind == WEFT_SOCKET_FAILED) event->error = (__u8)sk->sk_err;
-  if (kind == WEFT_SOCKET_CLOSED) {
-    const struct tcp_sock* tcp = (const struct tcp_sock*)sk;
-    event->sent = BPF_CORE_READ(tcp, bytes_acked);
-    event->received = BPF_CORE_READ(tcp, bytes_received);
-    // A client's SYN is acknowledged like a byte.
-    if (!begun->accepted && event->sent) event->sent--;
+  event->error = kind == WEFT_SOCKET_FAILED ? (__u8)sk->sk_err : 0;
+  submit(event, number);
+}
+
+static __always_inline struct beginning* place_of(__u64 cookie) { return &places[cookie % PLACES]; }
+
+static __always_inline __u64 owner_of(const struct beginning* place) {
+  return *(const volatile __u64*)&place->cookie;
+}
+
+static __always_inline void copy_beginning(struct beginning* to, const struct beginning* from) {
+  to->time_ns = from->time_ns;
+  __builtin_memcpy(to->frontend, from->frontend, 16);
+  to->frontend_port = from->frontend_port;
+  to->accepted = from->accepted;
+}
+
+static __always_inline void keep(__u64 cookie, const struct beginning* begun) {
+  struct beginning* place = place_of(cookie);
+  __u64 was = owner_of(place);
+  if (was == CLAIMED || __sync_val_compare_and_swap(&place->cookie, was, CLAIMED) != was) {
+    bpf_map_update_elem(&beginnings, &cookie, begun, BPF_ANY);
+    return;
   }
-  submit(event);
+  if (was && was != cookie) bpf_map_update_elem(&beginnings, &was, place, BPF_ANY);
+  copy_beginning(place, begun);
+  __sync_lock_test_and_set(&place->cookie, cookie);
+}
+
+// 0: nothing is known of its beginning.
+static __always_inline int find_begun(__u64 cookie, struct beginning* begun) {
+  const struct beginning* place = place_of(cookie);
+  if (owner_of(place) == cookie) {
+    copy_beginning(begun, place);
+    if (owner_of(place) == cookie) return 1;
+  }
+  const struct beginning* found = bpf_map_lookup_elem(&beginnings, &cookie);
+  if (!found) return 0;
+  copy_beginning(begun, found);
+  return 1;
+}
+
+static __always_inline void forget(__u64 cookie) {
+  struct beginning* place = place_of(cookie);
+  if (__sync_val_compare_and_swap(&place->cookie, cookie, 0) != cookie)
+    bpf_map_delete_elem(&beginnings, &cookie);
 }
 
 static __always_inline void begin(struct sock* sk, __u64 cookie, struct beginning* fresh) {
   const struct weft_peer* peer = fresh->accepted ? 0 : bpf_map_lookup_elem(&tcp_peers, &cookie);
-  __u8 local[16], remote[16];
-  read_ends(sk, local, remote);
-  if (led_to(peer, remote, sk->__sk_common.skc_dport)) {
-    __builtin_memcpy(fresh->frontend, peer->frontend_addr, 16);
-    fresh->frontend_port = peer->frontend_port;
+  if (peer) {
+    __u8 local[16], remote[16];
+    read_ends(sk, local, remote);
+    if (led_to(peer, remote, sk->__sk_common.skc_dport)) {
+      __builtin_memcpy(fresh->frontend, peer->frontend_addr, 16);
+      fresh->frontend_port = peer->frontend_port;
+    }
   }
-  bpf_map_update_elem(&beginnings, &cookie, fresh, BPF_ANY);
+  keep(cookie, fresh);
+}
+
+static __always_inline int is_watched(const struct sock* sk) {
+  __u64 netns = sk->__sk_common.skc_net.net->net_cookie;
+  return !!bpf_map_lookup_elem(&watched, &netns);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -191,25 +246,26 @@ int BPF_PROG(tcp_state, struct sock* sk, int before, int after) {
   // A listener that is closed, a half-open connection that comes to nothing.
   if (ends && (before == TCP_LISTEN || before == TCP_SYN_RECV || before == TCP_CLOSE)) return 0;
   if (sk->sk_protocol != IPPROTO_TCP) return 0;
-  __u64 netns = sk->__sk_common.skc_net.net->net_cookie;
-  if (!bpf_map_lookup_elem(&watched, &netns)) return 0;
-  __u64 cookie = bpf_get_socket_cookie(sk), now = bpf_ktime_get_ns();
-  struct beginning* begun = begins ? 0 : bpf_map_lookup_elem(&beginnings, &cookie);
-  if (begins || (connected && !begun)) {
-    struct beginning fresh = {.time_ns = now, .accepted = (__u8)connected};
-    begin(sk, cookie, &fresh);
-    if (connected) tell_tcp(sk, &fresh, WEFT_SOCKET_ACCEPTED, now);
-    return 0;
-  }
+  __u64 cookie = bpf_get_socket_cookie(sk);
+  struct beginning begun = {};
+  // What was asked for by another has just come to be: nobody knows it yet.
+  int known = !begins && before != TCP_SYN_RECV && find_begun(cookie, &begun);
   // Of one that had begun before this program did nothing is known.
-  if (!begun) return 0;
-  if (connected) {
-    tell_tcp(sk, begun, WEFT_SOCKET_CONNECTED, now);
-    begun->time_ns = now;
-    return 0;
+  if (!known && (ends || !is_watched(sk))) return 0;
+  __u64 now = bpf_ktime_get_ns();
+  if (!known) {
+    begun.time_ns = now;
+    begun.accepted = (__u8)connected;
+    begin(sk, cookie, &begun);
+    if (connected) tell_tcp(sk, &begun, WEFT_SOCKET_ACCEPTED, now);
+  } else if (connected) {
+    tell_tcp(sk, &begun, WEFT_SOCKET_CONNECTED, now);
+    begun.time_ns = now;
+    keep(cookie, &begun);
+  } else {
+    tell_tcp(sk, &begun, before == TCP_SYN_SENT ? WEFT_SOCKET_FAILED : WEFT_SOCKET_CLOSED, now);
+    forget(cookie);
   }
-  tell_tcp(sk, begun, before == TCP_SYN_SENT ? WEFT_SOCKET_FAILED : WEFT_SOCKET_CLOSED, now);
-  bpf_map_delete_elem(&beginnings, &cookie);
   return 0;
 }
 
@@ -238,9 +294,9 @@ static __always_inline int tell_udp(struct bpf_sock_addr* ctx, int v6) {
   __u64* told = bpf_map_lookup_elem(&talks, &talk);
   if (told && now - *told < TELL_AGAIN) return ALLOW;
   bpf_map_update_elem(&talks, &talk, &now, BPF_ANY);
-  struct weft_socket_event* event = reserve();
-  if (!event) return ALLOW;
-  __builtin_memset(event, 0, sizeof(*event));
+  __u64 number;
+  struct weft_socket_event* event = reserve(&number);
+  __builtin_memset(&event->time_ns, 0, sizeof(*event) - sizeof(event->number));
   event->time_ns = now;
   int mapped_v4 = !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
   __builtin_memcpy(event->local, mapped_v4 ? pod->v4 : pod->v6, 16);
@@ -257,7 +313,7 @@ static __always_inline int tell_udp(struct bpf_sock_addr* ctx, int v6) {
     __builtin_memcpy(event->frontend, peer->frontend_addr, 16);
     event->frontend_port = peer->frontend_port;
   }
-  submit(event);
+  submit(event, number);
   return ALLOW;
 }
 
