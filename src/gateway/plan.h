@@ -92,6 +92,9 @@ class GatewayPlan {
   void settle_backend(const std::string& key);
   void settle_endpoints(const std::string& key);
   void settle_policy(const std::string& key, PlanChanges& changes);
+  /// As Rivals.
+  std::optional<RouteOrder> older_rival(const RouteOrder& order, const Attachment& attachment) const;
+  void touch_rivals(const RouteBuild& route);
   void attach(const RouteBuild& route);
   void detach(const RouteBuild& route);
   void use(const BackendId& id, int by);
