@@ -171,6 +171,7 @@ void GatewayPlan::settle_route(const std::string& part, PlanChanges& changes) {
   Lookup look(objects_);
   auto now = build(look, name.first, name.second);
   readers_.replace({Part::route, part}, now ? look.reads() : std::vector<std::string>());
+  if (now && !keeps_parents_) now->parents = {};
   auto at = routes_.find(part);
   if (at != routes_.end() && now) keep_pointers(at->second, *now);
   std::vector<kube::RouteParentStatus> told;
