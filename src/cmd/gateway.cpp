@@ -172,6 +172,7 @@ Expected<void> run(const Flags& flags) {
                                             }
                                             presence.begin();
                                           },
+                                      .parents = false,
                                       .on_object = {}});
   plan = &follower.plan();
   follower.start();
@@ -195,7 +196,7 @@ void add_gateway_command(CLI::App& app, int& exit_code) {
   gateway->add_option("--threads", flags->threads, "that forward; default: one a processor")
       ->check(CLI::Range(1, 256));
   gateway->add_option("--access-log", flags->access_log,
-                      "a JSON line a request goes here; -: what is printed");
+                      "a JSON line a request or stream goes here; -: what is printed");
   gateway->add_option("--metrics-bind-address", flags->metrics_address, "\"\": no metrics")
       ->capture_default_str();
   gateway->add_option("--handover", flags->handover,

@@ -61,6 +61,7 @@ Expected<Snapshot> read_snapshot(const Flags& flags) {
                                             out = plan->snapshot();
                                             io.stop();
                                           },
+                                      .parents = false,
                                       .on_object = {}});
   plan = &follower.plan();
   asio::steady_timer patience(io, kPatience);

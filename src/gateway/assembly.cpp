@@ -1,6 +1,9 @@
 #include "gateway/assembly.h"
 
 #include <algorithm>
+#include <ranges>
+
+#include "gateway/hostname.h"
 
 namespace weft::gateway {
 namespace {
@@ -17,10 +20,39 @@ bool is_unrouted(const std::map<RouteOrder, Piece>& pieces) {
          std::ranges::all_of(pieces, [](const auto& entry) { return entry.second.fallback; });
 }
 
+/// The other kind of those that share hostnames; "" of all others.
+std::string_view rival_kind(std::string_view kind) {
+  if (kind == "HTTPRoute") return "GRPCRoute";
+  return kind == "GRPCRoute" ? "HTTPRoute" : "";
+}
+
+/// What `hosts` has for hostnames that have something in common with `hostname`.
+template <class Map, class Visit>
+void visit_common(const Map& hosts, const std::string& hostname, Visit visit) {
+  if (hostname.empty() || hostname.starts_with("*.")) {
+    for (const auto& [name, held] : hosts) {
+      if (intersect_hostnames(hostname, name)) visit(held);
+    }
+    return;
+  }
+  auto look = [&](const std::string& name) {
+    if (auto at = hosts.find(name); at != hosts.end()) visit(at->second);
+  };
+  look(hostname);
+  for (size_t dot = hostname.find('.'); dot != std::string::npos; dot = hostname.find('.', dot + 1))
+    look("*" + hostname.substr(dot));
+  look("");
+}
+
 }  // namespace
 
 void GatewayAssembly::attach(const RouteBuild& route, const Attachment& attachment) {
   auto& state = states_[attachment.listener];
+  ++state.kinds[route.order.kind];
+  if (attachment.refused) {
+    for (const auto& hostname : attachment.hostnames) state.refused[hostname].insert(route.order);
+    return;
+  }
   state.dirty = true;
   ++state.routes[route.order];
   for (const auto& hostname : attachment.hostnames) {
@@ -31,6 +63,15 @@ void GatewayAssembly::attach(const RouteBuild& route, const Attachment& attachme
 
 void GatewayAssembly::detach(const RouteBuild& route, const Attachment& attachment) {
   auto& state = states_[attachment.listener];
+  if (--state.kinds[route.order.kind] == 0) state.kinds.erase(route.order.kind);
+  if (attachment.refused) {
+    for (const auto& hostname : attachment.hostnames) {
+      auto at = state.refused.find(hostname);
+      if (at != state.refused.end() && at->second.erase(route.order) > 0 && at->second.empty())
+        state.refused.erase(at);
+    }
+    return;
+  }
   state.dirty = true;
   if (--state.routes[route.order] == 0) state.routes.erase(route.order);
   for (const auto& hostname : attachment.hostnames) {
@@ -40,6 +81,41 @@ void GatewayAssembly::detach(const RouteBuild& route, const Attachment& attachme
     state.touched.insert(hostname);
     if (at->second.empty()) state.hosts.erase(at);
   }
+}
+
+std::optional<RouteOrder> GatewayAssembly::older_rival(const RouteOrder& order,
+                                                       const Attachment& attachment) const {
+  auto kind = rival_kind(order.kind);
+  auto state = states_.find(attachment.listener);
+  if (state == states_.end() || !state->second.kinds.contains(std::string(kind))) return {};
+  std::optional<RouteOrder> oldest;
+  for (const auto& hostname : attachment.hostnames) {
+    visit_common(state->second.hosts, hostname, [&](const auto& pieces) {
+      for (const auto& [other, piece] : pieces) {
+        if (!(other < (oldest ? *oldest : order))) break;
+        if (other.kind == kind) oldest = other;
+      }
+    });
+  }
+  return oldest;
+}
+
+std::set<RouteOrder> GatewayAssembly::younger_rivals(const RouteOrder& order,
+                                                     const Attachment& attachment) const {
+  auto kind = rival_kind(order.kind);
+  auto state = states_.find(attachment.listener);
+  if (state == states_.end() || !state->second.kinds.contains(std::string(kind))) return {};
+  std::set<RouteOrder> out;
+  auto add = [&](const auto& orders) {
+    for (const auto& other : orders) {
+      if (other.kind == kind && order < other) out.insert(other);
+    }
+  };
+  for (const auto& hostname : attachment.hostnames) {
+    visit_common(state->second.hosts, hostname, [&](const auto& pieces) { add(std::views::keys(pieces)); });
+    visit_common(state->second.refused, hostname, add);
+  }
+  return out;
 }
 
 void GatewayAssembly::set_view(Ptr<GatewayView> view) {
@@ -163,7 +239,7 @@ bool GatewayAssembly::settle() {
   }
   moved_ = false;
   std::erase_if(states_, [&](const auto& state) {
-    if (!state.second.routes.empty()) return false;
+    if (!state.second.kinds.empty()) return false;
     return !view_ || std::ranges::none_of(view_->listeners,
                                           [&](const auto& bound) { return bound.id() == state.first; });
   });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -24,6 +25,10 @@ class GatewayAssembly {
   /// Makes what is touched; true: `ports` has changed.
   bool settle();
   const std::map<PortKey, Ptr<Port>>& ports() const { return ports_; }
+  /// As Rivals.
+  std::optional<RouteOrder> older_rival(const RouteOrder& order, const Attachment& attachment) const;
+  /// HTTPRoutes or GRPCRoutes that have to look again when a route of the other kind comes or goes.
+  std::set<RouteOrder> younger_rivals(const RouteOrder& order, const Attachment& attachment) const;
   /// How many routes are attached to a listener.
   size_t attached(const std::string& listener) const;
   const Ptr<GatewayView>& view() const { return view_; }
@@ -34,8 +39,10 @@ class GatewayAssembly {
   struct State {
     std::map<std::string, std::map<RouteOrder, Piece>> hosts;  ///< by hostname
     std::map<std::string, Ptr<VirtualHost>> built;
-    std::set<std::string> touched;     ///< hostnames
-    std::map<RouteOrder, int> routes;  ///< how many attachments each has
+    std::set<std::string> touched;                        ///< hostnames
+    std::map<RouteOrder, int> routes;                     ///< how many attachments each has
+    std::map<std::string, std::set<RouteOrder>> refused;  ///< by hostname
+    std::map<std::string, size_t> kinds;                  ///< how many attachments, refused ones too
     Ptr<Listener> listener;
     bool dirty = true;
   };

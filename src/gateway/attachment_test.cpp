@@ -203,5 +203,101 @@ TEST(Attachment, AListenerSetGoesOverToAnotherGateway) {
   EXPECT_FALSE(world.plan.set_status("infra/l"));
 }
 
+/// HTTPRoutes and GRPCRoutes at a listener, the first letter of whose name says which; made in this order.
+struct Rivals {
+  World world;
+  Rivals() {
+    world.gateway("[{name: a, port: 80, protocol: HTTP}, {name: b, port: 8080, protocol: HTTP}]");
+    world.service("infra/web");
+  }
+  void put(const std::string& name, int created, const std::string& hostnames,
+           const std::string& parent = "name: edge, sectionName: a") {
+    bool grpc = name.starts_with('g');
+    world.put(fmt::format(R"({{kind: {}, metadata: {{name: {}, namespace: infra, )"
+                          R"(creationTimestamp: "2026-01-01T00:00:{:02}Z"}}, spec: {{parentRefs: [{{{}}}], )"
+                          "hostnames: {}, rules: [{{backendRefs: [{{name: web, port: 80}}]}}]}}}}",
+                          grpc ? "GRPCRoute" : "HTTPRoute", name, created, parent, hostnames));
+  }
+  /// Each route's name and whether it is accepted.
+  std::string say(const std::vector<std::string>& names) {
+    std::string out;
+    for (const auto& name : names) {
+      auto told =
+          world.route_says("Accepted", "infra/" + name, name.starts_with('g') ? "GRPCRoute" : "HTTPRoute");
+      out += (out.empty() ? "" : " ") + name + "=" +
+             (told == "True/Accepted"            ? "yes"
+              : told == "False/HostnameConflict" ? "no"
+                                                 : told);
+    }
+    return out;
+  }
+};
+
+TEST(Attachment, AHostnameIsOfHttpRoutesOrOfGrpcRoutes) {
+  struct Case {
+    const char* older;
+    const char* younger;
+    const char* said;
+  };
+  for (const auto& [older, younger, said] :
+       std::vector<Case>{{"[a.example]", "[a.example]", "h=yes g=no"},
+                         {"[a.example]", "[b.example]", "h=yes g=yes"},
+                         {"[a.example, c.example]", "[b.example, c.example]", "h=yes g=no"},
+                         {"['*.example']", "[a.b.example]", "h=yes g=no"},
+                         {"[a.b.example]", "['*.example']", "h=yes g=no"},
+                         {"['*.a.example']", "['*.example']", "h=yes g=no"},
+                         {"['*.a.example']", "['*.b.example']", "h=yes g=yes"},
+                         {"[example]", "['*.example']", "h=yes g=yes"},
+                         {"[]", "[a.example]", "h=yes g=no"},
+                         {"[a.example]", "[]", "h=yes g=no"}}) {
+    for (bool older_first : {true, false}) {
+      Rivals rivals;
+      if (older_first) rivals.put("h", 1, older);
+      rivals.put("g", 2, younger);
+      if (!older_first) {
+        EXPECT_EQ(rivals.say({"g"}), "g=yes");
+        rivals.put("h", 1, older);
+      }
+      EXPECT_EQ(rivals.say({"h", "g"}), said) << older << younger << older_first;
+    }
+  }
+}
+
+TEST(Attachment, OfOneAgeTheNameDecides) {
+  Rivals rivals;
+  rivals.put("ha", 1, "[a.example]");
+  rivals.put("g", 1, "[a.example]");
+  EXPECT_EQ(rivals.say({"ha", "g"}), "ha=no g=yes");
+}
+
+TEST(Attachment, WhoWasRefusedGetsWhatIsFreeAgain) {
+  Rivals rivals;
+  rivals.put("h1", 1, "[a.example]");
+  rivals.put("g2", 2, "[a.example, b.example]");
+  rivals.put("h3", 3, "[b.example]");
+  rivals.put("g4", 4, "[b.example]");
+  EXPECT_EQ(rivals.say({"h1", "g2", "h3", "g4"}), "h1=yes g2=no h3=yes g4=no");
+  EXPECT_EQ(rivals.world.listener("a")->attachedRoutes, 2);
+  auto rules = rivals.world.rules("b.example");
+  ASSERT_EQ(rules.size(), 1U);
+  EXPECT_EQ(rules[0]->why.name, "h3");
+  rivals.world.erase<kube::HTTPRoute>("infra/h1");
+  EXPECT_EQ(rivals.say({"g2", "h3", "g4"}), "g2=yes h3=no g4=yes");
+  EXPECT_EQ(rivals.world.rules("b.example").size(), 2U);
+  rivals.put("g2", 2, "[c.example]");
+  EXPECT_EQ(rivals.say({"g2", "h3", "g4"}), "g2=yes h3=yes g4=no");
+  EXPECT_TRUE(rivals.world.settle().empty());
+}
+
+TEST(Attachment, AtAnotherListenerItIsAccepted) {
+  Rivals rivals;
+  rivals.put("h", 1, "[a.example]");
+  rivals.put("g", 2, "[a.example]", "name: edge");
+  EXPECT_EQ(rivals.say({"h", "g"}), "h=yes g=yes");
+  EXPECT_EQ(rivals.world.listener("a")->attachedRoutes, 1);
+  EXPECT_EQ(rivals.world.listener("b")->attachedRoutes, 1);
+  EXPECT_EQ(rivals.world.rules("a.example").size(), 1U);
+}
+
 }  // namespace
 }  // namespace weft::gateway

@@ -46,7 +46,7 @@ struct Follower::Impl : std::enable_shared_from_this<Impl> {
 
   template <size_t... I>
   Impl(kube::Client& c, Options o, std::index_sequence<I...>)
-      : client(c), options(std::move(o)), informers{((void)I, c)...}, settle(c.io()) {}
+      : client(c), options(std::move(o)), informers{((void)I, c)...}, plan(options.parents), settle(c.io()) {}
   Impl(kube::Client& c, Options o)
       : Impl(c, std::move(o), std::make_index_sequence<std::tuple_size_v<All>>{}) {}
 

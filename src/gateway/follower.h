@@ -18,6 +18,8 @@ class Follower {
     std::chrono::milliseconds settle{2};
     /// After the plan has changed. The first time when all lists are complete, whatever is in them.
     std::function<void(const PlanChanges&)> on_changes;
+    /// As GatewayPlan's.
+    bool parents = true;
     /// An object with a status is there or another: "HTTPRoute" and its key. Only of synced lists.
     std::function<void(const ObjectName&)> on_object;
   };

@@ -26,11 +26,12 @@ bool update(std::map<std::string, Value>& map, const std::string& key, std::opti
   return true;
 }
 
-template <class T>
-std::optional<RouteBuild> build_if_there(Lookup& look, const Views& views, const std::string& key) {
+template <class T, class... Surroundings>
+std::optional<RouteBuild> build_if_there(Lookup& look, const std::string& key,
+                                         const Surroundings&... surroundings) {
   auto route = look.get<T>(key);
   if (!route || route->metadata.deletionTimestamp) return {};
-  return build_route(look, views, *route);
+  return build_route(look, surroundings..., *route);
 }
 
 }  // namespace
@@ -146,11 +147,14 @@ void GatewayPlan::touch_unrouted(const std::string& key) {
 
 std::optional<RouteBuild> GatewayPlan::build(Lookup& look, const std::string& kind, const std::string& key) {
   Views views = [this](const std::string& gateway) { return view(gateway); };
-  if (kind == "HTTPRoute") return build_if_there<kube::HTTPRoute>(look, views, key);
-  if (kind == "GRPCRoute") return build_if_there<kube::GRPCRoute>(look, views, key);
-  if (kind == "TLSRoute") return build_if_there<kube::TLSRoute>(look, views, key);
-  if (kind == "TCPRoute") return build_if_there<kube::TCPRoute>(look, views, key);
-  if (kind == "UDPRoute") return build_if_there<kube::UDPRoute>(look, views, key);
+  Rivals rivals = [this](const RouteOrder& order, const Attachment& attachment) {
+    return older_rival(order, attachment);
+  };
+  if (kind == "HTTPRoute") return build_if_there<kube::HTTPRoute>(look, key, views, rivals);
+  if (kind == "GRPCRoute") return build_if_there<kube::GRPCRoute>(look, key, views, rivals);
+  if (kind == "TLSRoute") return build_if_there<kube::TLSRoute>(look, key, views);
+  if (kind == "TCPRoute") return build_if_there<kube::TCPRoute>(look, key, views);
+  if (kind == "UDPRoute") return build_if_there<kube::UDPRoute>(look, key, views);
   if (kind == "Service") {
     auto slash = key.rfind('/');
     const auto* mesh = view(mesh_key(key.substr(0, slash)));
@@ -167,14 +171,19 @@ void GatewayPlan::settle_route(const std::string& part, PlanChanges& changes) {
   Lookup look(objects_);
   auto now = build(look, name.first, name.second);
   readers_.replace({Part::route, part}, now ? look.reads() : std::vector<std::string>());
+  if (now && !keeps_parents_) now->parents = {};
   auto at = routes_.find(part);
   if (at != routes_.end() && now) keep_pointers(at->second, *now);
   std::vector<kube::RouteParentStatus> told;
+  bool moved = at == routes_.end() || !now || at->second.attachments != now->attachments ||
+               at->second.order != now->order;
   if (at != routes_.end()) {
     told = std::move(at->second.parents);
+    if (moved) touch_rivals(at->second);
     detach(at->second);
   }
   if (now) attach(*now);
+  if (now && moved) touch_rivals(*now);
   if (name.first == "Ingress") {
     bool ours = now && !now->attachments.empty();
     bool had_any = !ingresses_.empty();
@@ -188,6 +197,22 @@ void GatewayPlan::settle_route(const std::string& part, PlanChanges& changes) {
     routes_.insert_or_assign(part, std::move(*now));
   } else if (at != routes_.end()) {
     routes_.erase(at);
+  }
+}
+
+std::optional<RouteOrder> GatewayPlan::older_rival(const RouteOrder& order,
+                                                   const Attachment& attachment) const {
+  const auto* assembly = meshed_service(attachment.gateway) ? nullptr : find(gateways_, attachment.gateway);
+  return assembly ? assembly->older_rival(order, attachment) : std::nullopt;
+}
+
+/// Whether a route has its hostnames may depend on this one. Only younger ones look again, so that this ends.
+void GatewayPlan::touch_rivals(const RouteBuild& route) {
+  for (const auto& attachment : route.attachments) {
+    const auto* assembly = find(gateways_, attachment.gateway);
+    if (attachment.refused || !assembly) continue;
+    for (const auto& rival : assembly->younger_rivals(route.order, attachment))
+      dirty_.insert({Part::route, rival.kind + "/" + rival.key});
   }
 }
 
@@ -247,7 +272,9 @@ void GatewayPlan::count_mesh(const RouteBuild& route, int by) {
 void GatewayPlan::count_services(const RouteBuild& route, int by) {
   std::set<std::string> gateways;
   std::set<std::string> services;
-  for (const auto& attachment : route.attachments) gateways.insert(attachment.gateway);
+  for (const auto& attachment : route.attachments) {
+    if (!attachment.refused) gateways.insert(attachment.gateway);
+  }
   for (const auto& [key, id] : route.backends) {
     if (id.use == Use::http || id.use == Use::grpc) services.insert(id.service);
   }

@@ -39,7 +39,8 @@ struct PlanChanges {
 /// these objects changes.
 class GatewayPlan {
  public:
-  GatewayPlan() = default;
+  /// `parents`: what routes say of their parents is kept; who writes no statuses saves the memory.
+  explicit GatewayPlan(bool parents = true) : keeps_parents_(parents) {}
   GatewayPlan(const GatewayPlan&) = delete;
   GatewayPlan& operator=(const GatewayPlan&) = delete;
 
@@ -92,6 +93,9 @@ class GatewayPlan {
   void settle_backend(const std::string& key);
   void settle_endpoints(const std::string& key);
   void settle_policy(const std::string& key, PlanChanges& changes);
+  /// As Rivals.
+  std::optional<RouteOrder> older_rival(const RouteOrder& order, const Attachment& attachment) const;
+  void touch_rivals(const RouteBuild& route);
   void attach(const RouteBuild& route);
   void detach(const RouteBuild& route);
   void use(const BackendId& id, int by);
@@ -102,6 +106,7 @@ class GatewayPlan {
   void settle_certificates();
   const GatewayView* view(const std::string& gateway) const;
 
+  const bool keeps_parents_;
   Objects objects_;
   Readers readers_;
   CertificateStore certificates_;

@@ -1,5 +1,7 @@
 #include "gateway/routes.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -55,8 +57,25 @@ void add_attachments(const std::vector<Attachment>& from, std::vector<Attachment
   }
 }
 
+/// Of an HTTPRoute and a GRPCRoute with a hostname of a listener in common the older one has the listener.
+void yield_to_older(const Rivals& rivals, const RouteOrder& order, ParentResult& parent) {
+  std::optional<RouteOrder> older;
+  bool served = false;
+  for (auto& attachment : parent.attachments) {
+    auto rival = rivals(order, attachment);
+    attachment.refused = rival.has_value();
+    served = served || !rival;
+    if (rival) older = std::move(rival);
+  }
+  if (older && !served)
+    parent.unaccepted = {"HostnameConflict",
+                         fmt::format("{} {}, which is older, has one of its hostnames at the same listener",
+                                     older->kind, older->key)};
+}
+
 template <class Route>
-RouteBuild build(Lookup& look, const Views& views, const Route& route, const char* kind) {
+RouteBuild build(Lookup& look, const Views& views, const Rivals& rivals, const Route& route,
+                 const char* kind) {
   constexpr bool kByHostname = requires { route.spec.hostnames; };
   const auto& meta = route.metadata;
   RouteBuild out;
@@ -65,6 +84,9 @@ RouteBuild build(Lookup& look, const Views& views, const Route& route, const cha
   if constexpr (kByHostname) facts.hostnames = route.spec.hostnames;
   std::vector<ParentResult> parents;
   for (const auto& ref : route.spec.parentRefs) parents.push_back(resolve_parent(look, views, facts, ref));
+  if (rivals) {
+    for (auto& parent : parents) yield_to_older(rivals, out.order, parent);
+  }
 
   std::map<Variant, RouteRules> compiled;
   for (const auto& parent : parents) {
@@ -87,7 +109,7 @@ RouteBuild build(Lookup& look, const Views& views, const Route& route, const cha
     status.conditions = conditions_of(parents[i].unaccepted, rules, all_unsupported, meta.generation);
     if (!all_unsupported) add_attachments(attachments, out.attachments);
   }
-  if (out.attachments.empty()) return out;
+  if (std::ranges::all_of(out.attachments, &Attachment::refused)) return out;
   for (auto& [variant, result] : compiled) {
     out.pieces[variant] = {.rules = std::move(result.rules), .stream = std::move(result.stream)};
     out.backends.merge(result.backends);
@@ -111,20 +133,20 @@ void keep_pointers(const Piece& before, Piece& now) {
 
 std::string view_name(const std::string& gateway) { return "view/" + gateway; }
 
-RouteBuild build_route(Lookup& look, const Views& views, const kube::HTTPRoute& route) {
-  return build(look, views, route, "HTTPRoute");
+RouteBuild build_route(Lookup& look, const Views& views, const Rivals& rivals, const kube::HTTPRoute& route) {
+  return build(look, views, rivals, route, "HTTPRoute");
 }
-RouteBuild build_route(Lookup& look, const Views& views, const kube::GRPCRoute& route) {
-  return build(look, views, route, "GRPCRoute");
+RouteBuild build_route(Lookup& look, const Views& views, const Rivals& rivals, const kube::GRPCRoute& route) {
+  return build(look, views, rivals, route, "GRPCRoute");
 }
 RouteBuild build_route(Lookup& look, const Views& views, const kube::TLSRoute& route) {
-  return build(look, views, route, "TLSRoute");
+  return build(look, views, {}, route, "TLSRoute");
 }
 RouteBuild build_route(Lookup& look, const Views& views, const kube::TCPRoute& route) {
-  return build(look, views, route, "TCPRoute");
+  return build(look, views, {}, route, "TCPRoute");
 }
 RouteBuild build_route(Lookup& look, const Views& views, const kube::UDPRoute& route) {
-  return build(look, views, route, "UDPRoute");
+  return build(look, views, {}, route, "UDPRoute");
 }
 
 void keep_pointers(const RouteBuild& before, RouteBuild& now) {

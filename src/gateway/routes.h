@@ -3,6 +3,7 @@
 #include <compare>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -36,6 +37,7 @@ struct Attachment {
   std::string listener;  ///< BoundListener::id()
   std::vector<std::string> hostnames;
   Variant variant;
+  bool refused = false;  ///< an older route of the other kind has one of the hostnames (Rivals)
   bool operator==(const Attachment&) const = default;
 };
 
@@ -64,11 +66,16 @@ struct RouteBuild {
 /// The Gateway's view, or nullptr when it is none of ours.
 using Views = std::function<const GatewayView*(const std::string& gateway)>;
 
+/// A listener serves a hostname to HTTPRoutes or to GRPCRoutes (GRPCRouteSpec.hostnames): an older route of
+/// the other of these kinds that has one of the attachment's hostnames, or nothing.
+using Rivals =
+    std::function<std::optional<RouteOrder>(const RouteOrder& order, const Attachment& attachment)>;
+
 /// What reads a Gateway's view has read.
 std::string view_name(const std::string& gateway);
 
-RouteBuild build_route(Lookup& look, const Views& views, const kube::HTTPRoute& route);
-RouteBuild build_route(Lookup& look, const Views& views, const kube::GRPCRoute& route);
+RouteBuild build_route(Lookup& look, const Views& views, const Rivals& rivals, const kube::HTTPRoute& route);
+RouteBuild build_route(Lookup& look, const Views& views, const Rivals& rivals, const kube::GRPCRoute& route);
 RouteBuild build_route(Lookup& look, const Views& views, const kube::TLSRoute& route);
 RouteBuild build_route(Lookup& look, const Views& views, const kube::TCPRoute& route);
 RouteBuild build_route(Lookup& look, const Views& views, const kube::UDPRoute& route);
