@@ -38,15 +38,23 @@ class ClientLimits {
   /// second's worth at once.
   bool allow(const Client& client, uint32_t rate, Clock::time_point now);
 
-  /// More comes than can be answered: until nobody has asked too much for a while, each client has a limit.
-  void note_overload(Clock::time_point now) { overloaded_until_ = now + options_.overload_lasts; }
+  /// More comes than can be answered: until nobody has asked too much for a while, each client has a limit:
+  /// who asks alone takes from nobody, and has none.
+  void note_overload(Clock::time_point now) {
+    if (now >= overloaded_until_) one_of_them_.reset();
+    overloaded_until_ = now + options_.overload_lasts;
+  }
   /// Counts a question by the limit in force: what is configured (0: none), else that of an overload. False
   /// when the client has asked too much. `client` is a function: who asks is found out only if it matters.
   template <class Fn>
   bool allow_by(std::optional<uint32_t> configured, Clock::time_point now, Fn&& client) {
     if (configured) return *configured == 0 || allow(client(), *configured, now);
     if (now >= overloaded_until_) return true;
-    if (allow(client(), options_.overload_rate, now)) return true;
+    const Client who = client();
+    const bool within = allow(who, options_.overload_rate, now);
+    if (one_of_them_ && who != *one_of_them_) several_until_ = now + options_.overload_lasts;
+    one_of_them_ = who;
+    if (within || now >= several_until_) return true;
     note_overload(now);
     return false;
   }
@@ -82,8 +90,9 @@ class ClientLimits {
   Entry& entry(const Client& client);
 
   Options options_;
-  Clock::time_point overloaded_until_{};
-  std::list<Entry> entries_;  ///< who asked longest ago first
+  Clock::time_point overloaded_until_{}, several_until_{};
+  std::optional<Client> one_of_them_;  ///< who asked last in an overload
+  std::list<Entry> entries_;           ///< who asked longest ago first
   std::unordered_map<Client, std::list<Entry>::iterator, Hash> by_client_;
 };
 

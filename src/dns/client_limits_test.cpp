@@ -44,6 +44,7 @@ TEST(ClientLimits, WithoutARateThereIsOneOnlyWhileOverloaded) {
   EXPECT_EQ(allowed_of(7, 500, std::nullopt, kStart), 500);
   EXPECT_EQ(limits.size(), 0U) << "nobody is looked up";
   limits.note_overload(kStart);
+  EXPECT_EQ(allowed_of(8, 50, std::nullopt, kStart), 50);
   EXPECT_EQ(allowed_of(7, 500, std::nullopt, kStart), 100);
   EXPECT_EQ(allowed_of(8, 50, std::nullopt, kStart), 50) << "who asks little has no limit to feel";
   EXPECT_EQ(allowed_of(7, 500, 0, kStart), 500) << "0 is no limit at all";
@@ -51,6 +52,20 @@ TEST(ClientLimits, WithoutARateThereIsOneOnlyWhileOverloaded) {
   EXPECT_EQ(allowed_of(7, 500, std::nullopt, kStart + 900ms), 90) << "it lasts while somebody asks too much";
   EXPECT_EQ(allowed_of(7, 500, std::nullopt, kStart + 1800ms), 90);
   EXPECT_EQ(allowed_of(7, 500, std::nullopt, kStart + 2801ms), 500);
+}
+
+TEST(ClientLimits, WhoIsAloneInAnOverloadHasNoLimit) {
+  ClientLimits limits({.overload_rate = 100, .overload_lasts = 1000ms});
+  auto ask = [&](int link, auto now) {
+    return limits.allow_by(std::nullopt, now, [&] { return pod(link); });
+  };
+  EXPECT_TRUE(ask(7, kStart));
+  limits.note_overload(kStart);
+  EXPECT_TRUE(ask(7, kStart));
+  for (int i = 0; i < 500; ++i) ASSERT_TRUE(ask(7, kStart + 990ms)) << i;
+  // Another one: it is for him that the first is limited.
+  EXPECT_TRUE(ask(8, kStart + 995ms));
+  EXPECT_FALSE(ask(7, kStart + 995ms));
 }
 
 TEST(ClientLimits, QuestionsWithUpstreamsAreCountedUntilTheyEnd) {
