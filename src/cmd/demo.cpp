@@ -11,11 +11,11 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 
+#include "cmd/bring_objects.h"
 #include "cmd/commands.h"
 #include "cmd/progress.h"
 #include "kube/yaml.h"
 #include "standalone/cluster.h"
-#include "standalone/manifests.h"
 
 namespace weft::cmd {
 namespace {
@@ -33,19 +33,8 @@ struct Flags {
 
 asio::awaitable<Expected<Walks>> show(standalone::Cluster& cluster, std::vector<kube::YamlDocument> manifests,
                                       ProgressReport& report) {
-  WEFT_CO_CHECK(co_await standalone::apply_manifests(cluster.client(), manifests, [](const std::string&) {}));
-  report.step("manifests applied");
+  WEFT_CO_CHECK(co_await bring_objects(cluster, manifests, report, kPatience));
   asio::steady_timer timer(cluster.client().io());
-  auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (true) {
-    WEFT_CO_TRY(auto missing, co_await standalone::not_ready(cluster.client(), manifests));
-    if (missing.empty()) break;
-    if (std::chrono::steady_clock::now() > deadline)
-      co_return fail(ErrorCode::timeout, "not ready: " + missing[0]);
-    timer.expires_after(10ms);
-    co_await timer.async_wait(asio::use_awaitable);
-  }
-  report.step("all pods are Ready");
   // A pod is Ready before its EndpointSlice is written and its node has it.
   timer.expires_after(200ms);
   co_await timer.async_wait(asio::use_awaitable);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cmd/commands.h"
+#include "cmd/trace_live.h"
 #include "cmd/trace_source.h"
 #include "policy/rules.h"
 #include "trace/walk.h"
@@ -16,6 +17,8 @@ struct Flags {
   std::vector<std::string> headers;
   TraceSource source;
   uint16_t port = 0;
+  bool live = false;
+  double timeout = 1.5;  ///< s, of a probe
 };
 
 std::string lower(std::string text) {
@@ -41,6 +44,16 @@ Expected<trace::Request> request_of(const Flags& flags) {
   return out;
 }
 
+/// Probes from outside begin on this machine, so the prediction is made for its addresses.
+Expected<void> place_outside(const Flags& flags, std::vector<trace::Source>& sources) {
+  if (!flags.live) return {};
+  WEFT_TRY(auto own, probe::outside_of(flags.source.cluster));
+  for (auto& source : sources) {
+    if (source.kind == trace::Source::Kind::outside && !source.stated) source.addresses = own;
+  }
+  return {};
+}
+
 Expected<int> run(const Flags& flags) {
   WEFT_TRY(auto objects, read_objects(flags.source));
   WEFT_TRY(auto world, trace::build_world(objects.documents, objects.machinery));
@@ -48,13 +61,22 @@ Expected<int> run(const Flags& flags) {
   WEFT_TRY(auto sources, trace::parse_source(*world, flags.from, flags.ns));
   WEFT_TRY(auto to, trace::parse_destination(*world, flags.to, flags.ns));
   WEFT_TRY(auto request, request_of(flags));
+  WEFT_CHECK(place_outside(flags, sources));
   WEFT_TRY(auto trace, trace::trace_connection(*world, sources, to, request));
-  if (flags.format == "json") {
-    fmt::print("{}\n", json::serialize(trace.to_json()));
-  } else {
-    fmt::print("{}", trace.to_text());
+  std::vector<LiveSource> seen;
+  if (flags.live) {
+    std::chrono::milliseconds patience(static_cast<int>(flags.timeout * 1000));
+    WEFT_TRY(seen, trace_live({flags.source.cluster, patience}, *world, sources, to, request));
   }
-  return trace.exit_code();
+  if (flags.format == "json") {
+    auto out = trace.to_json();
+    if (flags.live) out["observed"] = to_json(seen);
+    fmt::print("{}\n", json::serialize(out));
+  } else {
+    fmt::print("{}{}", trace.to_text(), to_text(seen));
+  }
+  bool differs = std::ranges::any_of(seen, [](const auto& one) { return !one.difference.empty(); });
+  return differs ? 1 : trace.exit_code();
 }
 
 }  // namespace
@@ -94,6 +116,17 @@ void add_trace_command(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command->add_option("--method", flags->method, "of an HTTP request")->capture_default_str();
   command->add_option("--header", flags->headers, "NAME=VALUE of an HTTP request; host too");
+  auto* live =
+      command
+          ->add_flag("--live", flags->live,
+                     "send a real probe, too: from a pod, a node or this machine (outside) of the cluster "
+                     "--name; exit 1 as well when what is seen is not what was foretold. Needs root")
+          ->excludes("-f")
+          ->excludes(kubeconfig);
+  command->add_option("--timeout", flags->timeout, "seconds after which nobody has answered a probe")
+      ->needs(live)
+      ->check(CLI::Range(0.1, 60.0))
+      ->capture_default_str();
   command->add_option("-o", flags->format, "text, or json as docs/trace.md has it")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();

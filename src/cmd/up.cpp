@@ -1,6 +1,5 @@
 #include <fcntl.h>
 #include <fmt/core.h>
-#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,24 +8,19 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <csignal>
 #include <filesystem>
 
 #include "base/log.h"
+#include "cmd/bring_objects.h"
 #include "cmd/commands.h"
 #include "cmd/progress.h"
-#include "kube/node.h"
 #include "kube/yaml.h"
 #include "standalone/apiserver/priority.h"
 #include "standalone/cluster.h"
-#include "standalone/manifests.h"
 
 namespace weft::cmd {
 namespace {
-
-using namespace std::chrono_literals;
 
 struct Flags {
   standalone::ClusterOptions cluster;
@@ -50,40 +44,9 @@ Expected<void> read_images(Flags& flags) {
   return {};
 }
 
-/// Until each node is there and Ready.
-asio::awaitable<void> wait_for_nodes(standalone::Cluster& cluster) {
-  asio::steady_timer timer(cluster.client().io());
-  for (const auto& node : cluster.layout().nodes) {
-    while (!co_await cluster.client().get(kube::resource_of<kube::Node>(), "", node.name)) {
-      timer.expires_after(5ms);
-      co_await timer.async_wait(asio::use_awaitable);
-    }
-  }
-}
-
 asio::awaitable<Expected<void>> come_up(standalone::Cluster& cluster,
                                         std::vector<kube::YamlDocument> manifests, ProgressReport& report) {
-  co_await wait_for_nodes(cluster);
-  auto nodes = cluster.layout().nodes.size();
-  report.step(nodes == 1 ? "node is Ready" : fmt::format("{} nodes are Ready", nodes));
-  if (!manifests.empty()) {
-    auto count = manifests.size();
-    WEFT_CO_CHECK(
-        co_await standalone::apply_manifests(cluster.client(), manifests, [](const std::string&) {}));
-    report.step(fmt::format("applied {} objects", count));
-    asio::steady_timer timer(cluster.client().io());
-    std::string last;
-    while (true) {
-      WEFT_CO_TRY(auto missing, co_await standalone::not_ready(cluster.client(), manifests));
-      if (missing.empty()) break;
-      auto what = fmt::format("{}", fmt::join(missing, "; "));
-      if (what != last) spdlog::debug("waiting for {}", what);
-      last = what;
-      timer.expires_after(10ms);
-      co_await timer.async_wait(asio::use_awaitable);
-    }
-    report.step("all pods are Ready");
-  }
+  WEFT_CO_CHECK(co_await bring_objects(cluster, manifests, report));
   report.done(cluster.layout().kubeconfig("admin"));
   co_return Expected<void>{};
 }

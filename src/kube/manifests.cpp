@@ -3,6 +3,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "kube/expectations_file.h"
 #include "kube/yaml.h"
 
 namespace weft::kube {
@@ -12,6 +13,7 @@ namespace fs = std::filesystem;
 
 bool is_manifest(const fs::path& path) {
   auto extension = path.extension();
+  if (is_expectations_file(path.string())) return false;
   return extension == ".yaml" || extension == ".yml" || extension == ".json";
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/ip.h"
 #include "kube/json.h"
 #include "trace/origin.h"
 
@@ -63,11 +64,22 @@ Outcome in_sequence(const std::vector<Hop>& hops);
 /// Of hops one of which is taken: they have to work all.
 Outcome any_of(const std::vector<Hop>& hops);
 
+/// An address and a port of it.
+struct Target {
+  IpAddr addr;
+  uint16_t port = 0;
+};
+
 struct Trace {
   std::string from, to;
   Outcome outcome;
   std::vector<Hop> hops;
   std::vector<std::string> notes;  ///< what was assumed
+  std::vector<Target>
+      targets;       ///< what the last source connects to: one of these; none: it does not get so far
+  std::string host;  ///< that HTTP would ask for
+  bool name_taken =
+      false;  ///< the name is of outside; it is only taken to lead to the Gateway that is for it
 
   /// 0 it works, 1 it does not, 3 nobody knows.
   int exit_code() const;

@@ -111,7 +111,9 @@ std::vector<Hop> Walk::to_name() {
 std::vector<Hop> Walk::to_addresses(const std::vector<IpAddr>& addresses, uint16_t port) {
   std::vector<Hop> out;
   for (const auto& address : addresses) {
-    if (source_.address_for(address)) out.push_back(connect({address, port}));
+    if (!source_.address_for(address)) continue;
+    targets_.push_back({address, port});
+    out.push_back(connect({address, port}));
   }
   if (out.empty()) {
     auto hop = make_hop("address", addresses.empty() ? "there is none" : "of another family");
@@ -280,7 +282,9 @@ Expected<Trace> trace_connection(const World& world, const std::vector<Source>& 
                 to.port ? "" : fmt::format(" port {}/{}", *request.port, protocol_text(request.protocol))),
             .outcome = {},
             .hops = {},
-            .notes = world.notes};
+            .notes = world.notes,
+            .targets = {},
+            .host = {}};
   for (const auto& source : sources) {
     Walk walk(world, source, destination, request);
     auto hop = walk.from_hop();
@@ -288,6 +292,9 @@ Expected<Trace> trace_connection(const World& world, const std::vector<Source>& 
       hop.hops = walk.run();
       settle_sequence(hop);
     }
+    out.targets = walk.targets();
+    out.host = walk.host_name();
+    out.name_taken = walk.name_taken();
     out.hops.push_back(std::move(hop));
   }
   out.outcome = any_of(out.hops);

@@ -27,12 +27,6 @@ struct Request {
 Expected<Trace> trace_connection(const World& world, const std::vector<Source>& sources,
                                  const Destination& to, const Request& request);
 
-/// An address and a port of it.
-struct Target {
-  IpAddr addr;
-  uint16_t port = 0;
-};
-
 /// One connection from one source, step by step. What a step says is read off the plans of World.
 class Walk {
  public:
@@ -41,6 +35,12 @@ class Walk {
   /// The hops behind the first, which says who connects.
   std::vector<Hop> run();
   Hop from_hop() const;
+  /// What is connected to, as run() has found it.
+  const std::vector<Target>& targets() const { return targets_; }
+  /// The name is none of the cluster's, but one that a Gateway or an Ingress is for.
+  bool name_taken() const { return name_taken_; }
+  /// The host of HTTP, with the port where it is not the usual one.
+  std::string host_name() const;
 
  private:
   // walk.cpp: whom the destination means.
@@ -122,13 +122,14 @@ class Walk {
   Hop backend_hop(const gateway::WeightedBackend& backend, const gateway::Why& why, const IpAddr& proxy);
   Hop unserved(const std::string& gateway, const gateway::PortKey& port) const;
   std::string why_unattached(std::string_view host, std::vector<ObjectRef>& by) const;
-  std::string host_name() const;
 
   const World& world_;
   const Source& source_;
   const Destination& to_;
   const Request& request_;
   gateway::RouteCompiler compiler_;
+  std::vector<Target> targets_;
+  bool name_taken_ = false;
 };
 
 /// Fills the outcome in from the hops that are one after the other.

@@ -259,6 +259,7 @@ void Walk::resolve_outside(const std::string& asked, Hop& hop, std::vector<IpAdd
   }
   auto step = make_hop("answer", "");
   if (!out.empty()) {
+    name_taken_ = true;
     step.text = fmt::format("{} is taken to lead to {}, as {} {} is for it", host, out.front().str(),
                             found->kind, found->key);
     step.by.push_back(world_.origins.find(found->kind, found->key,
