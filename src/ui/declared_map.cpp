@@ -55,8 +55,8 @@ class Builder {
     add_workloads();
     add_services();
     add_gateways();
-    ask_services();
     add_policies();
+    ask_services();
     return std::move(map_);
   }
 
@@ -76,6 +76,7 @@ class Builder {
   void add_backends(const std::string& from, const std::vector<gateway::WeightedBackend>& backends,
                     const Question& question);
   void ask_services();
+  std::string client_of(const std::string& service, const std::string& but) const;
   void add_policies();
   void add_allowed(const std::string& to, const std::vector<std::string>& clients);
   std::optional<uint16_t> allowed_port(const std::string& from, const std::string& to) const;
@@ -226,20 +227,25 @@ void Builder::add_backends(const std::string& from, const std::vector<gateway::W
   }
 }
 
-/// Who is asked as a client of a Service: somebody in its own namespace, if there is anybody.
+/// Who is asked as a client of a Service: whoever is known to be one, else somebody in its own namespace.
+std::string Builder::client_of(const std::string& service, const std::string& but) const {
+  for (const auto& [ends, edge] : map_.edges) {
+    if (ends.second == service && !map_.nodes.at(ends.first).pods.empty()) return ends.first;
+  }
+  const auto& ns = map_.nodes.at(service).namespace_;
+  for (const auto& [id, node] : map_.nodes) {
+    if (!node.pods.empty() && node.namespace_ == ns && id != but) return id;
+  }
+  return world_.nodes.empty() ? std::string(kOutside) : "node/" + world_.nodes.begin()->first;
+}
+
+/// What of a Service's own edges is asked, those to workloads and of the mesh.
 void Builder::ask_services() {
   for (auto& [ends, edge] : map_.edges) {
-    if (!edge.question.to.empty() && !edge.question.from.empty()) continue;
-    auto service = map_.nodes.at(ends.first);
+    const auto& service = map_.nodes.at(ends.first);
     if (service.kind != "Service") continue;
     const auto& object = world_.services.at(service.namespace_ + "/" + service.name);
-    auto client = std::ranges::find_if(map_.nodes, [&](const auto& node) {
-      return !node.second.pods.empty() && node.second.namespace_ == service.namespace_ &&
-             node.first != ends.second;
-    });
-    edge.question.from = client != map_.nodes.end() ? client->first
-                         : world_.nodes.empty()     ? std::string(kOutside)
-                                                    : "node/" + world_.nodes.begin()->first;
+    edge.question.from = client_of(ends.first, ends.second);
     edge.question.to = object->spec.clusterIP == "None"
                            ? fmt::format("{}.{}.svc.{}", service.name, service.namespace_, world_.dns.domain)
                            : ends.first;

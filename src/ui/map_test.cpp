@@ -90,6 +90,8 @@ TEST(Map, ShowsWhatIsDeclared) {
   EXPECT_EQ(text(node_of(map, "gateway/shop/edge"), "problem"), "");
 
   EXPECT_EQ(text(edge_of(map, "service/shop/web", "deployment/shop/web"), "declared"), R"(["selector"])");
+  EXPECT_EQ(text(edge_of(map, "service/shop/web", "deployment/shop/web"), "question"),
+            R"({"from":"pod/shop/client","to":"service/shop/web","protocol":"tcp","port":80})");
   auto route = edge_of(map, "gateway/shop/edge", "service/shop/web");
   EXPECT_EQ(text(route, "state"), "unused");
   EXPECT_EQ(

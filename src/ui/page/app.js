@@ -6,6 +6,8 @@ import * as map from './map.js';
 import * as trace from './trace.js';
 
 const ASK_EVERY = 2000;
+// More nodes than that nobody tells apart.
+const MOST_AT_ONCE = 80;
 let following = false;
 let namespaces = '';
 
@@ -26,13 +28,23 @@ function offerNamespaces(all) {
   select.value = options.some(([value]) => value === now) ? now : '';
 }
 
+// A big cluster is shown a namespace at a time, unless somebody asks for more.
+function beginSmall(picture) {
+  const own = picture.namespaces.filter((name) => name !== 'kube-system');
+  const shown = picture.nodes.filter((node) => node.namespace !== 'kube-system');
+  if (shown.length > MOST_AT_ONCE && own.length > 1) find('namespace').value = own[0];
+}
+
 function show(picture) {
   document.title = `${picture.title} · Weft`;
   find('title').textContent = picture.title;
   offerNamespaces(picture.namespaces);
+  if (!following) beginSmall(picture);
   map.draw(picture, find('namespace').value);
   trace.offer(picture);
   find('notes').replaceChildren(...picture.notes.map((note) => html('li', {}, note)));
+  find('notes-count').textContent = picture.notes.length === 1 ? 'A note' : `${picture.notes.length} notes`;
+  find('notes-box').hidden = picture.notes.length === 0;
   if (picture.flows.seen && !following) flows.start();
   if (!picture.flows.seen && !following) flows.without(picture.flows.problem);
   following = true;

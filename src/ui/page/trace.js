@@ -29,6 +29,12 @@ function hop(value) {
   return html('li', {}, ...parts);
 }
 
+function notesOf(notes) {
+  const list = html('ul', {}, ...notes.map((note) => html('li', {}, note)));
+  const count = notes.length === 1 ? 'A note' : `${notes.length} notes`;
+  return html('details', { class: 'answer-notes quiet' }, html('summary', {}, count), list);
+}
+
 function show(answer) {
   const kind = tone(answer.verdict);
   const status = answer.status ? ` (${answer.status})` : '';
@@ -39,7 +45,7 @@ function show(answer) {
   if (answer.reason) parts.push(html('p', {}, answer.reason));
   if (answer.fix) parts.push(html('p', {}, `To mend it: ${answer.fix}.`));
   parts.push(html('ul', { class: 'way' }, ...answer.hops.map(hop)));
-  if (answer.notes?.length) parts.push(html('ul', { class: 'answer-notes quiet' }, ...answer.notes.map((note) => html('li', {}, note))));
+  if (answer.notes?.length) parts.push(notesOf(answer.notes));
   find('answer').replaceChildren(...parts);
 }
 
