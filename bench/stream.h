@@ -1,6 +1,6 @@
 #pragma once
 
-/// One TCP connection that carries as much as it can.
+/// TCP connections that carry as much as they can.
 
 #include "service_load.h"
 
@@ -33,7 +33,8 @@ inline Child start_drain(World& world, int netns, int port) {
   return child;
 }
 
-/// A process that holds a connection and sends by it when told to.
+/// A process that makes a connection and sends by it when told to. A connection for each turn: what one has
+/// learnt of its path, and where its memory is, decides more than what is to be measured.
 class Stream {
  public:
   Stream(World& world, int netns, const sockaddr_in& target) {
@@ -62,12 +63,12 @@ class Stream {
 
  private:
   static int serve(const sockaddr_in& target, int orders, int results) {
-    Fd connection(socket(AF_INET, SOCK_STREAM, 0));
-    require(connect(connection.get(), reinterpret_cast<const sockaddr*>(&target), sizeof(target)) == 0,
-            "connect");
     std::vector<char> block(kStreamBlock);
     int milliseconds;
     while (read(orders, &milliseconds, sizeof(milliseconds)) == sizeof(milliseconds)) {
+      Fd connection(socket(AF_INET, SOCK_STREAM, 0));
+      require(connect(connection.get(), reinterpret_cast<const sockaddr*>(&target), sizeof(target)) == 0,
+              "connect");
       double sent = 0;
       auto start = Clock::now();
       auto end = start + std::chrono::milliseconds(milliseconds);
@@ -77,6 +78,9 @@ class Stream {
         sent += static_cast<double>(n);
       }
       double rate = sent / 1e6 / std::chrono::duration<double>(Clock::now() - start).count();
+      // What is still on its way would be the next one's.
+      char byte;
+      require(shutdown(connection.get(), SHUT_WR) == 0 && read(connection.get(), &byte, 1) == 0, "end");
       if (write(results, &rate, sizeof(rate)) != sizeof(rate)) return 1;
     }
     return 0;
