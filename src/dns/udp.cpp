@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kBatch = 64;
 constexpr size_t kQuerySize = 1536;  // bytes; a longer query is malformed for us
 constexpr size_t kControlSize = 64;
-constexpr size_t kRound = 256;  // datagrams, then other sockets of the thread get their turn
+constexpr int kBatchesARound = 4;  // then other sockets of the thread get their turn
 /// So many one after the other, the socket never empty: more comes than can be answered. A full socket that
 /// was not looked at for a while is empty again after fewer.
 constexpr size_t kOverload = 16'384;
@@ -84,17 +84,15 @@ UdpListener::UdpListener(WorkerContext& context, Fd fd)
 UdpListener::~UdpListener() { context_.poller.remove(fd_->get(), this); }
 
 void UdpListener::on_ready(uint32_t) {
-  // What comes alone is the last for now. Where several came at once, others came while they were answered:
-  // to look again costs less than another round of events.
-  size_t served = 0;
-  for (size_t count = 2; count > 1 && served < kRound; served += count) count = serve_batch();
+  for (int i = 0; i < kBatchesARound && serve_batch(); ++i) {
+  }
 }
 
-/// How many datagrams it had.
-size_t UdpListener::serve_batch() {
+/// True when there may be more.
+bool UdpListener::serve_batch() {
   Batch& b = *batch_;
   int received = ::recvmmsg(fd_->get(), b.in.data(), kBatch, MSG_DONTWAIT, nullptr);
-  if (received <= 0) return 0;
+  if (received <= 0) return false;
   const auto count = static_cast<size_t>(received);
   note_backlog(count);
   b.received = Poller::Clock::now();
@@ -119,7 +117,7 @@ size_t UdpListener::serve_batch() {
   send_replies();
   note_replies();
   b.reset(count);
-  return count;
+  return count == kBatch;
 }
 
 void UdpListener::note_backlog(size_t count) {

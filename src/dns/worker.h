@@ -92,7 +92,7 @@ class UdpListener : public Poller::Handler {
 
  private:
   struct Batch;
-  size_t serve_batch();
+  bool serve_batch();
   void note_backlog(size_t count);
   void serve(const Zone& zone, size_t index, Query& query);
   void queue_reply(size_t index, size_t size);
