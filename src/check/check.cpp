@@ -61,6 +61,22 @@ std::vector<kube::YamlDocument> taken(const std::vector<kube::YamlDocument>& man
   return out;
 }
 
+/// What has a template for pods, and is no workload that the machinery makes pods of.
+std::vector<ForeignPods> foreign_pods(const std::vector<kube::YamlDocument>& manifests) {
+  std::vector<ForeignPods> out;
+  for (const auto& document : manifests) {
+    auto version = kube::string_at(document.value, "apiVersion");
+    const auto* labels = kube::at_path(document.value, "spec.template.metadata.labels");
+    if (version == "apps/v1" || version == "batch/v1" || !labels || !labels->is_object()) continue;
+    auto& pods = out.emplace_back();
+    pods.ns = Written(document).ns;
+    for (const auto& [name, value] : labels->get_object()) {
+      if (value.is_string()) pods.labels[name] = value.get_string();
+    }
+  }
+  return out;
+}
+
 json::value gateway_class(std::string_view name) {
   return {{"apiVersion", "gateway.networking.k8s.io/v1"},
           {"kind", "GatewayClass"},
@@ -112,10 +128,12 @@ Expected<std::vector<Finding>> check(const std::vector<kube::YamlDocument>& mani
   WEFT_TRY(auto world, trace::build_world(good, machinery));
   const PodIndex pods(*world);
   const auto documents = by_name(good);
+  const auto foreign = foreign_pods(manifests);
   Context context{.world = *world,
                   .manifests = good,
                   .pods = pods,
                   .documents = documents,
+                  .foreign = foreign,
                   .now = now,
                   .findings = findings};
   check_services(context);

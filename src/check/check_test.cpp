@@ -76,7 +76,10 @@ spec:
       ports: [{containerPort: 80}]
       readinessProbe: {tcpSocket: {port: 81}}
 )")),
-            "6 note WEFT0120\n11 warning WEFT0108\n");
+            "6 note WEFT0120\n11 note WEFT0108\n");
+  auto probed = service("{selector: {app: web}, ports: [{port: 80, targetPort: http}]}");
+  probed.replace(probed.find("httpGet: {port: http}"), 21, "httpGet: {port: 80}");
+  EXPECT_EQ(brief(findings_of(probed)), "14 warning WEFT0108\n") << "the Service's port instead of the pod's";
 }
 
 TEST(Check, ANumberInQuotes) {
@@ -236,6 +239,24 @@ spec:
   EXPECT_THAT(text, HasSubstr("error WEFT0124"));
 }
 
+TEST(CheckGateways, ServicesAsParents) {
+  auto mesh = [](const std::string& parent) {
+    return service("{selector: {app: web}, ports: [{port: 80, targetPort: http}]}") + R"(---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web, namespace: shop}
+spec:
+  parentRefs: [{group: "", kind: Service, )" +
+           parent + R"(}]
+  rules: [{backendRefs: [{name: web, port: 80}]}]
+)";
+  };
+  EXPECT_EQ(brief(findings_of(mesh("name: web"))), "");
+  EXPECT_EQ(brief(findings_of(mesh("name: elsewhere"))), "25 note WEFT0101\n");
+  EXPECT_EQ(brief(findings_of(mesh("name: wep"))), "25 error WEFT0101\n");
+  EXPECT_EQ(brief(findings_of(mesh("name: web, port: 81"))), "25 error WEFT0122\n");
+}
+
 TEST(CheckGateways, Ingresses) {
   auto found = findings_of(service("{selector: {app: web}, ports: [{port: 80, targetPort: http}]}") + R"(---
 apiVersion: networking.k8s.io/v1
@@ -266,6 +287,18 @@ kind: Unknown
 metadata: {name: whatever}
 )");
   EXPECT_EQ(brief(found), "19 error WEFT0102\n25 error WEFT0001\n");
+}
+
+TEST(Check, PodsOfKindsThatNobodyKnows) {
+  auto yaml = service("{selector: {app: wbe}, ports: [{port: 8080}]}") + R"(---
+apiVersion: v1
+kind: ReplicationController
+metadata: {name: wbe, namespace: shop}
+spec: {template: {metadata: {labels: {app: wbe}}, spec: {containers: [{name: main, image: x}]}}}
+)";
+  EXPECT_EQ(brief(findings_of(yaml)), "");
+  yaml.replace(yaml.rfind("app: wbe"), 8, "app: xyz");
+  EXPECT_EQ(brief(findings_of(yaml)), "19 error WEFT0102\n");
 }
 
 TEST(Check, AsJsonAndSarif) {

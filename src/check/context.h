@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <string>
@@ -9,23 +10,36 @@
 
 #include "check/finding.h"
 #include "check/pod_index.h"
+#include "kube/selector.h"
 #include "kube/yaml.h"
 #include "trace/world.h"
 
 /// What the rules of this room have in common.
 namespace weft::check {
 
+/// Pods of an object whose kind nobody here knows (a ReplicationController, a Rollout).
+struct ForeignPods {
+  std::string ns;
+  kube::StringMap labels;
+};
+
 struct Context {
   const trace::World& world;
   const std::vector<kube::YamlDocument>& manifests;  ///< those that an API server takes
   const PodIndex& pods;
   const std::map<std::string, const kube::YamlDocument*>& documents;  ///< by "kind/namespace/name"
+  const std::vector<ForeignPods>& foreign;
   std::chrono::system_clock::time_point now;
   std::vector<Finding>& findings;
 
   void add(std::string code, Severity severity, trace::ObjectRef where, std::string message,
            std::string fix) const {
     findings.push_back({std::move(code), severity, std::move(where), std::move(message), std::move(fix)});
+  }
+  /// Whether such pods come from kinds that are not known.
+  bool has_foreign(const std::string& ns, const kube::Selector& selector) const {
+    return std::ranges::any_of(
+        foreign, [&](const ForeignPods& pods) { return pods.ns == ns && selector.matches(pods.labels); });
   }
   /// What a manifest itself says at a path, before an API server completes it; nullptr: nothing.
   const json::value* written(const std::string& kind, const std::string& key, std::string_view path) const {

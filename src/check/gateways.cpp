@@ -5,6 +5,7 @@
 #include <set>
 
 #include "check/context.h"
+#include "gateway/mesh.h"
 
 namespace weft::check {
 namespace {
@@ -104,11 +105,12 @@ class RouteCheck {
   void not_accepted(const kube::RouteParentStatus& parent, const kube::Condition& condition) const {
     const auto& reason = condition.reason;
     if (reason == "Pending") return;
-    auto gateway = fmt::format(
-        "Gateway {}",
-        trace::key_of(parent.parentRef.namespace_.empty() ? route_.ns : parent.parentRef.namespace_,
-                      parent.parentRef.name));
-    auto message = fmt::format("{} does not take it ({}): {}", gateway, reason, condition.message);
+    const auto& ref = parent.parentRef;
+    auto ns = ref.namespace_.empty() ? route_.ns : ref.namespace_;
+    if (gateway::is_service(ref) && !context_.world.services.contains(trace::key_of(ns, ref.name)))
+      return missing_service(context_, route_.at(context_, "spec.parentRefs"), ns, ref.name);
+    auto message = fmt::format("{} {} does not take it ({}): {}", ref.kind.value_or("Gateway"),
+                               trace::key_of(ns, ref.name), reason, condition.message);
     if (reason == "NoMatchingListenerHostname")
       return context_.add("WEFT0123", Severity::error, route_.at(context_, "spec.hostnames"), message,
                           "Use a hostname that a listener has");

@@ -74,12 +74,18 @@ class PolicyCheck {
 
   void selects_nobody() const {
     const auto& selector = policy_.spec.podSelector;
+    if (is_foreign(policy_.metadata.namespace_, selector)) return;
     auto near = nearest(context_, context_.pods.kinds_in(policy_.metadata.namespace_), selector.matchLabels);
     if (near.owner.empty()) return;
     context_.add("WEFT0118", Severity::error, at("spec.podSelector"),
                  fmt::format("it selects nobody: no pod of namespace {} is {}; {} has {}",
                              policy_.metadata.namespace_, text_of(selector), near.owner, near.has),
                  "Align the labels");
+  }
+
+  bool is_foreign(const std::string& ns, const kube::LabelSelector& selector) const {
+    auto parsed = kube::Selector::from(selector);
+    return parsed && context_.has_foreign(ns, *parsed);
   }
 
   /// Namespaces in which the peer may have pods.
@@ -137,8 +143,10 @@ class PolicyCheck {
     if (!peer.podSelector) return;
     if (!peer.namespaceSelector && confused(rule, index, field)) return;
     Pods around;
-    for (const auto& ns : namespaces_of(peer))
+    for (const auto& ns : namespaces_of(peer)) {
+      if (is_foreign(ns, *peer.podSelector)) return;
       std::ranges::copy(context_.pods.kinds_in(ns), std::back_inserter(around));
+    }
     auto near = nearest(context_, around, peer.podSelector->matchLabels);
     if (near.owner.empty()) return;
     context_.add("WEFT0118", Severity::error, at(field + ".podSelector"),

@@ -66,6 +66,8 @@ class ServiceCheck {
   }
 
   void selects_nobody() const {
+    if (context_.has_foreign(service_.metadata.namespace_, kube::Selector::from(service_.spec.selector)))
+      return;
     auto wanted = trace::labels_text(service_.spec.selector);
     auto near =
         nearest(context_, context_.pods.kinds_in(service_.metadata.namespace_), service_.spec.selector);
