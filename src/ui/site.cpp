@@ -10,7 +10,6 @@
 #include <iterator>
 
 #include "kube/time.h"
-#include "ui/map.h"
 #include "ui/overlay.h"
 #include "ui/page.h"
 #include "ui/query.h"
@@ -85,11 +84,22 @@ Expected<std::shared_ptr<const Site::Picture>> Site::picture_with(const std::str
   return out;
 }
 
+/// It may take longer than to read the objects, and is as good as they are.
+const ServiceMap& Site::declared(const std::shared_ptr<const Picture>& picture) {
+  if (declared_of_ == picture) return declared_;
+  const auto start = Clock::now();
+  declared_ = declared_map(*picture->world);
+  declared_of_ = picture;
+  const auto end = Clock::now();
+  good_until_ = std::max(good_until_, end + (end - start) * kRest);
+  return declared_;
+}
+
 http::Answer Site::map() {
   auto now = picture();
   if (!now) return refusal(now.error());
   const auto& world = *(*now)->world;
-  auto map = declared_map(world);
+  auto map = declared(*now);
   add_flows(map, world, flows_->from(ago(kWindow)));
   auto out = to_json(map, ago(kLately));
   auto& notes = out["notes"].as_array();

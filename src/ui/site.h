@@ -13,6 +13,7 @@
 #include "trace/world.h"
 #include "ui/flow_log.h"
 #include "ui/gate.h"
+#include "ui/map.h"
 
 /// The web page of `weft ui`: its files, and what they ask for (docs/ui.md).
 namespace weft::ui {
@@ -55,10 +56,11 @@ class Site {
   struct Picture {
     std::vector<kube::YamlDocument> documents;
     std::unique_ptr<trace::World> world;
-    std::string problem;  ///< why it is an old one
   };
   Expected<std::shared_ptr<const Picture>> picture();
   Expected<std::shared_ptr<const Picture>> read() const;
+  /// The picture's map, without flows.
+  const ServiceMap& declared(const std::shared_ptr<const Picture>& picture);
   /// As it would be with these manifests.
   Expected<std::shared_ptr<const Picture>> picture_with(const std::string& manifests);
   Expected<json::object> trace_of(const json::value& question);
@@ -69,6 +71,8 @@ class Site {
   std::shared_ptr<FlowLog> flows_;
   std::shared_ptr<const Picture> picture_;
   std::chrono::steady_clock::time_point good_until_;
+  std::shared_ptr<const Picture> declared_of_;
+  ServiceMap declared_;
   asio::thread_pool worker_{1};  ///< the last: it uses all others
 };
 
