@@ -96,7 +96,6 @@ class Walk {
   Hop end_hop(policy::Direction direction, const policy::EndVerdict& verdict, const policy::Party& at,
               const policy::Party& peer, uint16_t port, bool service_port_allowed,
               uint16_t service_port) const;
-  std::vector<ObjectRef> refs_of(const policy::Reason& reason) const;
   std::string describe_peer(const policy::Party& peer) const;
 
   // walk_gateway.cpp: what a proxy does.
@@ -123,7 +122,6 @@ class Walk {
   const Source& source_;
   const Destination& to_;
   const Request& request_;
-  gateway::RouteCompiler compiler_;
 };
 
 /// Fills the outcome in from the hops that are one after the other.

@@ -159,14 +159,14 @@ Hop Walk::through_gateway(const std::string& gateway, const gateway::PortKey& po
     return have->gateway == gateway && have->port == port.port && have->udp == port.udp;
   });
   if (at == ports.end()) return unserved(gateway, port);
-  auto compiled = compiler_.compile(*at);
+  const auto& compiled = world_.compiled(*at);
   auto node = world_.node_at.find(proxy);
   auto hop = make_hop(
       "gateway", fmt::format("{}, served by the proxy on {}",
                              gateway == gateway::kIngressGateway ? "the Ingresses" : "Gateway " + gateway,
                              node == world_.node_at.end() ? proxy.str() : node->second));
   if (gateway != gateway::kIngressGateway) hop.by.push_back(world_.origins.find("Gateway", gateway));
-  hop.hops.push_back(listener_hop(*compiled, proxy));
+  hop.hops.push_back(listener_hop(compiled, proxy));
   settle_sequence(hop);
   return hop;
 }
