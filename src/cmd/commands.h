@@ -14,6 +14,7 @@ void add_services_command(CLI::App& app, int& exit_code);
 void add_policy_command(CLI::App& app, int& exit_code);
 void add_observe_command(CLI::App& app, int& exit_code);
 void add_trace_command(CLI::App& app, int& exit_code);
+void add_diff_command(CLI::App& app, int& exit_code);
 void add_check_command(CLI::App& app, int& exit_code);
 void add_ui_command(CLI::App& app, int& exit_code);
 void add_status_command(CLI::App& app, int& exit_code);

@@ -137,22 +137,26 @@ std::optional<EndVerdict> PolicyPlan::judge(const End& at, const End& peer, Dire
   if (!at.pod) return std::nullopt;
   auto record = pods_.find(at.pod->key);
   if (record == pods_.end() || record->second.subject == 0) return std::nullopt;
-  const auto& subject = subjects_.at(record->second.subject).subject;
-  const auto& rules = subject.rules(direction);
   EndVerdict out{.peer = identities_.identity_of(peer.addresses.front()), .why = {}};
-  if (!rules.mode().consulted) {
-    out.why = Reason{.kind = Reason::Kind::no_policy, .direction = direction}.str();
-    return out;
-  }
-  const auto* entry = subject.look_up(direction, out.peer, protocol, port);
-  const auto& reason = entry ? entry->reason : rules.isolation();
-  out.allowed = reason->reason.allows();
-  out.reason = entry ? reason->number : 0;
-  out.why = reason->reason.str();
-  if (!out.allowed && rules.mode().audit) {
-    out.allowed = out.audit = true;
-    out.why = "in audit, so it passes: " + out.why;
-  }
+  auto decision = decide(record->second.subject, direction, out.peer, protocol, port);
+  out.allowed = decision.allowed;
+  out.audit = decision.audit;
+  out.reason = decision.by_entry ? decision.reason->number : 0;
+  out.why = decision.reason ? decision.reason->reason.str()
+                            : Reason{.kind = Reason::Kind::no_policy, .direction = direction}.str();
+  if (out.audit) out.why = "in audit, so it passes: " + out.why;
+  return out;
+}
+
+Ruling PolicyPlan::decide(uint32_t number, Direction direction, uint32_t peer, uint8_t protocol,
+                            uint16_t port) const {
+  const auto& subject = subjects_.at(number).subject;
+  const auto& rules = subject.rules(direction);
+  if (!rules.mode().consulted) return {};
+  const auto* entry = subject.look_up(direction, peer, protocol, port);
+  Ruling out{.by_entry = entry != nullptr, .reason = entry ? entry->reason.get() : rules.isolation().get()};
+  out.allowed = out.reason->reason.allows();
+  if (!out.allowed && rules.mode().audit) out.allowed = out.audit = true;
   return out;
 }
 

@@ -75,6 +75,14 @@ struct EndVerdict {
   std::string why;
 };
 
+/// The same without words, for those who ask about very many.
+struct Ruling {
+  bool allowed = true;
+  bool audit = false;
+  bool by_entry = false;                   ///< an entry decides; else what isolates the pod
+  const NumberedReason* reason = nullptr;  ///< nullptr: no policy is about the direction
+};
+
 struct Evaluation {
   bool allowed = true;               ///< by both
   std::optional<EndVerdict> egress;  ///< nothing: the source is no pod of this node, or policy does not apply
@@ -144,6 +152,11 @@ class PolicyPlan {
   /// has. `protocol`: IPPROTO_…; `port`: of the destination, in host order. Fails when a party is not known,
   /// or has no address of the other's family.
   Expected<Evaluation> evaluate(const Party& from, const Party& to, uint8_t protocol, uint16_t port) const;
+  /// What pods of a subject (PodEntry::subject) make of connections with a peer (identity_of()). That a pod's
+  /// own node is always let in, and a pod by itself, is for the caller to know.
+  Ruling decide(uint32_t subject, Direction direction, uint32_t peer, uint8_t protocol, uint16_t port) const;
+  /// What policies can tell of an address.
+  uint32_t identity_of(const IpAddr& address) const { return identities_.identity_of(address); }
 
  private:
   struct PodRecord {

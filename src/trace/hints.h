@@ -22,6 +22,9 @@ Hint why_no_port(const World& world, const std::string& service, uint16_t port, 
 /// Of a name under the cluster's domain that nobody has, as a client of namespace `ns` asked for it.
 Hint why_no_name(const World& world, const std::string& host, const std::string& ns);
 
+/// The rules that decided; where none did, the policies that isolate the pod.
+std::vector<ObjectRef> refs_of(const World& world, const policy::Reason& reason);
+
 /// "TCP".
 std::string protocol_text(uint8_t protocol);
 

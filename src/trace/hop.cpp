@@ -7,25 +7,6 @@
 namespace weft::trace {
 namespace {
 
-std::string place_of(const ObjectRef& object) {
-  if (!object.file.empty())
-    return fmt::format(" ({}:{}{})", object.file, object.line,
-                       object.origin.empty() ? "" : ", of " + object.origin);
-  return object.origin.empty() ? "" : fmt::format(" ({})", object.origin);
-}
-
-json::object to_json(const ObjectRef& object) {
-  json::object out{{"kind", object.kind}, {"name", object.name}};
-  if (!object.namespace_.empty()) out["namespace"] = object.namespace_;
-  if (!object.part.empty()) out["part"] = object.part;
-  if (!object.file.empty()) {
-    out["file"] = object.file;
-    out["line"] = object.line;
-  }
-  if (!object.origin.empty()) out["origin"] = object.origin;
-  return out;
-}
-
 void add_outcome(json::object& out, const Outcome& outcome) {
   out["verdict"] = name_of(outcome.verdict);
   if (!outcome.reason.empty()) out["reason"] = outcome.reason;
@@ -33,7 +14,7 @@ void add_outcome(json::object& out, const Outcome& outcome) {
   if (outcome.status != 0) out["status"] = outcome.status;
 }
 
-json::array to_json(const std::vector<Hop>& hops) {
+json::array list_of(const std::vector<Hop>& hops) {
   json::array out;
   for (const auto& hop : hops) out.push_back(hop.to_json());
   return out;
@@ -157,7 +138,7 @@ json::object Hop::to_json() const {
   for (const auto& object : by) objects.push_back(trace::to_json(object));
   out["by"] = std::move(objects);
   if (!notes.empty()) out["notes"] = json::value_from(notes);
-  out["hops"] = trace::to_json(hops);
+  out["hops"] = list_of(hops);
   return out;
 }
 
@@ -169,7 +150,7 @@ int Trace::exit_code() const {
 json::object Trace::to_json() const {
   json::object out{{"from", from}, {"to", to}};
   add_outcome(out, outcome);
-  out["hops"] = trace::to_json(hops);
+  out["hops"] = list_of(hops);
   out["notes"] = json::value_from(notes);
   return out;
 }

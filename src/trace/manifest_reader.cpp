@@ -124,6 +124,7 @@ Expected<void> ManifestReader::read(const std::vector<kube::YamlDocument>& manif
     world_.origins.assumed(item.kind, item.key);
     items.push_back(std::move(item));
   }
+  for (const auto& item : items) note_addresses(item);
   // Pods are placed on nodes, so these are known first; those that are written before those that are made.
   auto rank = [](const Item& item) { return item.kind == "Node" ? 0 : is_workload(item.kind) ? 2 : 1; };
   for (int now = 0; now < 3; ++now) {
@@ -133,6 +134,17 @@ Expected<void> ManifestReader::read(const std::vector<kube::YamlDocument>& manif
   }
   name_namespaces();
   return {};
+}
+
+/// Those that pods have already.
+void ManifestReader::note_addresses(const Item& item) {
+  if (item.kind != "Pod") return;
+  if (auto address = IpAddr::parse(kube::string_at(item.value, "status.podIP"))) stated_.insert(*address);
+  const auto* all = kube::at_path(item.value, "status.podIPs");
+  if (!all || !all->is_array()) return;
+  for (const auto& one : all->get_array()) {
+    if (auto address = IpAddr::parse(kube::string_at(one, "ip"))) stated_.insert(*address);
+  }
 }
 
 template <class T>
@@ -322,12 +334,19 @@ void ManifestReader::place(kube::Pod& pod) {
   if (!pod.spec.nodeName.empty()) ++pods_of_nodes_[pod.spec.nodeName];
 }
 
+/// The first one of a node's range that no pod has.
+IpAddr ManifestReader::next_address(const std::string& text, const IpPrefix& range) {
+  auto [at, first] = next_address_.try_emplace(text, kFirstPod);
+  auto address = range.base().plus(at->second++);
+  while (stated_.contains(address)) address = range.base().plus(at->second++);
+  return address;
+}
+
 /// What a pod's status says once it runs, unless it says something itself.
 void ManifestReader::give_address(kube::Pod& pod) {
   auto& status = pod.status;
   bool told = !status.podIP.empty() || (!status.phase.empty() && status.phase != "Pending");
   auto node = world_.nodes.find(pod.spec.nodeName);
-  for (const auto& ip : status.podIPs) taken_addresses_.insert(ip.ip);
   if (told || node == world_.nodes.end()) return;
   std::vector<std::string> addresses;
   auto of_node = kube::internal_addresses(*node->second);
@@ -339,10 +358,7 @@ void ManifestReader::give_address(kube::Pod& pod) {
     for (const auto& text : node->second->spec.podCIDRs) {
       auto range = IpPrefix::parse(text);
       if (!range) continue;
-      auto [at, first] = next_address_.try_emplace(text, kFirstPod);
-      auto address = range->base().plus(at->second++).str();
-      while (taken_addresses_.contains(address)) address = range->base().plus(at->second++).str();
-      addresses.push_back(std::move(address));
+      addresses.push_back(next_address(text, *range).str());
     }
   }
   if (addresses.empty()) return;

@@ -60,6 +60,8 @@ class ManifestReader {
   std::vector<std::string> nodes_for(const Item& daemon_set) const;
   bool has_own_pods(const Item& workload) const;
   void place(kube::Pod& pod);
+  void note_addresses(const Item& item);
+  IpAddr next_address(const std::string& text, const IpPrefix& range);
   void give_address(kube::Pod& pod);
   void name_namespaces();
 
@@ -67,7 +69,7 @@ class ManifestReader {
   const Machinery& machinery_;
   std::map<std::string, int> pods_of_nodes_;
   std::map<std::string, uint64_t> next_address_;  ///< by the range of a node
-  std::set<std::string> taken_addresses_;         ///< of pods whose status tells them
+  std::set<IpAddr> stated_;                       ///< addresses of pods that have a status
   std::set<std::string> owners_;                  ///< "kind/namespace/name" of those whose pods are written
   std::map<std::string, std::string> owner_of_;   ///< of ReplicaSets: their Deployment
 };

@@ -1,5 +1,7 @@
 #include "trace/origin.h"
 
+#include <fmt/core.h>
+
 namespace weft::trace {
 
 std::string key_of(std::string_view namespace_, std::string_view name) {
@@ -42,6 +44,25 @@ ObjectRef Origins::find(const std::string& kind, const std::string& key, const s
     out.file = document->file;
     out.line = out.origin.empty() && !part.empty() ? document->line_of(part) : document->line;
   }
+  return out;
+}
+
+std::string place_of(const ObjectRef& object) {
+  if (!object.file.empty())
+    return fmt::format(" ({}:{}{})", object.file, object.line,
+                       object.origin.empty() ? "" : ", of " + object.origin);
+  return object.origin.empty() ? "" : fmt::format(" ({})", object.origin);
+}
+
+json::object to_json(const ObjectRef& object) {
+  json::object out{{"kind", object.kind}, {"name", object.name}};
+  if (!object.namespace_.empty()) out["namespace"] = object.namespace_;
+  if (!object.part.empty()) out["part"] = object.part;
+  if (!object.file.empty()) {
+    out["file"] = object.file;
+    out["line"] = object.line;
+  }
+  if (!object.origin.empty()) out["origin"] = object.origin;
   return out;
 }
 

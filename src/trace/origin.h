@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kube/json.h"
 #include "kube/yaml.h"
 
 namespace weft::trace {
@@ -23,6 +24,11 @@ struct ObjectRef {
   /// "Service shop/backend spec.ports[0]", without the place.
   std::string str() const;
 };
+
+/// " (FILE:LINE)", or what made it; empty: neither is known.
+std::string place_of(const ObjectRef& object);
+/// As docs/trace.md has it.
+json::object to_json(const ObjectRef& object);
 
 /// "namespace/name", or "name" without one.
 std::string key_of(std::string_view namespace_, std::string_view name);

@@ -97,7 +97,6 @@ class Walk {
   Hop end_hop(policy::Direction direction, const policy::EndVerdict& verdict, const policy::Party& at,
               const policy::Party& peer, uint16_t port, bool service_port_allowed,
               uint16_t service_port) const;
-  std::vector<ObjectRef> refs_of(const policy::Reason& reason) const;
   std::string describe_peer(const policy::Party& peer) const;
 
   // walk_gateway.cpp: what a proxy does.
@@ -127,7 +126,6 @@ class Walk {
   const Source& source_;
   const Destination& to_;
   const Request& request_;
-  gateway::RouteCompiler compiler_;
   std::vector<Target> targets_;
   bool name_taken_ = false;
 };

@@ -177,9 +177,9 @@ Hop Walk::through_gateway(const std::string& gateway, const gateway::PortKey& po
     return have->gateway == gateway && have->port == port.port && have->udp == port.udp;
   });
   if (at == ports.end()) return unserved(gateway, port);
-  auto compiled = compiler_.compile(*at);
+  const auto& compiled = world_.compiled(*at);
   auto hop = gateway_hop(gateway, proxy);
-  hop.hops.push_back(listener_hop(*compiled, proxy));
+  hop.hops.push_back(listener_hop(compiled, proxy));
   settle_sequence(hop);
   return hop;
 }

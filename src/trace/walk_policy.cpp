@@ -24,16 +24,16 @@ policy::Party Walk::party(const IpAddr& peer) const {
   return {.pod = source_.pod, .address = source_.address_for(peer)};
 }
 
-std::vector<ObjectRef> Walk::refs_of(const policy::Reason& reason) const {
+std::vector<ObjectRef> refs_of(const World& world, const policy::Reason& reason) {
   std::vector<ObjectRef> out;
   auto kind_of = [](const std::string& key) {
     return key.contains('/') ? "NetworkPolicy" : "ClusterNetworkPolicy";
   };
   for (const auto& rule : reason.rules)
-    out.push_back(world_.origins.find(kind_of(rule.policy), rule.policy,
-                                      fmt::format("spec.{}[{}]", name_of(reason.direction), rule.index)));
+    out.push_back(world.origins.find(kind_of(rule.policy), rule.policy,
+                                     fmt::format("spec.{}[{}]", name_of(reason.direction), rule.index)));
   if (reason.rules.empty()) {
-    for (const auto& key : reason.policies) out.push_back(world_.origins.find(kind_of(key), key));
+    for (const auto& key : reason.policies) out.push_back(world.origins.find(kind_of(key), key));
   }
   return out;
 }
@@ -62,7 +62,7 @@ Hop Walk::end_hop(policy::Direction direction, const policy::EndVerdict& verdict
   auto reason = verdict.reason != 0 ? world_.policies.reason(verdict.reason)
                 : verdict.allowed   ? nullptr
                                     : world_.policies.isolation(at.pod, direction);
-  if (reason) hop.by = refs_of(reason->reason);
+  if (reason) hop.by = refs_of(world_, reason->reason);
   if (verdict.audit) hop.notes.emplace_back("it is in audit: enforced, it would be denied");
   if (verdict.allowed) return hop;
   auto protocol = protocol_text(request_.protocol);

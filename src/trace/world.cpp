@@ -21,6 +21,32 @@ namespace {
 
 constexpr const char* kZoneLabel = "topology.kubernetes.io/zone";
 
+/// So that the work for a Service is that of the pods that it may select.
+class PodsByLabel {
+ public:
+  void add(const endpoints::PodPtr& pod) {
+    for (const auto& label : pod->metadata.labels) pods_[pod->metadata.namespace_][label].push_back(pod);
+  }
+
+  /// Those that have the rarest label of the selector, which is not empty.
+  const std::vector<endpoints::PodPtr>& candidates(const kube::Service& service) const {
+    static const std::vector<endpoints::PodPtr> kNone;
+    auto in_namespace = pods_.find(service.metadata.namespace_);
+    if (in_namespace == pods_.end()) return kNone;
+    const std::vector<endpoints::PodPtr>* best = nullptr;
+    for (const auto& label : service.spec.selector) {
+      auto at = in_namespace->second.find(label);
+      if (at == in_namespace->second.end()) return kNone;
+      if (!best || at->second.size() < best->size()) best = &at->second;
+    }
+    return best ? *best : kNone;
+  }
+
+ private:
+  using Label = std::pair<std::string, std::string>;
+  std::map<std::string, std::map<Label, std::vector<endpoints::PodPtr>>> pods_;
+};
+
 /// Does what the controllers of a cluster do, once each, in the order in which they wait for each other.
 class WorldBuilder {
  public:
@@ -31,8 +57,7 @@ class WorldBuilder {
 
  private:
   void take_slices();
-  void plan_slices(const std::string& key, const kube::Service& service,
-                   const std::map<std::string, std::vector<endpoints::PodPtr>>& pods);
+  void plan_slices(const std::string& key, const kube::Service& service, const PodsByLabel& pods);
   void mirror();
   void change_slices(const std::string& service, endpoints::SliceChanges changes, const std::string& of_kind,
                      const std::string& of_key);
@@ -48,12 +73,16 @@ class WorldBuilder {
   const Machinery& machinery_;
   ManifestReader& read_;
   std::set<std::string> entrances_;  ///< keys of Services
+  endpoints::ZoneShares zone_shares_;
 };
 
 Expected<void> WorldBuilder::run() {
   take_slices();
-  std::map<std::string, std::vector<endpoints::PodPtr>> pods;
-  for (const auto& [key, pod] : world_.pods) pods[pod->metadata.namespace_].push_back(pod);
+  PodsByLabel pods;
+  for (const auto& [key, pod] : world_.pods) pods.add(pod);
+  std::vector<Ptr<kube::Node>> nodes;
+  for (const auto& [name, node] : world_.nodes) nodes.push_back(node);
+  zone_shares_ = endpoints::zone_shares(nodes);
   for (const auto& [key, service] : world_.services) plan_slices(key, *service, pods);
   if (!machinery_.observed) mirror();
   WEFT_CHECK(open_gateways());
@@ -89,16 +118,12 @@ void WorldBuilder::change_slices(const std::string& service, endpoints::SliceCha
 }
 
 void WorldBuilder::plan_slices(const std::string& key, const kube::Service& service,
-                               const std::map<std::string, std::vector<endpoints::PodPtr>>& pods) {
+                               const PodsByLabel& pods) {
   if (!endpoints::has_slices(service)) return;
   std::vector<endpoints::PodPtr> selected;
   auto selector = kube::Selector::from(service.spec.selector);
-  if (auto at = pods.find(service.metadata.namespace_); at != pods.end()) {
-    std::ranges::copy_if(at->second, std::back_inserter(selected),
-                         [&](const auto& pod) { return selector.matches(pod->metadata.labels); });
-  }
-  std::vector<Ptr<kube::Node>> nodes;
-  for (const auto& [name, node] : world_.nodes) nodes.push_back(node);
+  std::ranges::copy_if(pods.candidates(service), std::back_inserter(selected),
+                       [&](const auto& pod) { return selector.matches(pod->metadata.labels); });
   std::vector<endpoints::SlicePtr> ours;
   std::ranges::copy_if(world_.slices[key], std::back_inserter(ours), [](const auto& slice) {
     auto manager = slice->metadata.labels.find(endpoints::kManagedBy);
@@ -114,7 +139,7 @@ void WorldBuilder::plan_slices(const std::string& key, const kube::Service& serv
           },
       .slices = std::move(ours),
       .trigger_time = {},
-      .zone_shares = endpoints::zone_shares(nodes),
+      .zone_shares = zone_shares_,
   });
   for (const auto& left : plan.left_out)
     world_.left_out[key].emplace_back(key_of(left.pod->metadata.namespace_, left.pod->metadata.name),
@@ -311,6 +336,12 @@ service::NodeFacts World::facts_of(const std::string& node) const {
   auto zone = at->second->metadata.labels.find(kZoneLabel);
   if (zone != at->second->metadata.labels.end()) facts.zone = zone->second;
   return facts;
+}
+
+const gateway::CompiledPort& World::compiled(const std::shared_ptr<const gateway::Port>& port) const {
+  auto& known = compiled_[port.get()];
+  if (!known) known = compiler_.compile(port);
+  return *known;
 }
 
 Expected<std::unique_ptr<World>> build_world(const std::vector<kube::YamlDocument>& manifests,

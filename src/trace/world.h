@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "dns/plan.h"
 #include "gateway/plan.h"
+#include "gateway/route/router.h"
 #include "kube/config.h"
 #include "kube/node.h"
 #include "kube/pod.h"
@@ -68,6 +69,13 @@ struct World {
   kube::ClusterDns dns;
 
   service::NodeFacts facts_of(const std::string& node) const;
+  /// A proxy's port (of gateway_plan's snapshot) as the proxy looks things up in it; made when it is first
+  /// asked for. Not for several threads.
+  const gateway::CompiledPort& compiled(const std::shared_ptr<const gateway::Port>& port) const;
+
+ private:
+  mutable gateway::RouteCompiler compiler_;
+  mutable std::map<const gateway::Port*, std::shared_ptr<const gateway::CompiledPort>> compiled_;
 };
 
 /// What the manifests would come to in a cluster that has them and nothing else but what `machinery` assumes.

@@ -71,7 +71,9 @@ Expected<void> NewObjects::complete(json::value& object) {
 
 IpAddr NewObjects::next_address(const IpPrefix& range) {
   auto [at, first] = next_.try_emplace(range, std::min(kFirstGiven, range.size() / 16));
-  return range.base().plus(at->second++);
+  auto address = range.base().plus(at->second++);
+  while (asked_for_.contains(address)) address = range.base().plus(at->second++);
+  return address;
 }
 
 Expected<void> NewObjects::give_addresses(json::value& service) {
@@ -88,6 +90,11 @@ Expected<void> NewObjects::give_addresses(json::value& service) {
     }
     if (!spec.clusterIPs.empty()) spec.clusterIP = spec.clusterIPs.front();
     service = kube::encode(object);
+  } else {
+    for (const auto& text : spec.clusterIPs) {
+      if (auto address = IpAddr::parse(text)) asked_for_.insert(*address);
+    }
+    if (auto address = IpAddr::parse(spec.clusterIP)) asked_for_.insert(*address);
   }
   auto taken = services_.allocate(service, nullptr);
   if (taken) {

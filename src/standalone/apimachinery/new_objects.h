@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "base/error.h"
@@ -30,6 +31,7 @@ class NewObjects {
   ServiceRanges ranges_;
   ServiceAllocator services_;
   std::map<IpPrefix, uint64_t> next_;  ///< by range: the first that was not looked at
+  std::set<IpAddr> asked_for_;         ///< by Services that came before
   uint64_t count_ = 0;
 };
 
