@@ -12,7 +12,7 @@ build: deps
 	@cmake --build build --target weft
 
 run: build
-	@./build/weft demo examples/shop
+	@./build/weft demo
 
 test: deps
 	@scripts/test.sh
