@@ -149,7 +149,7 @@ std::optional<EndVerdict> PolicyPlan::judge(const End& at, const End& peer, Dire
 }
 
 Ruling PolicyPlan::decide(uint32_t number, Direction direction, uint32_t peer, uint8_t protocol,
-                            uint16_t port) const {
+                          uint16_t port) const {
   const auto& subject = subjects_.at(number).subject;
   const auto& rules = subject.rules(direction);
   if (!rules.mode().consulted) return {};

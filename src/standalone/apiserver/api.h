@@ -15,7 +15,7 @@ class Api : public ApiHandler {
  public:
   /// `pods` may be null: then nothing can be run in pods or read of their logs.
   Api(asio::io_context& io, Store& store, const KindTable& kinds, Registry& registry, PodRuntime* pods)
-      : io_(io), store_(store), kinds_(kinds), resources_(store, kinds, registry), pods_(pods) {}
+      : io_(io), store_(store), kinds_(kinds), resources_(store, registry), pods_(pods) {}
 
   Kind kind_of(const ApiRequest& request) override;
   ApiResponse handle(ApiRequest& request) override;

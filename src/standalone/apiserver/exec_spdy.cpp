@@ -72,7 +72,7 @@ class SpdyClient : public ExecClient {
       if (!frame) co_return std::nullopt;
       if (*frame) {
         if (std::holds_alternative<spdy::GoAway>(**frame)) co_return std::nullopt;
-        if (auto input = std::visit([this](auto& each) { return taken(each); }, **frame)) co_return input;
+        if (auto input = std::visit([&](auto& each) { return taken(each); }, **frame)) co_return input;
         continue;
       }
       auto [error, size] = co_await stream_.async_read_some(asio::buffer(piece_), as_tuple(use_awaitable));

@@ -11,8 +11,7 @@ namespace weft::standalone {
 /// answered. Watches are in watch.h, pods' own subresources in pod_*.h.
 class ResourceHandler {
  public:
-  ResourceHandler(Store& store, const KindTable& kinds, Registry& registry)
-      : store_(store), kinds_(kinds), registry_(registry) {}
+  ResourceHandler(Store& store, Registry& registry) : store_(store), registry_(registry) {}
 
   /// `verb` as verb_of gives it.
   ApiResult<ApiResponse> handle(const ApiRequest& request, const Target& target, const std::string& verb);
@@ -31,7 +30,6 @@ class ResourceHandler {
   ApiResult<ApiResponse> finalize(const ApiRequest& request, const Target& target);
 
   Store& store_;
-  const KindTable& kinds_;
   Registry& registry_;
 };
 
