@@ -4,22 +4,18 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
-#include <algorithm>
 #include <memory>
+#include <string_view>
+
+#include "base/text.h"
+#include "gateway/openssl_owners.h"
 
 namespace weft::check {
 namespace {
 
-template <auto Free>
-struct Freer {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Freer<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Freer<X509_free>>;
-using Names = std::unique_ptr<GENERAL_NAMES, Freer<GENERAL_NAMES_free>>;
+using gateway::Bio;
+using gateway::Certificate;
+using Names = std::unique_ptr<GENERAL_NAMES, gateway::Freer<GENERAL_NAMES_free>>;
 
 std::optional<std::chrono::system_clock::time_point> time_of(const ASN1_TIME* time) {
   tm parts{};
@@ -27,12 +23,9 @@ std::optional<std::chrono::system_clock::time_point> time_of(const ASN1_TIME* ti
   return std::chrono::system_clock::from_time_t(timegm(&parts));
 }
 
-std::string lower(const ASN1_STRING* text) {
-  std::string out(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
-                  static_cast<size_t>(ASN1_STRING_length(text)));
-  std::ranges::transform(
-      out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
-  return out;
+std::string_view text_of(const ASN1_STRING* text) {
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+          static_cast<size_t>(ASN1_STRING_length(text))};
 }
 
 }  // namespace
@@ -50,7 +43,7 @@ std::optional<CertificateFacts> facts_of(const std::string& chain_pem) {
       X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr)));
   for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const auto* name = sk_GENERAL_NAME_value(names.get(), i);
-    if (name->type == GEN_DNS) out.names.push_back(lower(name->d.dNSName));
+    if (name->type == GEN_DNS) out.names.push_back(lower(text_of(name->d.dNSName)));
   }
   return out;
 }

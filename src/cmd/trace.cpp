@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "base/text.h"
 #include "cmd/commands.h"
 #include "cmd/trace_live.h"
 #include "cmd/trace_source.h"
@@ -20,11 +21,6 @@ struct Flags {
   bool live = false;
   double timeout = 1.5;  ///< s, of a probe
 };
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 Expected<trace::Request> request_of(const Flags& flags) {
   trace::Request out;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iterator>
 
+#include "base/text.h"
 #include "kube/expectations_file.h"
 #include "policy/rules.h"
 
@@ -28,12 +29,6 @@ constexpr std::array kVerdicts = {
     VerdictWord{"drop", Verdict::dropped},   VerdictWord{"no-name", Verdict::no_name},
     VerdictWord{"no-way", Verdict::no_way},  VerdictWord{"error", Verdict::error},
     VerdictWord{"unknown", Verdict::unknown}};
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
 
 /// Reads one element of the list; every complaint has its line.
 class Reader {

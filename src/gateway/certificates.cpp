@@ -7,21 +7,13 @@
 
 #include <vector>
 
+#include "gateway/openssl_owners.h"
 #include "kube/base64.h"
 #include "kube/client/informer.h"
 
 namespace weft::gateway {
 namespace {
 
-template <auto Free>
-struct Freer {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Freer<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Freer<X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 
 Bio reader_of(const std::string& text) {

@@ -5,19 +5,13 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
 #include "gateway/http/authority.h"
 #include "gateway/http/path.h"
 #include "gateway/route/router.h"
 
 namespace weft::gateway {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c += 'a' - 'A';
-  return out;
-}
 
 /// The scheme, which is taken away.
 Expected<std::string> take_scheme(std::string_view& target) {

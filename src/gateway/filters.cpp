@@ -1,4 +1,5 @@
 #include "gateway/filters.h"
+#include "base/text.h"
 
 #include <fmt/core.h>
 
@@ -70,12 +71,6 @@ bool add_common(Compiling& at, const Filter& filter, Filters& out) {
 }
 
 }  // namespace
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return text;
-}
 
 std::string compile_backend(Compiling& at, const kube::BackendObjectReference& ref) {
   auto target = resolve_backend(at.look, at.from, ref, at.use, at.gateway);

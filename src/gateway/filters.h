@@ -22,6 +22,4 @@ std::string compile_backend(Compiling& at, const kube::BackendObjectReference& r
 std::string add_filter(Compiling& at, const kube::HTTPRouteFilter& filter, Filters& out);
 std::string add_filter(Compiling& at, const kube::GRPCRouteFilter& filter, Filters& out);
 
-std::string lower(std::string text);
-
 }  // namespace weft::gateway

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "gateway/duration.h"
 #include "gateway/filters.h"
 #include "gateway/names.h"

@@ -1,4 +1,5 @@
 #include "trace/ends.h"
+#include "base/text.h"
 
 #include <fmt/core.h>
 
@@ -186,7 +187,7 @@ Expected<Destination> parse_url(std::string_view text, std::string_view scheme) 
   auto authority = rest.substr(0, end);
   if (auto at = authority.find('@'); at != authority.npos) authority = authority.substr(at + 1);
   WEFT_CHECK(parse_host(authority, out));
-  std::ranges::transform(out.host, out.host.begin(), [](unsigned char c) { return std::tolower(c); });
+  out.host = lower(out.host);
   if (out.address) out.kind = Destination::Kind::address;
   if (!out.port) out.port = scheme == "https" ? 443 : 80;
   return out;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "base/text.h"
 #include "gateway/infrastructure.h"
 #include "policy/rules.h"
 #include "ui/map.h"
@@ -14,11 +15,6 @@ namespace {
 constexpr size_t kMostAllowed = 8;
 /// Pairs of workloads that are asked for; beyond, a look at the map would take too long.
 constexpr size_t kMostPairs = 40'000;
-
-std::string lower(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
 
 /// "Deployment/shop/web" as `weft trace` takes it: "deployment/shop/web".
 std::string id_of(const std::string& kind, const std::string& key) { return lower(kind) + "/" + key; }

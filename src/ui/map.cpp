@@ -1,4 +1,5 @@
 #include "ui/map.h"
+#include "base/text.h"
 
 #include <fmt/core.h>
 
@@ -12,12 +13,6 @@ uint16_t port_at(const json::value& flow, const char* path) {
   boost::system::error_code error;
   auto port = found ? found->to_number<uint16_t>(error) : 0;
   return error ? 0 : port;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
 }
 
 class Seen {

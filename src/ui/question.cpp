@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "policy/rules.h"
 #include "trace/walk.h"
 
@@ -32,9 +33,8 @@ Expected<void> read_headers(const json::value& question, trace::Request& out) {
     const bool pair = header.is_array() && header.get_array().size() == 2 &&
                       header.get_array()[0].is_string() && header.get_array()[1].is_string();
     if (!pair) return fail(ErrorCode::invalid, "headers: expected pairs of a name and a value");
-    std::string name(header.get_array()[0].get_string());
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
-    out.headers.emplace_back(std::move(name), std::string(header.get_array()[1].get_string()));
+    out.headers.emplace_back(lower(header.get_array()[0].get_string()),
+                             std::string(header.get_array()[1].get_string()));
   }
   return {};
 }

@@ -4,17 +4,11 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "gateway/http/path.h"
 
 namespace weft::gateway {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c += 'a' - 'A';
-  return out;
-}
 
 /// The value of the first parameter called `name`, decoded; nothing if there is none.
 std::optional<std::string_view> parameter(std::string_view query, std::string_view name, Arena& arena) {

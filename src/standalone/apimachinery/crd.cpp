@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/text.h"
 #include "kube/codec.h"
 #include "kube/meta.h"
 #include "kube/shapes.h"
@@ -39,13 +40,6 @@ std::vector<std::string> strings_at(const json::value& value, std::string_view p
   for (const auto& element : list_at(value, path)) {
     if (const auto* text = element.if_string()) out.emplace_back(*text);
   }
-  return out;
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return out;
 }
 

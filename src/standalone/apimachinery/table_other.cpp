@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "standalone/apimachinery/table_printers.h"
 
 namespace weft::standalone {
@@ -91,13 +92,6 @@ Cells account_cells(const json::value& object, TimePoint now) {
 Cells lease_cells(const json::value& object, TimePoint now) {
   return {json::value(name_of(object)), json::value(string_at(object, "spec.holderIdentity")),
           json::value(age_of(object, now))};
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
 }
 
 std::string age_or(std::string_view time, std::string_view otherwise, TimePoint now) {
