@@ -139,8 +139,10 @@ size_t GatewayAssembly::attached(const std::string& listener) const {
 void GatewayAssembly::build_hosts(State& state) {
   for (const auto& hostname : state.touched) {
     auto at = state.hosts.find(hostname);
+    auto place = std::ranges::lower_bound(state.built, hostname, {}, &VirtualHost::hostname);
+    bool built = place != state.built.end() && (*place)->hostname == hostname;
     if (at == state.hosts.end()) {
-      state.built.erase(hostname);
+      if (built) state.built.erase(place);
       continue;
     }
     auto host = std::make_shared<VirtualHost>();
@@ -151,9 +153,10 @@ void GatewayAssembly::build_hosts(State& state) {
       host->rules.insert(host->rules.end(), piece.rules.begin(), piece.rules.end());
       host->one_label = host->one_label || piece.one_label;
     }
-    auto& held = state.built[hostname];
-    bool same = held && held->rules == host->rules && held->one_label == host->one_label;
-    if (!same) held = std::move(host);
+    if (!built)
+      state.built.insert(place, std::move(host));
+    else if ((*place)->rules != host->rules || (*place)->one_label != host->one_label)
+      *place = std::move(host);
   }
   state.touched.clear();
 }
@@ -169,8 +172,7 @@ void GatewayAssembly::build_listener(State& state, const BoundListener& bound) {
                bound.owner.substr(bound.owner.rfind('/') + 1), bound.name, -1};
   if (bound.protocol == Protocol::http || bound.protocol == Protocol::https) {
     build_hosts(state);
-    made->hosts.reserve(state.built.size());
-    for (const auto& [hostname, host] : state.built) made->hosts.push_back(host);
+    made->hosts = state.built;
     if (auto any = state.hosts.find(""); any != state.hosts.end() && is_unrouted(any->second)) {
       made->protocol = Protocol::tcp;
       made->streams.push_back(any->second.begin()->second.stream);

@@ -38,11 +38,11 @@ class GatewayAssembly {
  private:
   struct State {
     std::map<std::string, std::map<RouteOrder, Piece>> hosts;  ///< by hostname
-    std::map<std::string, Ptr<VirtualHost>> built;
-    std::set<std::string> touched;                        ///< hostnames
-    std::map<RouteOrder, int> routes;                     ///< how many attachments each has
-    std::map<std::string, std::set<RouteOrder>> refused;  ///< by hostname
-    std::map<std::string, size_t> kinds;                  ///< how many attachments, refused ones too
+    std::vector<Ptr<VirtualHost>> built;                       ///< sorted by hostname, each once
+    std::set<std::string> touched;                             ///< hostnames
+    std::map<RouteOrder, int> routes;                          ///< how many attachments each has
+    std::map<std::string, std::set<RouteOrder>> refused;       ///< by hostname
+    std::map<std::string, size_t> kinds;                       ///< how many attachments, refused ones too
     Ptr<Listener> listener;
     bool dirty = true;
   };

@@ -24,7 +24,7 @@ struct Why {
   std::string name;
   std::string section;  ///< a listener's or a rule's name, else ""
   int rule = -1;        ///< index in spec.rules; -1: none
-  bool operator==(const Why&) const = default;
+  auto operator<=>(const Why&) const = default;
 };
 
 // Matching of HTTP requests.
@@ -183,7 +183,8 @@ struct Listener {
   std::vector<std::string>
       certificates;  ///< keys of Certificates::pairs; of https, and of tls that terminates
   std::optional<ClientValidation> client_validation;
-  /// http, https; and of a Service's port that has no route any more, for connections from before.
+  /// http, https; and of a Service's port that has no route any more, for connections from before. Sorted by
+  /// hostname.
   std::vector<std::shared_ptr<const VirtualHost>> hosts;
   std::vector<std::shared_ptr<const StreamRoute>> streams;  ///< tls, tcp, udp; none matches: closed
   Why why;

@@ -11,6 +11,27 @@ bool right_labels(const VirtualHost& host, std::string_view name) {
   return !name.substr(0, name.size() - host.hostname.size() + 1).contains('.');
 }
 
+using Hosts = std::vector<std::shared_ptr<const VirtualHost>>;
+
+std::string_view name_of(const std::shared_ptr<const VirtualHost>& host) { return host->hostname; }
+
+/// The names of hosts that only one of them has. Both are sorted by name.
+std::vector<std::string_view> changed_names(const Hosts& before, const Hosts& now) {
+  std::vector<std::string_view> out;
+  auto a = before.begin(), b = now.begin();
+  while (a != before.end() || b != now.end()) {
+    if (a != before.end() && b != now.end() && *a == *b) {
+      ++a, ++b;
+      continue;
+    }
+    auto order = a == before.end() ? 1 : b == now.end() ? -1 : name_of(*a).compare(name_of(*b));
+    out.push_back(order <= 0 ? name_of(*a) : name_of(*b));
+    if (order <= 0) ++a;
+    if (order >= 0) ++b;
+  }
+  return out;
+}
+
 }  // namespace
 
 Candidate CompiledListener::find(const RequestHead& request, Arena& arena, Explanation* explanation) const {
@@ -71,7 +92,9 @@ std::shared_ptr<const CompiledListener> RouteCompiler::compile(
   return listeners_.get(listener, [this](const std::shared_ptr<const Listener>& from) {
     auto compiled = std::make_shared<CompiledListener>();
     compiled->listener_ = from;
-    for (const auto& host : from->hosts) compiled->hosts_[host->hostname].push_back(compile(host));
+    auto& latest = latest_[from->why];
+    add_hosts(*compiled, latest.lock().get());
+    latest = compiled;
     for (const auto& route : from->streams) {
       auto stream =
           streams_.get(route, [](const auto& of) { return std::make_shared<const CompiledStream>(of); });
@@ -85,6 +108,27 @@ std::shared_ptr<const CompiledListener> RouteCompiler::compile(
     }
     return compiled;
   });
+}
+
+/// The work is that of the names that differ.
+void RouteCompiler::add_hosts(CompiledListener& to, const CompiledListener* before) {
+  const auto& hosts = to.listener_->hosts;
+  if (!before || !before->hosts_.suits(hosts.size())) {
+    to.hosts_ = HostTable<std::vector<std::shared_ptr<const CompiledHost>>>(hosts.size());
+    for (const auto& host : hosts) to.hosts_[host->hostname].push_back(compile(host));
+    return;
+  }
+  to.hosts_ = before->hosts_;
+  for (auto name : changed_names(before->listener_->hosts, hosts)) {
+    auto of_name = std::ranges::equal_range(hosts, name, {}, name_of);
+    if (of_name.empty()) {
+      to.hosts_.erase(name);
+      continue;
+    }
+    auto& list = to.hosts_[name];
+    list.clear();
+    for (const auto& host : of_name) list.push_back(compile(host));
+  }
 }
 
 std::shared_ptr<const CompiledPort> RouteCompiler::compile(const std::shared_ptr<const Port>& port) {
@@ -114,6 +158,7 @@ void RouteCompiler::purge() {
   streams_.purge();
   listeners_.purge();
   ports_.purge();
+  std::erase_if(latest_, [](const auto& entry) { return entry.second.expired(); });
   regexes_.purge();
   purge_at_ = std::max<size_t>(1024, 2 * size());
 }

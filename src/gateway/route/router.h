@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -108,6 +109,7 @@ class RouteCompiler {
 
   std::shared_ptr<const CompiledListener> compile(const std::shared_ptr<const Listener>& listener);
   std::shared_ptr<const CompiledHost> compile(const std::shared_ptr<const VirtualHost>& host);
+  void add_hosts(CompiledListener& to, const CompiledListener* before);
   void purge();
 
   RegexCache regexes_;
@@ -116,6 +118,8 @@ class RouteCompiler {
   Cache<StreamRoute, CompiledStream> streams_;
   Cache<Listener, CompiledListener> listeners_;
   Cache<Port, CompiledPort> ports_;
+  /// As it was compiled last, by the listener's owner and name: the next one differs little.
+  std::map<Why, std::weak_ptr<const CompiledListener>> latest_;
   size_t purge_at_ = 1024;
 };
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <random>
 
 #include "gateway/route/test_request.h"
 
@@ -249,6 +250,48 @@ TEST(Router, WhatDidNotChangeIsNotCompiledAgain) {
   EXPECT_EQ(find(*before, "b", "/s").rule, find(*after, "b", "/s").rule) << "not the same rule";
   EXPECT_EQ(find(*before, "b", "/n").rule, nullptr);
   EXPECT_EQ(find(*after, "b", "/n").rule->rule->why.name, "new");
+}
+
+// Hosts come, go and change, a few at a time and now and then many; every few steps by another listener of
+// that name.
+TEST(Router, ChangesComeToTheSameAsAllFromNothing) {
+  std::minstd_rand random(7);
+  std::map<std::string, std::shared_ptr<const VirtualHost>> hosts;
+  auto change = [&](int step) {
+    auto number = random() % 300;
+    auto name = number % 10 == 0 ? fmt::format("*.h{}.example", number) : fmt::format("h{}.example", number);
+    if (random() % 3 == 0)
+      hosts.erase(name);
+    else
+      hosts[name] = host(name, {rule(fmt::format("{} of {}", name, step), {prefix("/")})}, number % 20 == 0);
+  };
+  auto answers = [](const CompiledPort& in) {
+    std::vector<std::string> out;
+    for (int i = 0; i < 300; ++i) {
+      for (auto name : {fmt::format("h{}.example", i), fmt::format("a.h{}.example", i),
+                        fmt::format("a.b.h{}.example", i)}) {
+        TestRequest request("GET", name, "/");
+        auto found = in.listener(name)->find(request.head, request.arena);
+        out.push_back(found.rule ? found.rule->rule->why.name : "404");
+      }
+    }
+    return out;
+  };
+  RouteCompiler compiler;
+  std::shared_ptr<const CompiledPort> before;
+  std::vector<std::string> before_answers;
+  for (int step = 0; step < 200; ++step) {
+    for (auto count = step % 50 == 49 ? 200 : random() % 4; count > 0; --count) change(step);
+    if (step % 70 == 69) hosts.clear();
+    std::vector<std::shared_ptr<const VirtualHost>> sorted;
+    for (const auto& [name, one] : hosts) sorted.push_back(one);
+    auto now = compiler.compile(port({listener("", sorted)}));
+    auto expected = answers(*RouteCompiler().compile(port({listener("", sorted)})));
+    ASSERT_EQ(answers(*now), expected) << "step " << step;
+    if (before) ASSERT_EQ(answers(*before), before_answers) << "what was compiled before step " << step;
+    before = now;
+    before_answers = expected;
+  }
 }
 
 // An object at the address of one that is gone is another object.
