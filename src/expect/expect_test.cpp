@@ -116,6 +116,16 @@ TEST(Judge, Statuses) {
               HasSubstr("failed: status 200 is expected"));
 }
 
+TEST(Judge, AStatusIsOfHttp) {
+  Cluster cluster(kShop);
+  auto all = read(entry("from: client, to: [service/web, \"pod/client:80\"], status: 200") +
+                  "  - {from: client, to: service/web, expect: allow}\n");
+  ASSERT_TRUE(all);
+  EXPECT_EQ(look_up(cluster.world(), (*all)[0])->to.scheme, "http");
+  EXPECT_EQ(look_up(cluster.world(), (*all)[1])->to.scheme, "http");
+  EXPECT_EQ(look_up(cluster.world(), (*all)[2])->to.scheme, "");
+}
+
 TEST(Judge, Backends) {
   EXPECT_EQ(judged("from: client, to: http://web/, backend: web"), "held");
   EXPECT_EQ(judged("from: client, to: http://web/, backend: deployment/web"), "held");

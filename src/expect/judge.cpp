@@ -164,6 +164,8 @@ Expected<Case> look_up(const trace::World& world, const Expectation& what,
   if (!sources) return in_context(what.place(), sources.error());
   auto to = trace::parse_destination(world, what.to, what.ns);
   if (!to) return in_context(what.place(), to.error());
+  // Of a Gateway the listener says what is spoken.
+  if (what.status && to->scheme.empty() && to->kind != trace::Destination::Kind::gateway) to->scheme = "http";
   for (auto& source : *sources) {
     if (source.kind == trace::Source::Kind::outside && !source.stated && !outside.empty())
       source.addresses = outside;

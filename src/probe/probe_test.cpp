@@ -195,6 +195,17 @@ TEST(Compare, RefusedAndNoName) {
   EXPECT_NE(compare(cluster, "http://nobody/", seen_as(Result::connected)), "");
 }
 
+TEST(Compare, AnObjectIsTriedAtEachAddress) {
+  Ask ask{.host = {}, .addresses = {*IpAddr::parse("10.96.0.9"), *IpAddr::parse("fd00:96::9")}, .port = 80};
+  auto asks = at_each_address(ask);
+  ASSERT_EQ(asks.size(), 2U);
+  EXPECT_EQ(asks[0].addresses, std::vector{ask.addresses[0]});
+  EXPECT_EQ(asks[1].addresses, std::vector{ask.addresses[1]});
+  EXPECT_EQ(asks[1].port, 80);
+  ask = {.host = "web", .addresses = {}, .port = 80};
+  EXPECT_EQ(at_each_address(ask).size(), 1U) << "the resolver's choice";
+}
+
 TEST(Compare, WhoeverIsConnectedToIsNamed) {
   Cluster cluster(kWeb);
   auto seen = seen_as(Result::connected);
