@@ -254,7 +254,7 @@ class Attempt {
       auto colon = ask_.http->host.rfind(':');
       stream = Tls::connect(socket, ask_.http->host.substr(0, colon));
       if (!stream) {
-        seen_.result = Result::failed;
+        seen_.result = Result::refused;
         seen_.detail = "TLS could not be set up";
         return;
       }

@@ -38,7 +38,7 @@ struct Ask {
 
 enum class Result : uint8_t {
   connected,    ///< over UDP: something came back
-  refused,      ///< or reset
+  refused,      ///< or reset, or closed before TLS was set up or anything was answered
   timed_out,    ///< nobody answered within the patience
   unreachable,  ///< the kernel or a router says so
   no_name,      ///< the resolver found no address

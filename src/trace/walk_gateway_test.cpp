@@ -129,6 +129,20 @@ TEST(WalkGateway, ByItsNameAndAHost) {
   EXPECT_EQ(cluster.verdict("outside", "gateway/web/edge:81"), "no way");
 }
 
+TEST(WalkGateway, AServerNameOfNoListenerHasNoTlsToAnswerOver) {
+  Cluster cluster(kWeb + R"(
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: pass, namespace: web}
+spec:
+  gatewayClassName: weft
+  listeners: [{name: tls, port: 443, protocol: TLS, hostname: "*.example.com", tls: {mode: Passthrough}}]
+)");
+  Request other{.port = {}, .headers = {{"host", "www.example.org"}}};
+  EXPECT_EQ(cluster.verdict("outside", "gateway/web/pass", other), "refused");
+}
+
 TEST(WalkGateway, TheProxyIsItsNodeToPolicies) {
   Cluster cluster(kWeb + R"(
 ---
