@@ -122,6 +122,17 @@ void judge_status(const Expectation& what, const trace::Trace& trace, Judgement&
              outcome.fix);
 }
 
+void judge_location(const Expectation& what, const trace::Trace& trace, Judgement& out) {
+  const auto& outcome = trace.outcome;
+  if (what.location.empty() || what.location == outcome.location) return;
+  bool known = outcome.verdict != Verdict::unknown && outcome.verdict != Verdict::partly;
+  out.worsen(known ? State::failed : State::unknown,
+             outcome.location.empty()
+                 ? fmt::format("a redirect to {} is expected, foretold: {}", what.location, words(outcome))
+                 : fmt::format("a redirect to {} is expected, not to {}", what.location, outcome.location),
+             outcome.fix);
+}
+
 void judge_backends(const trace::World& world, const Expectation& what, const trace::Trace& trace,
                     Judgement& out) {
   if (what.backends.empty()) return;
@@ -189,6 +200,7 @@ Judgement judge(const trace::World& world, const Case& found) {
                  fmt::format("{} is expected, foretold: {}", trace::name_of(*what.verdict), words(outcome)),
                  outcome.fix);
     judge_status(what, trace, out);
+    judge_location(what, trace, out);
     judge_backends(world, what, trace, out);
     std::set<IpAddr> addresses;
     for (const auto& target : trace.targets) addresses.insert(target.addr);
@@ -210,6 +222,9 @@ Judgement judge(const trace::World& world, const Case& found, size_t index, cons
   if (auto wrong = probe::difference(expected, ask, seen); !wrong.empty()) out.worsen(State::failed, wrong);
   if (what.status && seen.status != *what.status)
     out.worsen(State::failed, fmt::format("status {} is expected; seen: {}", *what.status, seen.str()));
+  if (!what.location.empty() && seen.location != what.location)
+    out.worsen(State::failed,
+               fmt::format("a redirect to {} is expected; seen: {}", what.location, seen.str()));
   if (!what.backends.empty() && !seen.pod.empty() && !is_expected_backend(world, what, seen.pod))
     out.worsen(State::failed,
                fmt::format("{} is expected to answer; seen: {}", fmt::join(what.backends, ", "), seen.str()));

@@ -51,6 +51,7 @@ struct Observed {
   std::string stage = "name";  ///< how far it came: "name", "connect", "answer" (of HTTP)
   std::string detail;
   int status = 0;                 ///< of HTTP
+  std::string location;           ///< where an answer redirects to
   std::vector<IpAddr> addresses;  ///< that the resolver gave
   std::optional<IpAddr> address;  ///< the one that was connected to, or tried last
   std::optional<IpAddr> peer;     ///< where the socket really leads, behind the address of a Service

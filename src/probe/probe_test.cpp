@@ -92,6 +92,9 @@ TEST(Http, TheAnswer) {
   EXPECT_EQ(seen.status, 200);
   EXPECT_EQ(seen.pod, "shop/web-0");
   EXPECT_EQ(read_answer("HTTP/1.1 503 \r\n\r\n").status, 503);
+  EXPECT_EQ(read_answer("HTTP/1.1 301 Moved\r\nx: y\r\nLocation:  http://a/b \r\n\r\n").location,
+            "http://a/b");
+  EXPECT_THAT(read_answer("HTTP/1.1 301 Moved\r\nLocation: http://a").location, IsEmpty()) << "more may come";
   EXPECT_EQ(read_answer("HTTP/1.1 2").status, 0) << "not all of it";
   EXPECT_EQ(read_answer("SSH-2.0-x\r\n").status, 0);
   EXPECT_EQ(read_answer("HTTP/1.1 2x0 OK\r\n\r\n").status, 0);

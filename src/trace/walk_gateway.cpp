@@ -340,6 +340,7 @@ Hop Walk::rule_hop(const gateway::Candidate& found, Ask& ask, uint16_t port, con
     hop.notes.push_back(
         fmt::format("answered with {}, location {}", answer.status, location ? location->value : ""));
     hop.outcome.status = answer.status;
+    if (location) hop.outcome.location = location->value;
     return hop;
   }
   if (rule.filters.rewrite) {

@@ -107,6 +107,7 @@ TEST(WalkGateway, AnswersOfTheProxyItself) {
   auto redirect = cluster.trace("outside", "http://www.example.com/old");
   EXPECT_EQ(redirect.outcome.verdict, Verdict::works);
   EXPECT_EQ(redirect.outcome.status, 302);
+  EXPECT_EQ(redirect.outcome.location, "http://www.example.com/new");
   EXPECT_THAT(steps(redirect.hops, "rule")[0]->notes,
               Contains(HasSubstr("location http://www.example.com/new")));
   auto missing = cluster.trace("outside", "http://www.example.com/missing");
