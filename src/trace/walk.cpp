@@ -279,7 +279,6 @@ Hop Walk::connect_to_outside(const Target& to) {
 Expected<Trace> trace_connection(const World& world, const std::vector<Source>& sources,
                                  const Destination& to, const Request& asked) {
   Request request = asked;
-  Destination destination = to;
   if (to.port && asked.port && *to.port != *asked.port)
     return fail(ErrorCode::invalid,
                 fmt::format("TO {} and --port {} name different ports", to.label, *asked.port));
@@ -301,7 +300,7 @@ Expected<Trace> trace_connection(const World& world, const std::vector<Source>& 
             .targets = {},
             .host = {}};
   for (const auto& source : sources) {
-    Walk walk(world, source, destination, request);
+    Walk walk(world, source, to, request);
     auto hop = walk.from_hop();
     if (!hop.ends()) {
       hop.hops = walk.run();
