@@ -12,8 +12,8 @@ namespace {
 using namespace weft;
 using namespace weft::bench;
 
-constexpr int kTurnMilliseconds = 25, kRounds = 401;
-constexpr int kStreamMilliseconds = 50, kStreamRounds = 101;
+constexpr int kTurnMilliseconds = 25, kRounds = 801;
+constexpr int kStreamMilliseconds = 50, kStreamRounds = 201;
 constexpr int kRatePort = 8080, kStreamPort = 8081;
 constexpr double kOne = 0.98, kMany = 0.97;
 constexpr int kPolicies = 1'000;

@@ -67,6 +67,16 @@ kube::Service make_service(int space, int app, int number) {
   return out;
 }
 
+/// Names are asked for where the cluster's DNS is, and whoever may be reached at all, by its named port as
+/// well.
+kube::NetworkPolicy make_written_policy(int space, int number) {
+  auto out = make_policy(space, number);
+  if (number == 1)
+    out.spec.egress.front().to.front().namespaceSelector = with("kubernetes.io/metadata.name", "kube-system");
+  for (auto& rule : out.spec.ingress) rule.ports.emplace_back().port.emplace().value = "http";
+  return out;
+}
+
 kube::Gateway make_gateway() {
   kube::Gateway out;
   out.metadata.namespace_ = space_name(0);
@@ -110,7 +120,7 @@ void write_manifests(const std::filesystem::path& folder) {
       for (int i = 0; i < kServicesOfApp; ++i) write(out, make_service(space, app, i));
       write(out, make_route(space, app));
     }
-    for (int i = 0; i < kPolicies; ++i) write(out, make_policy(space, i));
+    for (int i = 0; i < kPolicies; ++i) write(out, make_written_policy(space, i));
   }
 }
 

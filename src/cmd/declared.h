@@ -23,10 +23,10 @@ struct Declared {
   std::map<std::string, std::vector<service::SlicePtr>> slices;  ///< by Service
 };
 
-/// All objects of a kind.
+/// All objects of a kind, or those of a namespace.
 template <class T>
-asio::awaitable<Expected<std::vector<T>>> list_all(kube::Client& client) {
-  WEFT_CO_TRY(auto list, co_await client.list(kube::resource_of<T>(), ""));
+asio::awaitable<Expected<std::vector<T>>> list_all(kube::Client& client, std::string namespace_ = "") {
+  WEFT_CO_TRY(auto list, co_await client.list(kube::resource_of<T>(), namespace_));
   std::vector<T> out;
   const auto* items = kube::member(list, "items");
   if (!items || !items->is_array()) co_return out;

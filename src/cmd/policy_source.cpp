@@ -39,6 +39,7 @@ asio::awaitable<Expected<policy::PolicyObjects>> read_policy_objects(kube::Clien
   if (!cluster_policies && cluster_policies.error().code != ErrorCode::not_found)
     co_return std::unexpected(cluster_policies.error());
   if (cluster_policies) out.cluster_policies = std::move(*cluster_policies);
+  WEFT_CO_TRY(out.dns, co_await list_all<kube::EndpointSlice>(client, policy::kDnsNamespace));
   WEFT_CO_TRY(out.pods, co_await list_all<kube::Pod>(client));
   co_return out;
 }

@@ -49,6 +49,10 @@ struct PolicyController::Impl {
         policies(c),
         cluster_policies(
             c, {.namespace_ = {}, .label_selector = {}, .field_selector = {}, .may_be_absent = true}),
+        dns(c, {.namespace_ = kDnsNamespace,
+                .label_selector = fmt::format("kubernetes.io/service-name={}", kDnsService),
+                .field_selector = {},
+                .may_be_absent = false}),
         engine(std::move(maps), options.node),
         retry(io),
         cut_timer(io),
@@ -84,6 +88,7 @@ struct PolicyController::Impl {
   kube::Informer<kube::Namespace> namespaces;
   kube::Informer<kube::NetworkPolicy> policies;
   kube::Informer<kube::ClusterNetworkPolicy> cluster_policies;
+  kube::Informer<kube::EndpointSlice> dns;
   PolicyEngine engine;
   asio::steady_timer retry, cut_timer;
   asio::posix::stream_descriptor reported;
@@ -94,7 +99,7 @@ struct PolicyController::Impl {
   std::vector<std::function<void()>> awaited;  ///< to be called when all is in force
   std::chrono::steady_clock::time_point second;
   int lines = 0;  ///< in that second
-  int unsynced = 5;
+  int unsynced = 6;
   bool scheduled = false;
   bool in_force = false;       ///< the kernel has what the plan was told
   bool names_changed = false;  ///< policies may ask for other names
@@ -110,6 +115,7 @@ Expected<void> PolicyController::Impl::start() {
   follow(policies);
   follow(cluster_policies);
   follow(nodes);
+  follow(dns);
   cluster_policies.on_change([this](const auto&, const auto&) { names_changed = true; });
   std::function<void()> one = [this] { synced_one(); };
   for (const auto& node : nodes.items()) engine.plan().put(*node.second);
@@ -117,6 +123,7 @@ Expected<void> PolicyController::Impl::start() {
   pods.on_synced(one);
   namespaces.on_synced(one);
   policies.on_synced(one);
+  dns.on_synced(one);
   // Whichever comes first.
   auto once = [this, done = std::make_shared<bool>(false)] {
     if (!std::exchange(*done, true)) synced_one();
@@ -127,6 +134,7 @@ Expected<void> PolicyController::Impl::start() {
   asio::co_spawn(io, namespaces.run(), asio::detached);
   asio::co_spawn(io, policies.run(), asio::detached);
   asio::co_spawn(io, cluster_policies.run(), asio::detached);
+  asio::co_spawn(io, dns.run(), asio::detached);
   return {};
 }
 

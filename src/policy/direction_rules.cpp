@@ -1,5 +1,7 @@
 #include "policy/direction_rules.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <tuple>
 
@@ -32,6 +34,14 @@ void resolve(std::span<const PortName> names, std::span<const NamedPort> ports, 
 
 bool covers(const std::vector<Ports>& ports, uint8_t protocol, uint16_t port) {
   return std::ranges::any_of(ports, [&](const Ports& range) { return range.covers(protocol, port); });
+}
+
+std::vector<Ports> dns_of(const std::vector<Ports>& ports) {
+  std::vector<Ports> out;
+  for (uint8_t protocol : {IPPROTO_UDP, IPPROTO_TCP}) {
+    if (covers(ports, protocol, kDnsPort)) out.push_back({protocol, kDnsPort, kDnsPort});
+  }
+  return out;
 }
 
 bool share_one(const std::vector<uint32_t>& a, const std::vector<uint32_t>& b) {
@@ -111,8 +121,11 @@ DirectionRules::Signature DirectionRules::signature_of(const Identity* peer) con
   bool names = false;
   for (uint32_t i = 0; i < lines_.size(); ++i) {
     const auto& line = lines_[i];
-    if (!line.rule->everyone && !(peer && share_one(line.matchers, peer->matchers))) continue;
-    out.lines.push_back(i);
+    bool all = line.rule->everyone || (peer && share_one(line.matchers, peer->matchers));
+    bool dns =
+        !all && peer && direction_ == Direction::egress && share_one(line.matchers, peer->dns_matchers);
+    if (!all && !dns) continue;
+    out.lines.emplace_back(i, dns);
     names = names || !line.rule->names.empty();
   }
   if (names && peer && direction_ == Direction::egress) out.ports = peer->peer.ports;
@@ -122,7 +135,8 @@ DirectionRules::Signature DirectionRules::signature_of(const Identity* peer) con
 PortTablePtr DirectionRules::table_for(const Identity& peer, ReasonTable& reasons) {
   if (!mode_.consulted) return nullptr;
   auto signature = signature_of(&peer);
-  bool more = std::ranges::any_of(signature.lines, [&](uint32_t i) { return !lines_[i].rule->everyone; });
+  bool more = std::ranges::any_of(signature.lines,
+                                  [&](const auto& line) { return !lines_[line.first].rule->everyone; });
   if (!more) return nullptr;
   if (auto at = tables_.find(signature); at != tables_.end()) return at->second;
   if (tables_.size() >= sweep_at_) forget_unused_tables();
@@ -139,9 +153,10 @@ void DirectionRules::forget_unused_tables() {
 PortTablePtr DirectionRules::make(const Signature& signature, ReasonTable& reasons) const {
   std::vector<Asked> asked;
   std::vector<Ports> ranges;
-  for (uint32_t i : signature.lines) {
+  for (auto [i, dns] : signature.lines) {
     Asked one{.line = &lines_[i], .ports = lines_[i].ports};
     if (direction_ == Direction::egress) resolve(one.line->rule->names, signature.ports, one.ports);
+    if (dns) one.ports = dns_of(one.ports);
     ranges.insert(ranges.end(), one.ports.begin(), one.ports.end());
     asked.push_back(std::move(one));
   }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "policy/identity_table.h"
@@ -55,7 +56,7 @@ class DirectionRules {
   };
   /// What tables depend on: peers that share it share a table.
   struct Signature {
-    std::vector<uint32_t> lines;
+    std::vector<std::pair<uint32_t, bool>> lines;  ///< true: of the peer its DNS alone is meant
     std::vector<NamedPort> ports;
     auto operator<=>(const Signature&) const = default;
   };

@@ -18,6 +18,11 @@ std::string PolicyPlan::pod_at(const IpAddr& address) const {
   return pod ? pod->key : std::string();
 }
 
+bool PolicyPlan::is_dns(const IpAddr& address) const {
+  const auto* identity = identities_.find(identities_.identity_of(address));
+  return identity && identity->peer.dns;
+}
+
 std::vector<IpAddr> PolicyPlan::addresses_of(std::string_view pod) const {
   auto at = pods_.find(pod);
   if (at == pods_.end()) return {};

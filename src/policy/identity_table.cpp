@@ -1,6 +1,7 @@
 #include "policy/identity_table.h"
 
 #include <fmt/core.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <ranges>
@@ -26,9 +27,20 @@ void append(std::string& out, const kube::StringMap& labels) {
   out += '\n';
 }
 
+/// As the usual manifests of DNS servers have them.
+Peer dns_peer(kube::StringMap namespace_labels) {
+  Peer out;
+  out.dns = true;
+  out.namespace_ = kDnsNamespace;
+  out.namespace_labels = std::move(namespace_labels);
+  out.labels.insert(kDnsLabel);
+  out.ports = {{"dns", IPPROTO_UDP, kDnsPort}, {"dns-tcp", IPPROTO_TCP, kDnsPort}};
+  return out;
+}
+
 /// All that the peer is.
 std::string text_of(const Peer& peer) {
-  std::string out = fmt::format("{} {}\n", peer.pod, peer.namespace_);
+  std::string out = fmt::format("{}{} {}\n", peer.pod, peer.dns ? " dns" : "", peer.namespace_);
   append(out, peer.namespace_labels);
   append(out, peer.labels);
   for (const auto& port : peer.ports) out += fmt::format("{} {} {}\n", port.name, port.protocol, port.port);
@@ -66,6 +78,9 @@ void IdentityTable::set_namespace(const std::string& name, const kube::StringMap
     for (const auto& pod : pods) {
       for (const auto& address : pod->addresses) touch(address);
     }
+    if (name == kDnsNamespace) {
+      for (const auto& address : dns_) touch(address);
+    }
   }
   known = labels;
   if (labels.empty()) namespaces_.erase(name);
@@ -98,6 +113,12 @@ void IdentityTable::erase_node(const std::string& name) {
   if (at == nodes_.end()) return;
   for (const auto& address : at->second.addresses) std::erase(touch(address).nodes, name);
   nodes_.erase(at);
+}
+
+void IdentityTable::set_dns(std::set<IpAddr> addresses) {
+  for (const auto& address : dns_) touch(address).dns = false;
+  for (const auto& address : addresses) touch(address).dns = true;
+  dns_ = std::move(addresses);
 }
 
 void IdentityTable::change_network(const IpPrefix& network, int by) {
@@ -190,10 +211,14 @@ PodPtr IdentityTable::owner(const Place& place) {
 /// Nothing: there is no need for the prefix, for a network that holds it says the same.
 std::optional<Peer> IdentityTable::peer_at(const IpPrefix& prefix, const Place& place) const {
   Peer peer;
-  if (auto pod = owner(place)) {
-    auto labels = namespaces_.find(pod->namespace_);
-    peer = peer_of(*pod, labels == namespaces_.end() ? kube::StringMap{} : labels->second);
-  }
+  auto labels_of = [this](const std::string& name) {
+    auto labels = namespaces_.find(name);
+    return labels == namespaces_.end() ? kube::StringMap{} : labels->second;
+  };
+  if (auto pod = owner(place))
+    peer = peer_of(*pod, labels_of(pod->namespace_));
+  else if (place.dns)
+    peer = dns_peer(labels_of(kDnsNamespace));
   std::set<std::string> matchers;
   for (const auto& name : place.nodes) {
     const auto& keys = nodes_.at(name).matchers;
@@ -201,7 +226,7 @@ std::optional<Peer> IdentityTable::peer_at(const IpPrefix& prefix, const Place& 
   }
   peer.nodes = {matchers.begin(), matchers.end()};
   peer.domains = domains_of(place);
-  bool special = peer.pod || !peer.nodes.empty() || !peer.domains.empty();
+  bool special = peer.pod || peer.dns || !peer.nodes.empty() || !peer.domains.empty();
   if (!special && place.networks == 0 && place.guards == 0) return std::nullopt;
   peer.network = smallest_network(prefix);
   return peer;
@@ -213,8 +238,9 @@ uint32_t IdentityTable::number_of(Peer peer, IdentityChanges& changes) {
   uint32_t number =
       stable_number(text_of(peer), kFirstNumber, [this](uint32_t n) { return identities_.contains(n); });
   by_peer_.emplace(peer, number);
-  identities_.emplace(number,
-                      Identity{.number = number, .peer = std::move(peer), .prefixes = 0, .matchers = {}});
+  identities_.emplace(
+      number,
+      Identity{.number = number, .peer = std::move(peer), .prefixes = 0, .matchers = {}, .dns_matchers = {}});
   changes.made.push_back(number);
   return number;
 }

@@ -19,8 +19,9 @@ namespace weft::policy {
 struct Identity {
   uint32_t number = 0;
   Peer peer;
-  size_t prefixes = 0;             ///< that have it
-  std::vector<uint32_t> matchers;  ///< of those in use, those that match it; sorted. Kept by MatcherTable
+  size_t prefixes = 0;                 ///< that have it
+  std::vector<uint32_t> matchers;      ///< of those in use, those that match it; sorted. Kept by MatcherTable
+  std::vector<uint32_t> dns_matchers;  ///< likewise those that mean its DNS alone
 };
 
 /// What a settling of the table changed.
@@ -44,6 +45,8 @@ class IdentityTable {
   void set_namespace(const std::string& name, const kube::StringMap& labels, const std::vector<PodPtr>& pods);
   void set_node(const std::string& name, const kube::StringMap& labels, std::vector<IpAddr> addresses);
   void erase_node(const std::string& name);
+  /// Where the cluster's DNS answers.
+  void set_dns(std::set<IpAddr> addresses);
   /// What policies name; to be taken back as often as it was added.
   void add_network(const IpPrefix& network);
   void remove_network(const IpPrefix& network);
@@ -76,11 +79,12 @@ class IdentityTable {
     std::vector<PodPtr> pods;
     std::vector<std::string> nodes;
     std::set<std::string> names;
+    bool dns = false;
     uint32_t networks = 0;  ///< policies name it so often
     uint32_t guards = 0;    ///< so many IPv6 networks of policies would hold it, seen as v4-mapped
     std::optional<uint32_t> identity;
     bool unknown() const {
-      return pods.empty() && nodes.empty() && names.empty() && networks == 0 && guards == 0;
+      return pods.empty() && nodes.empty() && names.empty() && !dns && networks == 0 && guards == 0;
     }
   };
   struct NodeFacts {
@@ -105,6 +109,7 @@ class IdentityTable {
   std::set<IpPrefix> touched_;
   std::map<std::string, kube::StringMap> namespaces_;
   std::map<std::string, NodeFacts> nodes_;
+  std::set<IpAddr> dns_;
   std::array<std::array<uint32_t, 129>, 2> lengths_{};  ///< how many networks there are, by family and length
   std::map<std::string, std::pair<MatcherPtr, uint32_t>> node_matchers_;  ///< with their counts, by key
   std::map<std::string, uint32_t> domains_;

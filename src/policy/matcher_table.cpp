@@ -13,6 +13,12 @@ void erase_from(auto& shelves, const auto& key, uint32_t number) {
   if (at->second.empty()) shelves.erase(at);
 }
 
+/// Where a matcher of the identity belongs; nullptr: it is none.
+std::vector<uint32_t>* list_for(const PeerMatcher& matcher, Identity& identity) {
+  if (matcher.matches(identity.peer)) return &identity.matchers;
+  return matcher.matches_dns(identity.peer) ? &identity.dns_matchers : nullptr;
+}
+
 }  // namespace
 
 std::vector<uint32_t> MatcherTable::candidates(const PeerMatcher& matcher) const {
@@ -33,7 +39,7 @@ std::vector<uint32_t> MatcherTable::candidates(const PeerMatcher& matcher) const
 std::vector<uint32_t> MatcherTable::candidates(const Peer& peer) const {
   std::vector<uint32_t> out(others_.begin(), others_.end());
   auto add = [&out](const std::set<uint32_t>& shelf) { out.insert(out.end(), shelf.begin(), shelf.end()); };
-  if (peer.pod) {
+  if (peer.pod || peer.dns) {
     add(pods_by_labels_);
     if (auto at = pods_by_namespace_.find(peer.namespace_); at != pods_by_namespace_.end()) add(at->second);
   }
@@ -66,10 +72,10 @@ uint32_t MatcherTable::use(const MatcherPtr& matcher, uint32_t subject) {
   Used used{.matcher = matcher, .members = {}, .subjects = {subject}};
   for (uint32_t candidate : candidates(*matcher)) {
     auto* identity = identities_.find(candidate);
-    if (!identity || !matcher->matches(identity->peer)) continue;
+    auto* list = identity ? list_for(*matcher, *identity) : nullptr;
+    if (!list) continue;
     used.members.insert(candidate);
-    auto& list = identity->matchers;
-    list.insert(std::ranges::lower_bound(list, number), number);
+    list->insert(std::ranges::lower_bound(*list, number), number);
   }
   used_.emplace(number, std::move(used));
   return number;
@@ -81,7 +87,11 @@ void MatcherTable::release(uint32_t number, uint32_t subject) {
   auto& used = at->second;
   used.subjects.erase(subject);
   if (!used.subjects.empty()) return;
-  for (uint32_t member : used.members) std::erase(identities_.find(member)->matchers, number);
+  for (uint32_t member : used.members) {
+    auto* identity = identities_.find(member);
+    std::erase(identity->matchers, number);
+    std::erase(identity->dns_matchers, number);
+  }
   const auto& matcher = *used.matcher;
   shelf(matcher).erase(number);
   if (matcher.kind == PeerMatcher::Kind::network) erase_from(networks_, matcher.network, number);
@@ -92,34 +102,42 @@ void MatcherTable::release(uint32_t number, uint32_t subject) {
 
 std::set<uint32_t> MatcherTable::add(Identity& identity) {
   const auto& peer = identity.peer;
-  if (peer.pod) identities_by_namespace_[peer.namespace_].insert(identity.number);
+  if (peer.pod || peer.dns) identities_by_namespace_[peer.namespace_].insert(identity.number);
   if (peer.network) identities_by_network_[*peer.network].insert(identity.number);
   identity.matchers.clear();
+  identity.dns_matchers.clear();
   std::set<uint32_t> subjects;
   for (uint32_t number : candidates(peer)) {
     auto& used = used_.at(number);
-    if (!used.matcher->matches(peer)) continue;
+    auto* list = list_for(*used.matcher, identity);
+    if (!list) continue;
     used.members.insert(identity.number);
-    identity.matchers.push_back(number);
+    list->push_back(number);
     subjects.insert(used.subjects.begin(), used.subjects.end());
   }
   std::ranges::sort(identity.matchers);
+  std::ranges::sort(identity.dns_matchers);
   return subjects;
 }
 
 std::set<uint32_t> MatcherTable::subjects_of(const Identity& identity) const {
   std::set<uint32_t> out;
-  for (uint32_t number : identity.matchers) {
-    const auto& subjects = used_.at(number).subjects;
-    out.insert(subjects.begin(), subjects.end());
+  for (const auto* list : {&identity.matchers, &identity.dns_matchers}) {
+    for (uint32_t number : *list) {
+      const auto& subjects = used_.at(number).subjects;
+      out.insert(subjects.begin(), subjects.end());
+    }
   }
   return out;
 }
 
 std::set<uint32_t> MatcherTable::remove(const Identity& identity) {
   auto subjects = subjects_of(identity);
-  for (uint32_t number : identity.matchers) used_.at(number).members.erase(identity.number);
-  if (identity.peer.pod) erase_from(identities_by_namespace_, identity.peer.namespace_, identity.number);
+  for (const auto* list : {&identity.matchers, &identity.dns_matchers}) {
+    for (uint32_t number : *list) used_.at(number).members.erase(identity.number);
+  }
+  if (identity.peer.pod || identity.peer.dns)
+    erase_from(identities_by_namespace_, identity.peer.namespace_, identity.number);
   if (identity.peer.network) erase_from(identities_by_network_, *identity.peer.network, identity.number);
   return subjects;
 }

@@ -122,6 +122,7 @@ void fill(PolicyPlan& plan, const PolicyObjects& objects) {
   for (const auto& object : objects.pods) plan.put(object);
   for (const auto& object : objects.policies) plan.put(object);
   for (const auto& object : objects.cluster_policies) plan.put(object);
+  for (const auto& object : objects.dns) plan.put(object);
   plan.take_changes();
 }
 

@@ -8,6 +8,7 @@
 #include "kube/networking.h"
 #include "kube/node.h"
 #include "kube/pod.h"
+#include "kube/service.h"
 #include "kube/yaml.h"
 #include "policy/plan.h"
 
@@ -20,6 +21,7 @@ struct PolicyObjects {
   std::vector<kube::Node> nodes;
   std::vector<kube::NetworkPolicy> policies;
   std::vector<kube::ClusterNetworkPolicy> cluster_policies;
+  std::vector<kube::EndpointSlice> dns;  ///< of the cluster's DNS; others are passed over
 };
 
 /// Tells the plan of all of them and settles it.

@@ -10,11 +10,14 @@ MatcherPtr finish(PeerMatcher matcher, std::string key) {
   return std::make_shared<const PeerMatcher>(std::move(matcher));
 }
 
-bool matches_pod(const PeerMatcher& matcher, const Peer& peer) {
-  if (!peer.pod) return false;
+bool matches_labels(const PeerMatcher& matcher, const Peer& peer) {
   bool in_namespace = matcher.namespaces ? matcher.namespaces->matches(peer.namespace_labels)
                                          : matcher.namespace_ == peer.namespace_;
   return in_namespace && matcher.labels.matches(peer.labels);
+}
+
+bool has_port(const PeerMatcher& matcher, const Peer& peer) {
+  return std::ranges::any_of(peer.ports, [&](const NamedPort& port) { return port.name == matcher.name; });
 }
 
 /// Every network and exception of a policy counts for Peer::network, so none of them is cut through by it.
@@ -29,7 +32,7 @@ bool matches_network(const PeerMatcher& matcher, const Peer& peer) {
 bool PeerMatcher::matches(const Peer& peer) const {
   switch (kind) {
     case Kind::pods:
-      return matches_pod(*this, peer);
+      return peer.pod && matches_labels(*this, peer);
     case Kind::network:
       return matches_network(*this, peer);
     case Kind::nodes:
@@ -37,9 +40,14 @@ bool PeerMatcher::matches(const Peer& peer) const {
     case Kind::domain:
       return std::ranges::binary_search(peer.domains, name);
     case Kind::port:
-      return std::ranges::any_of(peer.ports, [&](const NamedPort& port) { return port.name == name; });
+      return peer.pod && has_port(*this, peer);
   }
   return false;
+}
+
+bool PeerMatcher::matches_dns(const Peer& peer) const {
+  if (!peer.dns || matches(peer)) return false;
+  return kind == Kind::pods ? matches_labels(*this, peer) : kind == Kind::port && has_port(*this, peer);
 }
 
 MatcherPtr pods_of(std::string namespace_, kube::Selector labels) {

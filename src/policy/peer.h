@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ip.h"
@@ -13,6 +14,16 @@
 
 /// Whom policies speak of: what they can tell of an address, and how they choose among addresses.
 namespace weft::policy {
+
+/// The cluster's DNS: the endpoints of this Service, whatever they are. Where they are no pods but on nodes'
+/// own network, as with NodeLocal DNSCache and with `weft up`, policies could name them by addresses only,
+/// and what everybody writes to let pods ask for names (pods of kube-system, pods with this label) would keep
+/// them from it. So such an address stands for a pod of that namespace with that label and these named ports
+/// as well: in rules for what pods send, and for these ports alone.
+inline constexpr const char* kDnsNamespace = "kube-system";
+inline constexpr const char* kDnsService = "kube-dns";
+inline constexpr std::pair kDnsLabel{"k8s-app", "kube-dns"};
+inline constexpr uint16_t kDnsPort = 53;
 
 /// A port of a pod's container that has a name.
 struct NamedPort {
@@ -25,6 +36,7 @@ struct NamedPort {
 /// All that policies can tell of an address. Addresses of which it is the same have the same identity.
 struct Peer {
   bool pod = false;  ///< the next four are a pod's
+  bool dns = false;  ///< or, without a pod, those of the one that the cluster's DNS there stands for
   std::string namespace_;
   kube::StringMap namespace_labels;
   kube::StringMap labels;
@@ -55,6 +67,8 @@ struct PeerMatcher {
   std::string key;
 
   bool matches(const Peer& peer) const;
+  /// Whether of a peer that does not match its DNS is meant.
+  bool matches_dns(const Peer& peer) const;
 };
 using MatcherPtr = std::shared_ptr<const PeerMatcher>;
 

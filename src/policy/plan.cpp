@@ -14,6 +14,8 @@
 namespace weft::policy {
 namespace {
 
+constexpr const char* kServiceName = "kubernetes.io/service-name";
+
 std::string key_of(const kube::ObjectMeta& metadata) { return metadata.namespace_ + "/" + metadata.name; }
 
 std::vector<IpAddr> parsed_addresses(const kube::Node& node) {
@@ -211,6 +213,31 @@ void PolicyPlan::put(const kube::Node& node) {
 void PolicyPlan::erase(const kube::Node& node) {
   node_addresses_.erase(node.metadata.name);
   identities_.erase_node(node.metadata.name);
+}
+
+void PolicyPlan::put(const kube::EndpointSlice& slice) {
+  auto service = slice.metadata.labels.find(kServiceName);
+  if (slice.metadata.namespace_ != kDnsNamespace || service == slice.metadata.labels.end() ||
+      service->second != kDnsService)
+    return erase(slice);
+  auto& addresses = dns_slices_[slice.metadata.name];
+  addresses.clear();
+  for (const auto& endpoint : slice.endpoints) {
+    for (const auto& text : endpoint.addresses) {
+      if (auto address = IpAddr::parse(text)) addresses.insert(*address);
+    }
+  }
+  settle_dns();
+}
+
+void PolicyPlan::erase(const kube::EndpointSlice& slice) {
+  if (slice.metadata.namespace_ == kDnsNamespace && dns_slices_.erase(slice.metadata.name) > 0) settle_dns();
+}
+
+void PolicyPlan::settle_dns() {
+  std::set<IpAddr> all;
+  for (const auto& [slice, addresses] : dns_slices_) all.insert(addresses.begin(), addresses.end());
+  identities_.set_dns(std::move(all));
 }
 
 void PolicyPlan::put_domain_address(std::string_view name, const IpAddr& address) {

@@ -18,6 +18,7 @@
 #include "kube/networking.h"
 #include "kube/node.h"
 #include "kube/pod.h"
+#include "kube/service.h"
 #include "policy/identity_table.h"
 #include "policy/matcher_table.h"
 #include "policy/reason.h"
@@ -104,11 +105,14 @@ class PolicyPlan {
   void put(const kube::NetworkPolicy& policy);
   void put(const kube::ClusterNetworkPolicy& policy);
   void put(const kube::Node& node);
+  /// Where the cluster's DNS is; of other Services they are not read.
+  void put(const kube::EndpointSlice& slice);
   void erase(const kube::Pod& pod);
   void erase(const kube::Namespace& namespace_);
   void erase(const kube::NetworkPolicy& policy);
   void erase(const kube::ClusterNetworkPolicy& policy);
   void erase(const kube::Node& node);
+  void erase(const kube::EndpointSlice& slice);
 
   /// Names and patterns ("*.a.example") that policies ask for, in lower case and without a dot at the end.
   const std::map<std::string, uint32_t>& domains() const { return identities_.domains(); }
@@ -131,6 +135,8 @@ class PolicyPlan {
   ReasonPtr isolation(std::string_view pod, Direction direction) const;
   /// "NAMESPACE/NAME" of the pod that has the address; empty: none.
   std::string pod_at(const IpAddr& address) const;
+  /// Whether it is the cluster's DNS, and no pod.
+  bool is_dns(const IpAddr& address) const;
   /// Those of a pod, the first its main one; of one on the host's network those of its node.
   std::vector<IpAddr> addresses_of(std::string_view pod) const;
   /// What of a policy cannot be enforced as written. `key`: "NAMESPACE/NAME" of a NetworkPolicy, "NAME" of a
@@ -191,6 +197,7 @@ class PolicyPlan {
   void change_namespace(const std::string& name, const kube::StringMap& labels, bool audit);
   void change_policy(const std::string& key, PolicyPtr now);
   void name_parts(const Policy& policy, bool add);
+  void settle_dns();
   PolicyPtr in_force(const PolicyPtr& written) const;
   void forget_if_empty(const std::string& namespace_);
   void touch_subjects(const PolicyRecord& policy, bool with_pods);
@@ -225,6 +232,7 @@ class PolicyPlan {
   std::set<std::string> cluster_policies_;
   std::set<std::string> local_pods_;
   std::map<std::string, std::set<IpAddr>, std::less<>> node_addresses_;
+  std::map<std::string, std::set<IpAddr>> dns_slices_;  ///< by name
 
   IdentityTable identities_;
   MatcherTable matchers_{identities_};

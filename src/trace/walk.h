@@ -102,7 +102,7 @@ class Walk {
   Hop end_hop(policy::Direction direction, const policy::EndVerdict& verdict, const policy::Party& at,
               const policy::Party& peer, uint16_t port, bool service_port_allowed,
               uint16_t service_port) const;
-  std::string describe_peer(const policy::Party& peer) const;
+  std::string describe_peer(const policy::Party& peer, uint16_t port) const;
 
   // walk_gateway.cpp: what a proxy does.
   struct Ask {

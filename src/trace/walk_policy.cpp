@@ -39,7 +39,7 @@ std::vector<ObjectRef> refs_of(const World& world, const policy::Reason& reason)
 }
 
 /// As a peer of a NetworkPolicy would name it.
-std::string Walk::describe_peer(const policy::Party& peer) const {
+std::string Walk::describe_peer(const policy::Party& peer, uint16_t port) const {
   if (auto at = world_.pods.find(peer.pod); at != world_.pods.end() && !at->second->spec.hostNetwork)
     return fmt::format(
         "{}namespaceSelector {{kubernetes.io/metadata.name={}}}",
@@ -52,6 +52,9 @@ std::string Walk::describe_peer(const policy::Party& peer) const {
     auto all = world_.policies.addresses_of(peer.pod);
     if (!all.empty()) address = all.front();
   }
+  if (address && port == policy::kDnsPort && world_.policies.is_dns(*address))
+    return fmt::format("podSelector {{{}={}}} with namespaceSelector {{kubernetes.io/metadata.name={}}}",
+                       policy::kDnsLabel.first, policy::kDnsLabel.second, policy::kDnsNamespace);
   return address ? fmt::format("ipBlock {}/{}", address->str(), address->bits()) : "it";
 }
 
@@ -76,7 +79,7 @@ Hop Walk::end_hop(policy::Direction direction, const policy::EndVerdict& verdict
     fix = fmt::format(
         "add an {} rule to NetworkPolicy {} (or to another that selects the pod): {} {}, port {} {}",
         name_of(direction), names.empty() ? "" : names.front(),
-        direction == policy::Direction::ingress ? "from" : "to", describe_peer(peer), protocol, port);
+        direction == policy::Direction::ingress ? "from" : "to", describe_peer(peer, port), protocol, port);
   } else if (reason && !reason->reason.rules.empty()) {
     const auto& rule = reason->reason.rules.front();
     fix = fmt::format("put an Accept rule before {}[{}] of ClusterNetworkPolicy {}, or take {} out of it",

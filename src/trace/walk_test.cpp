@@ -111,8 +111,19 @@ TEST(Walk, EgressThatForgetsDns) {
   auto by_name = cluster.trace("shop/client", "http://web/");
   EXPECT_EQ(by_name.outcome.verdict, Verdict::denied);
   EXPECT_THAT(by_name.outcome.reason, HasSubstr("DNS cannot be asked: egress from Pod shop/client"));
+  EXPECT_THAT(by_name.outcome.fix, HasSubstr("podSelector {k8s-app=kube-dns} with namespaceSelector "
+                                             "{kubernetes.io/metadata.name=kube-system}, port UDP 53"));
   EXPECT_THAT(by_name.outcome.fix, HasSubstr("UDP and TCP port 53"));
   EXPECT_EQ(cluster.verdict("shop/client", "service/shop/web"), "works");
+}
+
+TEST(Walk, EgressToTheDnsOfKubeSystem) {
+  Cluster cluster(kShop +
+                  policy("client",
+                         "podSelector: {matchLabels: {app: client}}, egress: [{to: [{namespaceSelector: "
+                         "{matchLabels: {kubernetes.io/metadata.name: kube-system}}}], ports: [{protocol: "
+                         "UDP, port: 53}]}, {to: [{podSelector: {}}]}]"));
+  EXPECT_EQ(cluster.verdict("shop/client", "http://web/"), "works");
 }
 
 TEST(Walk, OnePodOfTwoIsDenied) {

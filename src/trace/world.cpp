@@ -308,7 +308,6 @@ void WorldBuilder::fill_plans() {
   for (const auto& [key, pod] : world_.pods) world_.policies.put(*pod);
   for (const auto& [key, object] : read_.policies) world_.policies.put(*object);
   for (const auto& [key, object] : read_.cluster_policies) world_.policies.put(*object);
-  world_.policies.take_changes();
   for (const auto& [key, object] : world_.services) {
     world_.zone.apply(nullptr, object.get());
     world_.announcements.service_changed(key, object);
@@ -316,9 +315,11 @@ void WorldBuilder::fill_plans() {
   for (const auto& [key, slices] : world_.slices) {
     for (const auto& slice : slices) {
       world_.zone.apply(nullptr, slice.get());
+      world_.policies.put(*slice);
       if (!service::is_mesh(*slice)) world_.announcements.slice_changed(key, slice->metadata.name, slice);
     }
   }
+  world_.policies.take_changes();
   world_.zone.set_synced();
   world_.announcements.begin(alive);
   auto dns = world_.services.find("kube-system/kube-dns");
