@@ -48,6 +48,25 @@ refused() {
   grep -qE -- "$pattern" <<<"$output" || { echo "no match for: $pattern"; echo "$output"; return 1; }
 }
 
+# holds NAME WEFT-TEST-ARGS…: one result line for each connection that weft test tells of, NAME before its name, and one for all of
+# them; what it said meanwhile is shown when they do not all hold.
+holds() {
+  local name=$1 output
+  shift
+  output=$(mktemp)
+  timeout 200 "$weft" test "$@" >"$output" 2>"$output.steps"
+  sed -E "s/^ok +/ok $name: /; s/^(FAILED|unknown) +/not ok $name: /; s/^        /  | /; /^[0-9]+ held/d" "$output"
+  check "all of them hold, $name" grep -E '^[0-9]+ held, 0 failed, 0 unknown$' "$output"
+  grep -qE '^[0-9]+ held, 0 failed, 0 unknown$' "$output" || tail -n 20 "$output.steps" | sed 's/^/  # /'
+  rm -f "$output" "$output.steps"
+}
+
+# What PATH… expect: by the manifests among them alone, and then by packets in the cluster, which has these manifests.
+holds_both_ways() {
+  holds "by manifests alone" "$@"
+  holds "by packets" --live --name "$cluster" "$@"
+}
+
 cluster_up() {
   trap 'cluster_down' EXIT
   trap 'exit 1' INT TERM

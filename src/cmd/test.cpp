@@ -16,6 +16,7 @@ struct Flags {
   std::vector<std::string> paths;
   std::string format = "text";
   bool live = false;
+  std::string cluster;
   int nodes = 0;
   double timeout = 1;    ///< s
   double patience = 60;  ///< s
@@ -66,7 +67,8 @@ Expected<int> run(const Flags& flags) {
   WEFT_TRY(auto suite, expect::load_suite(flags.paths));
   WEFT_TRY(auto tests, foretell(suite));
   if (flags.live) {
-    LiveTest how{.nodes = flags.nodes,
+    LiveTest how{.cluster = flags.cluster,
+                 .nodes = flags.nodes,
                  .timeout = milliseconds_of(flags.timeout),
                  .patience = milliseconds_of(flags.patience)};
     WEFT_CHECK(test_live(how, suite.manifests, tests));
@@ -88,8 +90,14 @@ void add_test_command(CLI::App& app, int& exit_code) {
   auto* live =
       command->add_flag("--live", flags->live,
                         "try them, too, in a cluster that is brought up for it and taken down; needs root");
+  auto* name =
+      command
+          ->add_option("--name", flags->cluster,
+                       "instead: in the cluster that weft up made and that has the manifests already")
+          ->needs(live);
   command->add_option("--nodes", flags->nodes, "of that cluster; default: as many as the manifests have")
       ->needs(live)
+      ->excludes(name)
       ->check(CLI::Range(1, standalone::kMaxNodes));
   command->add_option("--timeout", flags->timeout, "seconds after which nobody has answered a probe")
       ->needs(live)

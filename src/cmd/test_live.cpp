@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "cmd/throw_away.h"
+#include "cmd/try_until_held.h"
 
 namespace weft::cmd {
 namespace {
@@ -39,15 +40,18 @@ Expected<standalone::ClusterOptions> options_for(const LiveTest& how,
 
 Expected<void> test_live(const LiveTest& how, const std::vector<kube::YamlDocument>& manifests,
                          std::vector<expect::Test>& tests) {
-  if (::geteuid() != 0) return fail(ErrorCode::forbidden, "--live brings a cluster up: run it with sudo");
+  if (::geteuid() != 0)
+    return fail(ErrorCode::forbidden, "--live goes into the network namespaces of pods: run it with sudo");
   ProgressReport report(STDERR_FILENO, false);
-  WEFT_TRY(auto options, options_for(how, manifests));
-  auto applied = manifests;
-  std::erase_if(applied, [](const auto& one) { return kube::string_at(one.value, "kind") == "Node"; });
   std::vector<expect::Test*> pending;
   for (auto& test : tests) {
     if (test.judgement.state != expect::State::failed) pending.push_back(&test);
   }
+  if (!how.cluster.empty())
+    return try_until_held(how.cluster, std::move(pending), how.timeout, how.patience, false, report);
+  WEFT_TRY(auto options, options_for(how, manifests));
+  auto applied = manifests;
+  std::erase_if(applied, [](const auto& one) { return kube::string_at(one.value, "kind") == "Node"; });
   WEFT_TRY(auto cluster, ThrowAway::start(std::move(options), report));
   auto ready = cluster->bring(applied, how.patience);
   // Pods may be meant not to be Ready.

@@ -1,28 +1,17 @@
 #include "cmd/throw_away.h"
 
-#include <fmt/core.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <csignal>
 
 #include "cmd/bring_objects.h"
-#include "cmd/trace_source.h"
-#include "expect/live.h"
+#include "cmd/try_until_held.h"
 
 namespace weft::cmd {
-namespace {
 
-using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
-
-constexpr milliseconds kBetweenRounds{200};
-/// A machine that has much to do answers late: each round waits longer, up to so many times.
-constexpr int kMorePatience = 4;
-
-}  // namespace
 
 /// A resolv.conf that knows no server: outside this cluster no names exist.
 class NoResolver {
@@ -76,22 +65,7 @@ Expected<void> ThrowAway::bring(const std::vector<kube::YamlDocument>& manifests
 
 Expected<void> ThrowAway::try_until_held(std::vector<expect::Test*> pending, milliseconds timeout,
                                          milliseconds patience) {
-  auto start = Clock::now();
-  auto all = pending.size(), left = all + 1;
-  for (int round = 1; !pending.empty(); ++round) {
-    if (interrupted_) return fail(ErrorCode::timeout, "interrupted");
-    WEFT_TRY(auto objects, read_objects({.files = {}, .cluster = name_, .kubeconfig = {}}));
-    WEFT_TRY(auto world, trace::build_world(objects.documents, objects.machinery));
-    WEFT_CHECK(expect::try_once(name_, *world, pending, timeout * std::min(round, kMorePatience)));
-    std::erase_if(pending,
-                  [](const expect::Test* test) { return test->judgement.state == expect::State::held; });
-    if (pending.size() != left)
-      report_.step(fmt::format("tried {} connections, {} are as expected", all, all - pending.size()));
-    left = pending.size();
-    if (Clock::now() - start > patience) break;
-    if (!pending.empty()) std::this_thread::sleep_for(kBetweenRounds);
-  }
-  return {};
+  return cmd::try_until_held(name_, std::move(pending), timeout, patience, interrupted_, report_);
 }
 
 }  // namespace weft::cmd

@@ -35,8 +35,7 @@ class ThrowAway {
 
   /// Applies manifests and waits until their pods are Ready.
   Expected<void> bring(const std::vector<kube::YamlDocument>& manifests, std::chrono::milliseconds patience);
-  /// Tries the tests that do not hold yet, again and again, as objects take a moment to be in force: until
-  /// all hold or the patience ends. `timeout`: after which nobody has answered a probe.
+  /// See cmd::try_until_held.
   Expected<void> try_until_held(std::vector<expect::Test*> pending, std::chrono::milliseconds timeout,
                                 std::chrono::milliseconds patience);
   /// Runs it on the cluster's thread.

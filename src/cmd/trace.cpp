@@ -92,7 +92,7 @@ void add_trace_command(CLI::App& app, int& exit_code) {
   command
       ->add_option("to", flags->to,
                    "whom it asks for: a URL, a name or address with :PORT or not, service/NAME, pod/NAME, "
-                   "gateway/NAME; KIND/NAMESPACE/NAME for another namespace")
+                   "gateway/NAME, node/NAME; KIND/NAMESPACE/NAME for another namespace")
       ->required();
   auto* name = command->add_option("--name", flags->source.cluster, "of the cluster that weft up made")
                    ->capture_default_str();

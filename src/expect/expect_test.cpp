@@ -116,6 +116,36 @@ TEST(Judge, Statuses) {
               HasSubstr("failed: status 200 is expected"));
 }
 
+TEST(Judge, ARedirect) {
+  EXPECT_THAT(judged("from: client, to: http://web/, location: http://a/"),
+              HasSubstr("failed: a redirect to http://a/ is expected, foretold: works"));
+  Cluster cluster(kShop + R"(
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web}
+spec:
+  parentRefs: [{group: "", kind: Service, name: web, port: 80}]
+  rules: [{filters: [{type: RequestRedirect, requestRedirect: {scheme: https}}]}]
+)");
+  auto all = read(entry("from: client, to: http://web/a, status: 302, location: https://web/a") +
+                  "  - {from: client, to: http://web/a, location: http://web/a}\n");
+  ASSERT_TRUE(all);
+  EXPECT_EQ(judge(cluster.world(), *look_up(cluster.world(), (*all)[0])).why, "");
+  EXPECT_EQ(judge(cluster.world(), *look_up(cluster.world(), (*all)[1])).why,
+            "a redirect to http://web/a is expected, not to https://web/a");
+}
+
+TEST(Judge, AStatusIsOfHttp) {
+  Cluster cluster(kShop);
+  auto all = read(entry("from: client, to: [service/web, \"pod/client:80\"], status: 200") +
+                  "  - {from: client, to: service/web, expect: allow}\n");
+  ASSERT_TRUE(all);
+  EXPECT_EQ(look_up(cluster.world(), (*all)[0])->to.scheme, "http");
+  EXPECT_EQ(look_up(cluster.world(), (*all)[1])->to.scheme, "http");
+  EXPECT_EQ(look_up(cluster.world(), (*all)[2])->to.scheme, "");
+}
+
 TEST(Judge, Backends) {
   EXPECT_EQ(judged("from: client, to: http://web/, backend: web"), "held");
   EXPECT_EQ(judged("from: client, to: http://web/, backend: deployment/web"), "held");

@@ -138,6 +138,7 @@ Expected<void> read_expected(const Reader& reader, Expectation& out) {
     out.verdict = at->verdict;
   }
   WEFT_TRY(out.status, reader.number("status", 100, 599));
+  WEFT_TRY(out.location, reader.text("location"));
   WEFT_TRY(out.backends, reader.texts("backend"));
   WEFT_TRY(out.answers, reader.texts("answer"));
   WEFT_TRY(auto deciders, reader.texts("by"));
@@ -151,7 +152,7 @@ Expected<void> read_expected(const Reader& reader, Expectation& out) {
 /// Each pair of its sources and destinations is an expectation of its own.
 Expected<void> read_entry(const Reader& reader, const std::string& ns, std::vector<Expectation>& out) {
   WEFT_CHECK(reader.known({"name", "from", "to", "port", "protocol", "method", "headers", "expect", "status",
-                           "backend", "answer", "by"}));
+                           "location", "backend", "answer", "by"}));
   Expectation one{.name = {}, .file = reader.file(), .line = reader.line(), .ns = ns, .from = {}, .to = {}};
   WEFT_TRY(auto name, reader.text("name"));
   WEFT_TRY(auto from, reader.texts("from"));
@@ -216,7 +217,7 @@ std::string Decider::str() const {
 std::string Expectation::place() const { return fmt::format("{}:{}", file, line); }
 
 bool Expectation::is_open() const {
-  return !verdict && !status && backends.empty() && answers.empty() && by.empty();
+  return !verdict && !status && location.empty() && backends.empty() && answers.empty() && by.empty();
 }
 
 Expected<std::vector<Expectation>> read_expectations(const std::vector<kube::YamlDocument>& documents) {

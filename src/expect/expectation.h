@@ -33,6 +33,7 @@ struct Expectation {
   // What is expected; all of it has to hold.
   std::optional<trace::Verdict> verdict;
   std::optional<int> status;  ///< of HTTP
+  std::string location;       ///< where it redirects to
   std::vector<std::string>
       backends;  ///< pods or workloads one of which answers: "shop/web", "deployment/shop/web"
   std::vector<std::string> answers;  ///< what the name stands for: addresses, service/NAME, pod/NAME

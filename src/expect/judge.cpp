@@ -122,6 +122,17 @@ void judge_status(const Expectation& what, const trace::Trace& trace, Judgement&
              outcome.fix);
 }
 
+void judge_location(const Expectation& what, const trace::Trace& trace, Judgement& out) {
+  const auto& outcome = trace.outcome;
+  if (what.location.empty() || what.location == outcome.location) return;
+  bool known = outcome.verdict != Verdict::unknown && outcome.verdict != Verdict::partly;
+  out.worsen(known ? State::failed : State::unknown,
+             outcome.location.empty()
+                 ? fmt::format("a redirect to {} is expected, foretold: {}", what.location, words(outcome))
+                 : fmt::format("a redirect to {} is expected, not to {}", what.location, outcome.location),
+             outcome.fix);
+}
+
 void judge_backends(const trace::World& world, const Expectation& what, const trace::Trace& trace,
                     Judgement& out) {
   if (what.backends.empty()) return;
@@ -164,6 +175,8 @@ Expected<Case> look_up(const trace::World& world, const Expectation& what,
   if (!sources) return in_context(what.place(), sources.error());
   auto to = trace::parse_destination(world, what.to, what.ns);
   if (!to) return in_context(what.place(), to.error());
+  // Of a Gateway the listener says what is spoken.
+  if (what.status && to->scheme.empty() && to->kind != trace::Destination::Kind::gateway) to->scheme = "http";
   for (auto& source : *sources) {
     if (source.kind == trace::Source::Kind::outside && !source.stated && !outside.empty())
       source.addresses = outside;
@@ -187,6 +200,7 @@ Judgement judge(const trace::World& world, const Case& found) {
                  fmt::format("{} is expected, foretold: {}", trace::name_of(*what.verdict), words(outcome)),
                  outcome.fix);
     judge_status(what, trace, out);
+    judge_location(what, trace, out);
     judge_backends(world, what, trace, out);
     std::set<IpAddr> addresses;
     for (const auto& target : trace.targets) addresses.insert(target.addr);
@@ -208,6 +222,9 @@ Judgement judge(const trace::World& world, const Case& found, size_t index, cons
   if (auto wrong = probe::difference(expected, ask, seen); !wrong.empty()) out.worsen(State::failed, wrong);
   if (what.status && seen.status != *what.status)
     out.worsen(State::failed, fmt::format("status {} is expected; seen: {}", *what.status, seen.str()));
+  if (!what.location.empty() && seen.location != what.location)
+    out.worsen(State::failed,
+               fmt::format("a redirect to {} is expected; seen: {}", what.location, seen.str()));
   if (!what.backends.empty() && !seen.pod.empty() && !is_expected_backend(world, what, seen.pod))
     out.worsen(State::failed,
                fmt::format("{} is expected to answer; seen: {}", fmt::join(what.backends, ", "), seen.str()));

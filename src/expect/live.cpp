@@ -51,7 +51,9 @@ void add_tries(const std::string& cluster, const trace::World& world, Test& test
     auto& group = groups[source.label];
     group.place = *place;
     size_t times = probe::pods_reached(trace).size() > 1 ? kRepeats : 1;
-    for (size_t n = 0; n < times; ++n) group.tries.push_back({&test, &found, i, *ask});
+    for (const auto& one : probe::at_each_address(*ask)) {
+      for (size_t n = 0; n < times; ++n) group.tries.push_back({&test, &found, i, one});
+    }
   }
 }
 

@@ -17,6 +17,7 @@
 #include <memory>
 
 #include "base/fd.h"
+#include "base/text.h"
 #include "datapath/sock_diag.h"
 
 namespace weft::probe {
@@ -90,6 +91,20 @@ std::optional<IpAddr> real_peer(int socket, uint8_t protocol) {
     });
   }
   return out;
+}
+
+/// Of the lines of an answer's head, without the last one's end.
+std::string location_in(std::string_view head) {
+  constexpr std::string_view kName = "location:";
+  while (!head.empty()) {
+    auto line = head.substr(0, head.find("\r\n"));
+    head.remove_prefix(std::min(head.size(), line.size() + 2));
+    if (lower(line.substr(0, kName.size())) != kName) continue;
+    line.remove_prefix(kName.size());
+    auto first = line.find_first_not_of(" \t"), last = line.find_last_not_of(" \t");
+    return first == line.npos ? std::string() : std::string(line.substr(first, last - first + 1));
+  }
+  return {};
 }
 
 /// What a connection is read from and written to.
@@ -254,7 +269,7 @@ class Attempt {
       auto colon = ask_.http->host.rfind(':');
       stream = Tls::connect(socket, ask_.http->host.substr(0, colon));
       if (!stream) {
-        seen_.result = Result::failed;
+        seen_.result = Result::refused;
         seen_.detail = "TLS could not be set up";
         return;
       }
@@ -271,6 +286,7 @@ class Attempt {
     }
     auto seen = read_answer(answer);
     seen_.status = seen.status;
+    seen_.location = seen.location;
     seen_.pod = seen.pod;
     if (seen.status != 0) return;
     seen_.result = Result::refused;
@@ -310,10 +326,10 @@ HttpSeen read_answer(std::string_view bytes) {
   if (line.size() == bytes.size() || !line.starts_with("HTTP/1.") || space == line.npos) return out;
   auto digits = line.substr(space + 1, 3);
   auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), out.status);
-  if (error != std::errc() || end != digits.data() + digits.size() || out.status < 100)
-    return {.status = 0, .pod = {}};
+  if (error != std::errc() || end != digits.data() + digits.size() || out.status < 100) return {};
   auto head = bytes.find("\r\n\r\n");
   if (head == bytes.npos) return out;
+  out.location = location_in(bytes.substr(0, head));
   // Between the braces, whatever the transfer coding put around them.
   auto body = bytes.substr(head + 4);
   auto first = body.find('{'), last = body.rfind('}');

@@ -13,10 +13,11 @@ void attempt(const Ask& ask, const std::function<void(const Observed&)>& report)
 
 /// The bytes of the request.
 std::string request_text(const HttpAsk& http);
-/// The status and, of the JSON of weft/echo and its like, "namespace/name" of the pod: what is known of an
-/// answer of which these bytes have come. Status 0: not all of its first line.
+/// The status, where it redirects to and, of the JSON of weft/echo and its like, "namespace/name" of the pod:
+/// what is known of an answer of which these bytes have come. Status 0: not all of its first line.
 struct HttpSeen {
   int status = 0;
+  std::string location;
   std::string pod;
 };
 HttpSeen read_answer(std::string_view bytes);

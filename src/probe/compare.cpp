@@ -121,6 +121,16 @@ Expected<Ask> ask_for(const trace::World& world, const trace::Source& source, co
   return out;
 }
 
+std::vector<Ask> at_each_address(const Ask& ask) {
+  if (!ask.host.empty()) return {ask};
+  std::vector<Ask> out;
+  for (const auto& address : ask.addresses) {
+    out.push_back(ask);
+    out.back().addresses = {address};
+  }
+  return out;
+}
+
 void name_peer(const trace::World& world, Observed& seen) {
   if (seen.result != Result::connected) return;
   for (const auto& address : {seen.peer, seen.address}) {

@@ -14,6 +14,9 @@ namespace weft::probe {
 Expected<Ask> ask_for(const trace::World& world, const trace::Source& source, const trace::Destination& to,
                       const trace::Request& request, const trace::Trace& trace);
 
+/// A client that asks for a name takes one of its addresses; an object is tried at each that it has.
+std::vector<Ask> at_each_address(const Ask& ask);
+
 /// Says which pod it is that answered, where the address tells it.
 void name_peer(const trace::World& world, Observed& seen);
 

@@ -77,6 +77,7 @@ std::string Observed::str() const {
                                : "";
   if (!detail.empty()) out += fmt::format(" ({})", detail);
   if (status != 0) out += fmt::format(", HTTP {}", status);
+  if (!location.empty()) out += " to " + location;
   if (!pod.empty()) out += ", Pod " + pod;
   if (peer || address)
     out += fmt::format("{}{}", pod.empty() ? ", " : " at ", (peer ? *peer : *address).str());
@@ -87,6 +88,7 @@ json::object Observed::to_json() const {
   json::object out{{"result", name_of(result)}, {"stage", stage}, {"seconds", seconds}};
   if (!detail.empty()) out["detail"] = detail;
   if (status != 0) out["status"] = status;
+  if (!location.empty()) out["location"] = location;
   if (!addresses.empty()) out["addresses"] = texts(addresses);
   if (address) out["address"] = address->str();
   if (peer) out["peer"] = peer->str();
@@ -123,6 +125,7 @@ Expected<Observed> observed_of(const json::value& value) {
                .stage = text_in(value, "stage"),
                .detail = text_in(value, "detail"),
                .status = static_cast<int>(number_in(value, "status")),
+               .location = text_in(value, "location"),
                .addresses = addresses_in(value, "addresses"),
                .address = IpAddr::parse(kube::string_at(value, "address")),
                .peer = IpAddr::parse(kube::string_at(value, "peer")),

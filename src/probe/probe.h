@@ -38,7 +38,7 @@ struct Ask {
 
 enum class Result : uint8_t {
   connected,    ///< over UDP: something came back
-  refused,      ///< or reset
+  refused,      ///< or reset, or closed before TLS was set up or anything was answered
   timed_out,    ///< nobody answered within the patience
   unreachable,  ///< the kernel or a router says so
   no_name,      ///< the resolver found no address
@@ -51,6 +51,7 @@ struct Observed {
   std::string stage = "name";  ///< how far it came: "name", "connect", "answer" (of HTTP)
   std::string detail;
   int status = 0;                 ///< of HTTP
+  std::string location;           ///< where an answer redirects to
   std::vector<IpAddr> addresses;  ///< that the resolver gave
   std::optional<IpAddr> address;  ///< the one that was connected to, or tried last
   std::optional<IpAddr> peer;     ///< where the socket really leads, behind the address of a Service

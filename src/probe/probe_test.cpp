@@ -92,6 +92,9 @@ TEST(Http, TheAnswer) {
   EXPECT_EQ(seen.status, 200);
   EXPECT_EQ(seen.pod, "shop/web-0");
   EXPECT_EQ(read_answer("HTTP/1.1 503 \r\n\r\n").status, 503);
+  EXPECT_EQ(read_answer("HTTP/1.1 301 Moved\r\nx: y\r\nLocation:  http://a/b \r\n\r\n").location,
+            "http://a/b");
+  EXPECT_THAT(read_answer("HTTP/1.1 301 Moved\r\nLocation: http://a").location, IsEmpty()) << "more may come";
   EXPECT_EQ(read_answer("HTTP/1.1 2").status, 0) << "not all of it";
   EXPECT_EQ(read_answer("SSH-2.0-x\r\n").status, 0);
   EXPECT_EQ(read_answer("HTTP/1.1 2x0 OK\r\n\r\n").status, 0);
@@ -193,6 +196,17 @@ TEST(Compare, RefusedAndNoName) {
   EXPECT_NE(compare(cluster, "http://web:81/", seen_as(Result::timed_out)), "");
   EXPECT_EQ(compare(cluster, "http://nobody/", seen_as(Result::no_name, "name")), "");
   EXPECT_NE(compare(cluster, "http://nobody/", seen_as(Result::connected)), "");
+}
+
+TEST(Compare, AnObjectIsTriedAtEachAddress) {
+  Ask ask{.host = {}, .addresses = {*IpAddr::parse("10.96.0.9"), *IpAddr::parse("fd00:96::9")}, .port = 80};
+  auto asks = at_each_address(ask);
+  ASSERT_EQ(asks.size(), 2U);
+  EXPECT_EQ(asks[0].addresses, std::vector{ask.addresses[0]});
+  EXPECT_EQ(asks[1].addresses, std::vector{ask.addresses[1]});
+  EXPECT_EQ(asks[1].port, 80);
+  ask = {.host = "web", .addresses = {}, .port = 80};
+  EXPECT_EQ(at_each_address(ask).size(), 1U) << "the resolver's choice";
 }
 
 TEST(Compare, WhoeverIsConnectedToIsNamed) {

@@ -211,6 +211,7 @@ Expected<Destination> named_destination(const World& world, const Reference& ref
   if (reference.kind == "Pod") return look_in(Destination::Kind::pod, world.pods);
   if (reference.kind == "Service") return look_in(Destination::Kind::service, world.services);
   if (reference.kind == "Gateway") return look_in(Destination::Kind::gateway, world.gateways);
+  if (reference.kind == "Node") return look_in(Destination::Kind::node, world.nodes);
   return fail(ErrorCode::invalid,
               fmt::format("TO: a {} has no address; name its Service, or one of its pods", reference.kind));
 }
@@ -276,7 +277,8 @@ Expected<Destination> parse_destination(const World& world, std::string_view tex
   if (!reference)
     return fail(
         ErrorCode::invalid,
-        fmt::format("TO \"{}\": expected a URL, a name, an address, service/NAME, pod/NAME or gateway/NAME",
+        fmt::format("TO \"{}\": expected a URL, a name, an address, service/NAME, pod/NAME, gateway/NAME or "
+                    "node/NAME",
                     text));
   if (reference->kind.empty()) reference->kind = world.pods.contains(reference->key()) ? "Pod" : "Service";
   return named_destination(world, *reference, port);

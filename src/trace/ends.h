@@ -27,12 +27,12 @@ struct Source {
 
 /// Whom it asks for.
 struct Destination {
-  enum class Kind : uint8_t { name, address, service, pod, gateway };
+  enum class Kind : uint8_t { name, address, service, pod, gateway, node };
   Kind kind = Kind::name;
   std::string label;
   std::string scheme;  ///< "http", "https" or empty
   std::string host;    ///< a name or an address, as written in the URL
-  std::string key;     ///< of service, pod and gateway
+  std::string key;     ///< of service, pod, gateway and node
   std::optional<IpAddr> address;
   std::optional<uint16_t> port;  ///< written in it
   std::string path = "/";        ///< with the query
@@ -44,7 +44,7 @@ struct Destination {
 Expected<std::vector<Source>> parse_source(const World& world, std::string_view text, const std::string& ns);
 
 /// TO: a URL, a name or an address (both with ":PORT" or not), "service/NAME", "pod/NAME", "gateway/NAME",
-/// "NAMESPACE/NAME" (a pod, or else a Service).
+/// "node/NAME", "NAMESPACE/NAME" (a pod, or else a Service).
 Expected<Destination> parse_destination(const World& world, std::string_view text, const std::string& ns);
 
 }  // namespace weft::trace

@@ -12,6 +12,7 @@ void add_outcome(json::object& out, const Outcome& outcome) {
   if (!outcome.reason.empty()) out["reason"] = outcome.reason;
   if (!outcome.fix.empty()) out["fix"] = outcome.fix;
   if (outcome.status != 0) out["status"] = outcome.status;
+  if (!outcome.location.empty()) out["location"] = outcome.location;
 }
 
 json::array list_of(const std::vector<Hop>& hops) {
@@ -119,8 +120,7 @@ Outcome any_of(const std::vector<Hop>& hops) {
     if (!fails || (!known && hop.outcome.verdict != Verdict::unknown)) fails = &hop;
     known = known || hop.outcome.verdict != Verdict::unknown;
   }
-  if (!fails)
-    return hops.empty() ? Outcome{} : Outcome{.reason = {}, .fix = {}, .status = hops[0].outcome.status};
+  if (!fails) return hops.empty() ? Outcome{} : hops[0].outcome;
   auto out = fails->outcome;
   bool all_same = std::ranges::all_of(
       hops, [&](const Hop& hop) { return hop.outcome.verdict == fails->outcome.verdict; });

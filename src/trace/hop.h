@@ -27,12 +27,13 @@ enum class Verdict : uint8_t {
 };
 std::string_view name_of(Verdict verdict);
 
-/// How and why it ended; of `works` only the status may be set.
+/// How and why it ended; of `works` only status and location may be set.
 struct Outcome {
   Verdict verdict = Verdict::works;
   std::string reason;
-  std::string fix;  ///< what would mend it; empty where that is not for objects to say
-  int status = 0;   ///< of HTTP, that a proxy answers with by itself
+  std::string fix;       ///< what would mend it; empty where that is not for objects to say
+  int status = 0;        ///< of HTTP, that a proxy answers with by itself
+  std::string location;  ///< where that redirects to; empty: nowhere
 };
 
 struct Hop {
@@ -45,7 +46,8 @@ struct Hop {
 
   bool ends() const { return outcome.verdict != Verdict::works; }
   void end(Verdict verdict, std::string reason, std::string fix = {}) {
-    outcome = {.verdict = verdict, .reason = std::move(reason), .fix = std::move(fix), .status = 0};
+    outcome = {
+        .verdict = verdict, .reason = std::move(reason), .fix = std::move(fix), .status = 0, .location = {}};
   }
   json::object to_json() const;
 };

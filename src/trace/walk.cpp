@@ -25,9 +25,12 @@ std::vector<IpAddr> addresses_of(const kube::Pod& pod) {
   return out;
 }
 
-bool declares(const kube::Pod& pod, uint16_t port) {
+bool declares(const kube::Pod& pod, uint16_t port, uint8_t protocol) {
   return std::ranges::any_of(pod.spec.containers, [&](const auto& container) {
-    return std::ranges::any_of(container.ports, [&](const auto& have) { return have.containerPort == port; });
+    return std::ranges::any_of(container.ports, [&](const auto& have) {
+      return have.containerPort == port &&
+             (have.protocol.empty() ? "TCP" : have.protocol) == protocol_text(protocol);
+    });
   });
 }
 
@@ -95,6 +98,8 @@ std::vector<Hop> Walk::run() {
       return to_addresses(addresses_of(*world_.pods.at(to_.key)), *request_.port);
     case Destination::Kind::gateway:
       return to_gateway();
+    case Destination::Kind::node:
+      return to_addresses(world_.facts_of(to_.key).addresses, *request_.port);
   }
   return {};
 }
@@ -198,7 +203,9 @@ std::vector<Hop> Walk::to_gateway() {
 }
 
 Hop Walk::connect(const Target& to) {
-  auto node = is_inside() ? source_.node : entry_node(to);
+  // A node's ports are its own: on others nothing is known of them.
+  bool is_here = is_inside() && !world_.node_at.contains(to.addr);
+  auto node = is_here ? source_.node : entry_node(to);
   std::vector<std::string> owners;
   if (auto way = find_way(to, node, owners)) {
     if (!is_inside() && way->front().kind == service::FrontendKind::cluster_ip)
@@ -227,21 +234,29 @@ Hop Walk::connect_to_pod(const Target& to, const std::string& pod) {
   const auto& object = *world_.pods.at(pod);
   auto hop = make_hop("pod", fmt::format("{}, Pod {} on {}", where(to), pod, object.spec.nodeName),
                       {world_.origins.find("Pod", pod)});
-  if (declares_any(object) && !declares(object, to.port))
-    hop.notes.push_back(fmt::format(
-        "no container of it declares port {}: whether a program listens there is not known", to.port));
+  if (declares_any(object) && !declares(object, to.port, request_.protocol))
+    hop.notes.push_back(
+        fmt::format("no container of it declares port {}/{}: whether a program listens there is not known",
+                    to.port, protocol_text(request_.protocol)));
   ask_policies(hop, party(to.addr), {.pod = pod, .address = to.addr}, to.port);
   settle_sequence(hop);
   return hop;
 }
 
-/// What listens on a node is no object's business.
+/// What listens on a node is no object's business, but for pods on its network that say so.
 Hop Walk::connect_to_node(const Target& to, const std::string& node) {
   auto hop = make_hop("node", fmt::format("{}, Node {} itself", where(to), node),
                       {world_.origins.find("Node", node)});
   ask_policies(hop, party(to.addr), {.pod = {}, .address = to.addr}, to.port);
   settle_sequence(hop);
   if (hop.ends()) return hop;
+  for (const auto& [key, pod] : world_.pods) {
+    if (!pod->spec.hostNetwork || pod->spec.nodeName != node || !declares(*pod, to.port, request_.protocol))
+      continue;
+    hop.hops.push_back(make_hop("pod", fmt::format("Pod {}, on the node's network", key),
+                                {world_.origins.find("Pod", key)}));
+    return hop;
+  }
   hop.end(Verdict::unknown,
           fmt::format("it gets to Node {}; what listens there at port {} no object says", node, to.port));
   return hop;
@@ -264,7 +279,6 @@ Hop Walk::connect_to_outside(const Target& to) {
 Expected<Trace> trace_connection(const World& world, const std::vector<Source>& sources,
                                  const Destination& to, const Request& asked) {
   Request request = asked;
-  Destination destination = to;
   if (to.port && asked.port && *to.port != *asked.port)
     return fail(ErrorCode::invalid,
                 fmt::format("TO {} and --port {} name different ports", to.label, *asked.port));
@@ -286,7 +300,7 @@ Expected<Trace> trace_connection(const World& world, const std::vector<Source>& 
             .targets = {},
             .host = {}};
   for (const auto& source : sources) {
-    Walk walk(world, source, destination, request);
+    Walk walk(world, source, to, request);
     auto hop = walk.from_hop();
     if (!hop.ends()) {
       hop.hops = walk.run();

@@ -73,6 +73,8 @@ class Walk {
     Ptr<kube::Service> service;
     service::ServicePlan plan;
     size_t frontend = 0;
+    std::string node;      ///< that translates it
+    bool by_edge = false;  ///< its packets come to that node from elsewhere
     const service::Frontend& front() const { return plan.frontends[frontend]; }
   };
   /// Those Services that have the address are told in `owners`.
@@ -91,9 +93,12 @@ class Walk {
   // walk_policy.cpp
   /// The source, as a connection to `peer` shows it.
   policy::Party party(const IpAddr& peer) const;
-  /// Adds what policies say at both ends. `service_port`: what the client asked a Service for.
+  /// The source, as an endpoint on `node` sees it: passed on by another node it has that node's address.
+  policy::Party party_behind(const Way& way, const IpAddr& peer, const std::string& node, Hop& hop) const;
+  /// Adds what policies say at both ends. `service_port`: what the client asked a Service for. `has_left`:
+  /// the client's own end was asked before.
   void ask_policies(Hop& hop, const policy::Party& from, const policy::Party& to, uint16_t port,
-                    uint16_t service_port = 0) const;
+                    uint16_t service_port = 0, bool has_left = false) const;
   Hop end_hop(policy::Direction direction, const policy::EndVerdict& verdict, const policy::Party& at,
               const policy::Party& peer, uint16_t port, bool service_port_allowed,
               uint16_t service_port) const;

@@ -35,6 +35,12 @@ std::string_view name_of(gateway::Protocol protocol) {
   return "?";
 }
 
+bool speaks_tls(const gateway::Port& port) {
+  return std::ranges::any_of(port.listeners, [](const auto& one) {
+    return one->protocol == gateway::Protocol::https || one->protocol == gateway::Protocol::tls;
+  });
+}
+
 std::string key_of(const gateway::Why& why) { return trace::key_of(why.namespace_, why.name); }
 
 std::string rule_part(const gateway::Why& why) {
@@ -240,11 +246,15 @@ Hop Walk::listener_hop(const gateway::CompiledPort& port, const IpAddr& proxy) {
     auto hop = make_hop("listener", fmt::format("none at port {} takes {}", port.config().port, host));
     std::vector<std::string> have;
     for (const auto& one : port.config().listeners) have.push_back(shown_host(one->hostname));
-    end_with_status(hop, 404,
-                    fmt::format("no listener of {} at port {} takes the host {}", port.config().gateway,
-                                port.config().port, host.empty() ? "(none)" : host),
-                    fmt::format("its listeners take {}: ask for such a host, or change a listener's hostname",
-                                fmt::join(have, ", ")));
+    auto reason = fmt::format("no listener of {} at port {} takes the host {}", port.config().gateway,
+                              port.config().port, host.empty() ? "(none)" : host);
+    auto fix = fmt::format("its listeners take {}: ask for such a host, or change a listener's hostname",
+                           fmt::join(have, ", "));
+    // Without a certificate for the name there is no TLS, and nothing to answer over.
+    if (speaks_tls(port.config()))
+      hop.end(Verdict::refused, std::move(reason), std::move(fix));
+    else
+      end_with_status(hop, 404, std::move(reason), std::move(fix));
     return hop;
   }
   const auto& config = listener->config();
@@ -330,6 +340,7 @@ Hop Walk::rule_hop(const gateway::Candidate& found, Ask& ask, uint16_t port, con
     hop.notes.push_back(
         fmt::format("answered with {}, location {}", answer.status, location ? location->value : ""));
     hop.outcome.status = answer.status;
+    if (location) hop.outcome.location = location->value;
     return hop;
   }
   if (rule.filters.rewrite) {

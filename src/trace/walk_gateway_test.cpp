@@ -107,6 +107,7 @@ TEST(WalkGateway, AnswersOfTheProxyItself) {
   auto redirect = cluster.trace("outside", "http://www.example.com/old");
   EXPECT_EQ(redirect.outcome.verdict, Verdict::works);
   EXPECT_EQ(redirect.outcome.status, 302);
+  EXPECT_EQ(redirect.outcome.location, "http://www.example.com/new");
   EXPECT_THAT(steps(redirect.hops, "rule")[0]->notes,
               Contains(HasSubstr("location http://www.example.com/new")));
   auto missing = cluster.trace("outside", "http://www.example.com/missing");
@@ -127,6 +128,20 @@ TEST(WalkGateway, ByItsNameAndAHost) {
   EXPECT_EQ(no_listener.outcome.status, 404);
   EXPECT_THAT(no_listener.outcome.fix, HasSubstr("*.example.com"));
   EXPECT_EQ(cluster.verdict("outside", "gateway/web/edge:81"), "no way");
+}
+
+TEST(WalkGateway, AServerNameOfNoListenerHasNoTlsToAnswerOver) {
+  Cluster cluster(kWeb + R"(
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: pass, namespace: web}
+spec:
+  gatewayClassName: weft
+  listeners: [{name: tls, port: 443, protocol: TLS, hostname: "*.example.com", tls: {mode: Passthrough}}]
+)");
+  Request other{.port = {}, .headers = {{"host", "www.example.org"}}};
+  EXPECT_EQ(cluster.verdict("outside", "gateway/web/pass", other), "refused");
 }
 
 TEST(WalkGateway, TheProxyIsItsNodeToPolicies) {

@@ -98,7 +98,7 @@ Hop Walk::end_hop(policy::Direction direction, const policy::EndVerdict& verdict
 }
 
 void Walk::ask_policies(Hop& hop, const policy::Party& from, const policy::Party& to, uint16_t port,
-                        uint16_t service_port) const {
+                        uint16_t service_port, bool has_left) const {
   auto result = world_.policies.evaluate(from, to, request_.protocol, port);
   if (!result) {
     auto unknown = make_hop("policy", "cannot be said");
@@ -106,6 +106,7 @@ void Walk::ask_policies(Hop& hop, const policy::Party& from, const policy::Party
     hop.hops.push_back(std::move(unknown));
     return;
   }
+  if (has_left) result->egress.reset();
   // Rules that name the Service's port instead of the pod's are a common mistake.
   std::optional<policy::Evaluation> by_service_port;
   if (!result->allowed && service_port != 0 && service_port != port) {

@@ -85,9 +85,6 @@ std::optional<Walk::Way> Walk::find_way(const Target& to, const std::string& nod
   const auto& candidates = at != world_.services_at.end() ? at->second : world_.node_port_services;
   if (at == world_.services_at.end() && !is_node) return std::nullopt;
   auto facts = world_.facts_of(node);
-  // The node ports of all nodes are offered wherever a connection to them begins.
-  if (is_node && std::ranges::find(facts.addresses, to.addr) == facts.addresses.end())
-    facts.addresses = {to.addr};
   for (const auto& key : candidates) {
     const auto& service = world_.services.at(key);
     auto plan = service::plan_service(*service, slices_of(key), facts);
@@ -95,7 +92,12 @@ std::optional<Walk::Way> Walk::find_way(const Target& to, const std::string& nod
       const auto& front = plan.frontends[i];
       if (front.addr == to.addr && front.port == to.port &&
           static_cast<uint8_t>(front.protocol) == request_.protocol)
-        return Way{.key = key, .service = service, .plan = std::move(plan), .frontend = i};
+        return Way{.key = key,
+                   .service = service,
+                   .plan = std::move(plan),
+                   .frontend = i,
+                   .node = node,
+                   .by_edge = !is_inside() || node != source_.node};
     }
     if (!is_node) owners.push_back(key);
   }
@@ -137,7 +139,7 @@ Hop Walk::through_service(const Target& to, const Way& way, const std::string& n
   auto hop =
       make_hop("service", fmt::format("{}, {} of Service {}{}{}", where(to.addr, to.port), words(front.kind),
                                       way.key, port.name.empty() ? "" : ", port " + port.name,
-                                      is_inside() ? "" : fmt::format("; it comes in by {}", node)));
+                                      way.by_edge ? fmt::format("; it comes in by {}", node) : ""));
   auto field = front.kind == service::FrontendKind::node_port ? ".nodePort" : ".port";
   hop.by.push_back(
       world_.origins.find("Service", way.key, fmt::format("spec.ports[{}]{}", front.port_index, field)));
@@ -145,8 +147,12 @@ Hop Walk::through_service(const Target& to, const Way& way, const std::string& n
   if (front.affinity_seconds > 0)
     hop.notes.push_back(fmt::format("a client stays with its endpoint for {} s", front.affinity_seconds));
   if (is_kept_out(way, hop)) return hop;
-  const auto& set = way.plan.sets[is_inside() ? front.set : front.edge_set];
-  hop.hops.push_back(slices_hop(way, set, is_inside() ? front.when_empty : front.edge_when_empty, node));
+  // What a pod sends there leaves it as it is.
+  if (way.by_edge && is_inside()) ask_policies(hop, party(to.addr), {.pod = {}, .address = to.addr}, to.port);
+  settle_sequence(hop);
+  if (hop.ends()) return hop;
+  const auto& set = way.plan.sets[way.by_edge ? front.edge_set : front.set];
+  hop.hops.push_back(slices_hop(way, set, way.by_edge ? front.edge_when_empty : front.when_empty, node));
   settle_sequence(hop);
   return hop;
 }
@@ -170,7 +176,7 @@ Hop Walk::slices_hop(const Way& way, const service::BackendSet& set, service::Wh
   }
   const auto& port = way.service->spec.ports[set.port];
   if (when_empty == service::WhenEmpty::drop) {
-    bool inside = is_inside();
+    bool inside = !way.by_edge;
     hop.end(Verdict::dropped,
             fmt::format("{}TrafficPolicy of Service {} is Local, and none of its endpoints is on {}",
                         inside ? "internal" : "external", way.key, node),
@@ -201,6 +207,17 @@ Hop Walk::proxies_hop(const Way& way, const service::BackendSet& set) {
   return hop;
 }
 
+policy::Party Walk::party_behind(const Way& way, const IpAddr& peer, const std::string& node,
+                                 Hop& hop) const {
+  if (!way.by_edge || node == way.node) return party(peer);
+  for (const auto& address : world_.facts_of(way.node).addresses) {
+    if (address.is_v4() != peer.is_v4()) continue;
+    hop.notes.push_back(fmt::format("{} passes it on with its own address {}", way.node, address.str()));
+    return {.pod = {}, .address = address};
+  }
+  return party(peer);
+}
+
 Hop Walk::endpoint_hop(const Way& way, const service::Backend& backend) {
   const auto& slice = *slices_of(way.key)[backend.from.slice];
   const auto& endpoint = slice.endpoints[backend.from.endpoint];
@@ -219,7 +236,8 @@ Hop Walk::endpoint_hop(const Way& way, const service::Backend& backend) {
                                     fmt::format("endpoints[{}]", backend.from.endpoint))});
   if (!to.pod.empty()) hop.by.push_back(world_.origins.find("Pod", to.pod));
   if (!to.pod.empty() && to.pod == source_.pod) hop.notes.emplace_back("the pod gets to itself");
-  ask_policies(hop, party(backend.addr), to, backend.port, way.front().port);
+  auto from = party_behind(way, backend.addr, endpoint.nodeName.value_or(""), hop);
+  ask_policies(hop, from, to, backend.port, way.front().port, way.by_edge);
   settle_sequence(hop);
   if (hop.ends()) return hop;
   auto gateway = service::is_mesh(slice) ? gateway::mesh_key(way.key) : gateway::gateway_of(*way.service);

@@ -325,6 +325,70 @@ TEST(Walk, PoliciesThatKeepTrafficOnANode) {
   EXPECT_THAT(slices[0]->notes.at(0), HasSubstr("it is on another node"));
 }
 
+TEST(Walk, ToAnotherNodesPortOneComesFromElsewhere) {
+  Cluster cluster(kNodes +
+                  policy("far",
+                         "podSelector: {matchLabels: {app: jailed}}, policyTypes: [Egress], egress: "
+                         "[{to: [{podSelector: {}}]}]",
+                         "default") +
+                  R"(
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: jailed, labels: {app: jailed}}
+spec: {nodeName: b, containers: [{name: c, image: i}]}
+)");
+  EXPECT_EQ(cluster.verdict("far", "172.30.0.3:30080"), "works")
+      << "the node's own pods may use all endpoints";
+  EXPECT_EQ(cluster.verdict("near", "172.30.0.3:30080"), "dropped") << "others not";
+  EXPECT_EQ(cluster.verdict("node/a", "172.30.0.3:30080"), "dropped");
+  EXPECT_EQ(cluster.verdict("far", "172.30.0.2:30080"), "works");
+  EXPECT_EQ(cluster.verdict("jailed", "172.30.0.3:30080"), "works") << "it gets to a pod";
+  auto jailed = cluster.trace("jailed", "172.30.0.2:30080");
+  EXPECT_EQ(jailed.outcome.verdict, Verdict::denied) << "what leaves it is for a node";
+  EXPECT_THAT(steps(jailed.hops, "egress"), SizeIs(1));
+}
+
+TEST(Walk, PassedOnByANodeItHasThatNodesAddress) {
+  Cluster cluster(kNodes +
+                  policy("web",
+                         "podSelector: {matchLabels: {app: web}}, ingress: [{from: [{ipBlock: {cidr: "
+                         "203.0.113.0/24}}, {podSelector: {}}]}]",
+                         "default") +
+                  R"(
+---
+apiVersion: v1
+kind: Service
+metadata: {name: any}
+spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, nodePort: 30081}]}
+)");
+  EXPECT_EQ(cluster.verdict("203.0.113.1", "172.30.0.2:30081"), "works");
+  auto other = cluster.trace("203.0.113.1", "172.30.0.3:30081");
+  EXPECT_EQ(other.outcome.verdict, Verdict::denied);
+  EXPECT_THAT(other.outcome.reason, HasSubstr("from Node b (172.30.0.3)"));
+  EXPECT_EQ(cluster.verdict("far", "172.30.0.2:30081"), "works") << "it comes to the pod's own node";
+  EXPECT_EQ(cluster.verdict("far", "172.30.0.3:30081"), "works") << "translated where it begins";
+  EXPECT_EQ(cluster.verdict("near", "172.30.0.3:30081"), "denied") << "there and back";
+}
+
+TEST(Walk, OnANodeListensWhatPodsOnItsNetworkSay) {
+  Cluster cluster(kNodes + R"(
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: host}
+spec: {nodeName: b, hostNetwork: true, containers: [{name: c, image: i, ports: [{containerPort: 9100}]}]}
+)");
+  auto trace = cluster.trace("near", "pod/host");
+  EXPECT_EQ(trace.outcome.verdict, Verdict::works) << trace.to_text();
+  EXPECT_EQ(steps(trace.hops, "pod").at(0)->by.at(0).str(), "Pod default/host");
+  EXPECT_EQ(cluster.verdict("outside", "node/b:9100"), "works");
+  EXPECT_EQ(cluster.verdict("near", "node/b:9101"), "unknown") << "nothing says so";
+  EXPECT_EQ(cluster.verdict("near", "node/a:9100"), "unknown") << "on another node";
+  EXPECT_EQ(cluster.verdict("near", "node/b:9100", {.protocol = IPPROTO_UDP, .port = {}, .headers = {}}),
+            "unknown");
+}
+
 TEST(Walk, FromOutside) {
   Cluster cluster(kNodes);
   auto listed = cluster.trace("198.51.100.7", "service/public");

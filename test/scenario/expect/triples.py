@@ -42,8 +42,11 @@ def make_service(index):
         spec["internalTrafficPolicy"] = "Local"
     if some(0.3):
         spec["ipFamilyPolicy"] = "PreferDualStack"
-    if some(0.15):
+    if some(0.4):
         spec["type"] = "NodePort"
+        spec["externalTrafficPolicy"] = pick.choice(["Local", "Cluster"])
+        for number, port in enumerate(ports):
+            port["nodePort"] = 31000 + 10 * index + number
     return {"apiVersion": "v1", "kind": "Service",
             "metadata": {"name": f"svc-{index}", "namespace": pick.choice(namespaces)}, "spec": spec}
 
@@ -128,6 +131,8 @@ def make_connection():
     service = pick.choice(services)
     port = pick.choice(service["spec"]["ports"])
     protocol = port.get("protocol", "TCP").lower()
+    if "nodePort" in port and some(0.5):
+        return {"from": source if some(0.7) else "outside", "to": "node/" + pick.choice(nodes), "port": port["nodePort"], "protocol": protocol}
     number = port["port"] if some(0.9) else 81
     if protocol == "tcp" and port["name"] == "web" and not source.startswith("node/") and some(0.5):
         name = ".".join(reversed(key(service).split("/")))

@@ -41,6 +41,7 @@ run_cases() { # MODE EXPECTED-MTU
     done
     check "$1: three megabytes cross (family $family)" carries_bulk $family
   done
+  holds "$1: by packets" --live --name "$cluster" .
   check "$1: the Service has all nodes' pods" all_nodes_answer
   check "$1: the pod's MTU leaves room for the way" expect "^$2\$" in_client cat /sys/class/net/eth0/mtu
   check "$1: full packets arrive" carries_full_packets
@@ -50,6 +51,7 @@ pods_are_ready() {
 }
 
 cluster_up --nodes 3 --zones a,b
+holds "by manifests alone" .
 run_cases direct 1500
 zones() { kubectl get nodes -o jsonpath='{.items[*].metadata.labels.topology\.kubernetes\.io/zone}'; }
 check "nodes are in their zones" expect '^a b a$' zones

@@ -1,30 +1,21 @@
 #!/usr/bin/env bash
-# Services over real packets: names, families, protocols, no endpoints, named ports, changes under load.
+# Services over real packets: connections.weft.yaml, how backends are shared, changes under load.
 . "$(dirname "$0")/../../lib.sh"
 cd "$(dirname "$0")" || exit 1
 cluster_up
 kubectl apply -f manifests.yaml >/dev/null || echo "not ok apply"
 check "pods are ready" kubectl wait --for=condition=Ready pod --all --timeout=20s
+holds_both_ways .
 client=$(pod_of app=client)
 in_client() { kubectl exec "$client" -- "$@"; }
 
-check "a Service answers by its short name" expect '"pod": ?"web-' in_client curl -sS -m 3 http://web/
-check "by its full name" expect '"pod": ?"web-' in_client curl -sS -m 3 http://web.default.svc.cluster.local./
 ip4=$(kubectl get svc web -o jsonpath='{.spec.clusterIPs[0]}')
-ip6=$(kubectl get svc web -o jsonpath='{.spec.clusterIPs[1]}')
-check "over IPv4" expect '"pod": ?"web-' in_client curl -sS -m 3 "http://$ip4/"
-check "over IPv6" expect '"pod": ?"web-' in_client curl -sS -m 3 "http://[$ip6]/"
 
 both_backends_answer() {
   in_client sh -c 'for i in $(seq 40); do curl -sS -m 3 http://web/hostname; echo; done' | sort -u | grep -c web- | grep -qx 2
 }
 check "both backends take their share" both_backends_answer
-check "a Service without endpoints refuses at once" refused 'exit code 7$' in_client curl -sS -m 3 http://empty/
-check "a port the Service does not have refuses" refused 'exit code 7$' in_client curl -sS -m 2 http://web:81/
-check "a named target port leads to each pod's own number" expect '"pod": ?"web-' in_client curl -sS -m 3 http://web:8081/
 check "the peer is the Service's address" expect "^$ip4 80\$" in_client curl -sS -m 3 -o /dev/null -w '%{remote_ip} %{remote_port}\n' "http://$ip4/"
-check "UDP through a Service" expect 'hello' in_client bash -c 'exec 3<>/dev/udp/web/5000; echo hello >&3; timeout 2 head -c 5 <&3'
-check "a pod reaches itself through its Service" expect '"pod": ?"web-' kubectl exec "$(pod_of app=web)" -- sh -c 'for i in $(seq 10); do curl -sS -m 3 http://web/ || exit 1; done'
 check "endpoints are in slices of both families" expect 'IPv4.*IPv6|IPv6.*IPv4' sh -c 'kubectl get endpointslices -l kubernetes.io/service-name=web -o jsonpath="{.items[*].addressType}"'
 
 scaling_loses_nothing() {

@@ -24,19 +24,7 @@ if [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --clear-groups --regid 65534 test
   check "nobody in particular may ask" runs_unprivileged
 fi
 
-# What weft test prints as the lines of a test; $1 comes before each name.
-as_lines() { sed -E "s/^ok +/ok $1: /; s/^(FAILED|unknown) +/not ok $1: /; s/^        /  | /; /^[0-9]+ held/d"; }
-all_held() { grep -qE '^[0-9]+ held, 0 failed, 0 unknown$' "$1"; }
-tests() { # tests NAME WEFT-TEST-ARGS…
-  local name=$1 output
-  shift
-  output=$(mktemp)
-  timeout 200 "$weft" test "$@" . >"$output" 2>"$output.steps"
-  as_lines "$name" <"$output"
-  check "all of them hold, $name" all_held "$output"
-  all_held "$output" || tail -n 20 "$output.steps" | sed 's/^/  # /'
-  rm -f "$output" "$output.steps"
-}
-tests "by manifests alone"
-tests "by packets" --live
+holds "by manifests alone" .
+holds "by packets" --live .
+holds "the example of a Gateway" --live "$root/examples/gateway" "$root/examples/gateway.weft.yaml"
 [ "$failures" -eq 0 ]
