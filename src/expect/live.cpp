@@ -34,7 +34,9 @@ void add_tries(const std::string& cluster, const trace::World& world, Test& test
   for (size_t i = 0; i < found.sources.size(); ++i) {
     const auto& source = found.sources[i];
     const auto& trace = found.traces[i];
-    if (test.what->is_open() && trace.outcome.verdict != test.foretold.verdict)
+    // Of several ways that manifests leave open the cluster has taken one.
+    bool left_open = test.foretold.verdict == trace::Verdict::partly;
+    if (test.what->is_open() && !left_open && trace.outcome.verdict != test.foretold.verdict)
       test.judgement.worsen(State::failed,
                             fmt::format("manifests say: {}; the cluster's objects say: {} {}",
                                         trace::name_of(test.foretold.verdict),

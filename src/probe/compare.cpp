@@ -31,6 +31,8 @@ void add_ways(const Hop& hop, int status, std::vector<Way>& out) {
     add_ways(one, status, out);
     if (one.outcome.verdict != Verdict::partly) return;
   }
+  // What is said of the ways that fail is not said of one that works.
+  if (hop.outcome.verdict == Verdict::works) status = hop.outcome.status;
   if (!ended) out.push_back({hop.outcome.verdict, status});
 }
 
@@ -93,6 +95,15 @@ std::optional<HttpAsk> http_of(const trace::World& world, const trace::Destinati
   return std::nullopt;
 }
 
+/// A Service's externalIPs are nobody's on this machine's networks: a probe from it would go to a stranger.
+bool is_led_elsewhere(const trace::World& world, const trace::Source& source, const trace::Destination& to,
+                      const IpAddr& address) {
+  if (source.kind != trace::Source::Kind::outside || to.kind != trace::Destination::Kind::service)
+    return false;
+  const auto& listed = world.services.at(to.key)->spec.externalIPs;
+  return std::ranges::find(listed, address.str()) != listed.end();
+}
+
 }  // namespace
 
 Expected<Ask> ask_for(const trace::World& world, const trace::Source& source, const trace::Destination& to,
@@ -104,7 +115,12 @@ Expected<Ask> ask_for(const trace::World& world, const trace::Source& source, co
   if (to.kind == trace::Destination::Kind::name && !source.pod.empty() && !trace.name_taken) {
     out.host = to.host;
   } else {
-    for (const auto& target : trace.targets) out.addresses.push_back(target.addr);
+    for (const auto& target : trace.targets) {
+      if (!is_led_elsewhere(world, source, to, target.addr)) out.addresses.push_back(target.addr);
+    }
+    if (out.addresses.empty() && !trace.targets.empty())
+      return fail(ErrorCode::unavailable,
+                  "its externalIPs lead to nodes by routes that are not the cluster's");
     if (out.addresses.empty())
       return fail(ErrorCode::unavailable,
                   fmt::format("there is nothing to send a probe to: {}", trace.outcome.reason));

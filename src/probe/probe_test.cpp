@@ -220,5 +220,34 @@ TEST(Compare, WhoeverIsConnectedToIsNamed) {
   EXPECT_EQ(seen.pod, "default/web");
 }
 
+TEST(Compare, APodOfTheNodesNetworkMayAnswer) {
+  Cluster cluster(kWeb + R"(---
+apiVersion: v1
+kind: Pod
+metadata: {name: host, labels: {app: web}}
+spec: {hostNetwork: true, containers: [{name: c, image: i, ports: [{containerPort: 8080}]}]}
+)");
+  auto seen = seen_as(Result::connected, "answer", 200);
+  seen.pod = "default/host";
+  EXPECT_EQ(compare(cluster, "http://web/", seen), "");
+}
+
+TEST(Compare, ExternalIPsAreNotAskedForFromThisMachine) {
+  Cluster cluster(kWeb + R"(---
+apiVersion: v1
+kind: Service
+metadata: {name: given}
+spec: {selector: {app: web}, externalIPs: [198.51.100.1], ports: [{port: 80, targetPort: 8080}]}
+)");
+  auto ask = [&](const std::string& from) {
+    auto trace = cluster.trace(from, "service/given");
+    auto source = trace::parse_source(cluster.world(), from, "default");
+    auto destination = trace::parse_destination(cluster.world(), "service/given", "default");
+    return ask_for(cluster.world(), source->front(), *destination, {}, trace);
+  };
+  EXPECT_FALSE(ask("outside"));
+  EXPECT_TRUE(ask("client"));
+}
+
 }  // namespace
 }  // namespace weft::probe

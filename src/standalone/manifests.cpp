@@ -92,6 +92,12 @@ bool has_true_condition(const json::value& object, std::string_view type) {
   });
 }
 
+/// A pod whose manifest has a status of its own that is not Ready is meant not to be.
+bool is_meant_unready(const json::value& manifest) {
+  return string_at(manifest, "kind") == "Pod" && kube::at_path(manifest, "status.conditions") &&
+         !has_true_condition(manifest, "Ready");
+}
+
 /// How many replicas are wanted and ready; nullopt for kinds that are not waited for.
 std::optional<std::pair<int64_t, int64_t>> readiness(const json::value& object) {
   auto kind = string_at(object, "kind");
@@ -134,7 +140,7 @@ asio::awaitable<Expected<std::vector<std::string>>> not_ready(kube::Client& clie
   Mapper mapper(client);
   std::vector<std::string> missing;
   for (const auto& document : documents) {
-    if (!readiness(document.value)) continue;
+    if (!readiness(document.value) || is_meant_unready(document.value)) continue;
     WEFT_CO_TRY(auto resource, co_await mapper.find(std::string(string_at(document.value, "apiVersion")),
                                                     std::string(string_at(document.value, "kind"))));
     WEFT_CO_TRY(auto object, co_await client.get(resource, namespace_of(document.value, resource),

@@ -204,8 +204,20 @@ std::vector<Hop> Walk::to_gateway() {
 
 Hop Walk::connect(const Target& to) {
   // A node's ports are its own: on others nothing is known of them.
-  bool is_here = is_inside() && !world_.node_at.contains(to.addr);
-  auto node = is_here ? source_.node : entry_node(to);
+  if (is_inside() && !world_.node_at.contains(to.addr)) return connect_by(to, source_.node);
+  auto nodes = entry_nodes(to);
+  auto all = make_hop("address", fmt::format("{} is an example, which any of {} nodes may announce",
+                                             to.addr.str(), nodes.size()));
+  for (const auto& node : nodes) all.hops.push_back(connect_by(to, node));
+  auto verdict = all.hops.front().outcome.verdict;
+  if (std::ranges::all_of(all.hops, [&](const Hop& hop) { return hop.outcome.verdict == verdict; }))
+    return std::move(all.hops.front());
+  settle_any(all);
+  return all;
+}
+
+/// `node` sees the connection first.
+Hop Walk::connect_by(const Target& to, const std::string& node) {
   std::vector<std::string> owners;
   if (auto way = find_way(to, node, owners)) {
     if (!is_inside() && way->front().kind == service::FrontendKind::cluster_ip)

@@ -50,6 +50,7 @@ class Walk {
   std::vector<Hop> to_addresses(const std::vector<IpAddr>& addresses, uint16_t port);
   /// From here to there, whatever is there.
   Hop connect(const Target& to);
+  Hop connect_by(const Target& to, const std::string& node);
   Hop connect_to_pod(const Target& to, const std::string& pod);
   Hop connect_to_node(const Target& to, const std::string& node);
   Hop connect_to_outside(const Target& to);
@@ -81,6 +82,7 @@ class Walk {
   std::optional<Way> find_way(const Target& to, const std::string& node,
                               std::vector<std::string>& owners) const;
   std::string entry_node(const Target& to) const;
+  std::vector<std::string> entry_nodes(const Target& to) const;
   Hop refuse_port(const Target& to, const std::vector<std::string>& owners) const;
   Hop through_service(const Target& to, const Way& way, const std::string& node);
   Hop slices_hop(const Way& way, const service::BackendSet& set, service::WhenEmpty when_empty,

@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 
 #include "gateway/infrastructure.h"
 #include "gateway/mesh.h"
@@ -11,6 +12,9 @@
 /// From a Service's address to its endpoints, by the plan of the node that sees the connection.
 namespace weft::trace {
 namespace {
+
+/// Of many nodes the rest tells nothing new.
+constexpr size_t kMaxEntries = 16;
 
 std::string where(const IpAddr& addr, uint16_t port) {
   return addr.is_v6() ? fmt::format("[{}]:{}", addr.str(), port) : fmt::format("{}:{}", addr.str(), port);
@@ -76,6 +80,33 @@ std::string Walk::entry_node(const Target& to) const {
   const auto& announcement = world_.announcements.announcement(to.addr);
   if (!announcement.owner.empty()) return announcement.owner;
   return world_.nodes.empty() ? std::string() : world_.nodes.begin()->first;
+}
+
+/// Which node announces an address hangs on the address: where that is an example, any of those that may do.
+/// It matters where traffic stays on the node, and where policies see the node. The one that would announce
+/// the example is first.
+std::vector<std::string> Walk::entry_nodes(const Target& to) const {
+  std::vector<std::string> out{entry_node(to)};
+  auto add = [&](const std::string& node) {
+    if (out.size() < kMaxEntries && std::ranges::find(out, node) == out.end()) out.push_back(node);
+  };
+  auto at = world_.services_at.find(to.addr);
+  if (!world_.assumed_balancers.contains(to.addr) || at == world_.services_at.end()) return out;
+  for (const auto& key : at->second) {
+    const auto& service = *world_.services.at(key);
+    std::map<std::string, service::SlicePtr> slices;
+    for (const auto& slice : slices_of(key)) {
+      if (!service::is_mesh(*slice)) slices[slice->metadata.name] = slice;
+    }
+    if (service.spec.externalTrafficPolicy == "Local") {
+      std::ranges::for_each(service::nodes_with_endpoints(service, slices, to.addr.is_v6()), add);
+    } else {
+      for (const auto& [name, node] : world_.nodes) {
+        if (!service::announce_node(*node).excluded) add(name);
+      }
+    }
+  }
+  return out;
 }
 
 std::optional<Walk::Way> Walk::find_way(const Target& to, const std::string& node,
@@ -234,7 +265,13 @@ Hop Walk::endpoint_hop(const Way& way, const service::Backend& backend) {
       make_hop("endpoint", fmt::format("{}{}{}", where(backend.addr, backend.port), whose, at),
                {world_.origins.find("EndpointSlice", key_of(slice.metadata.namespace_, slice.metadata.name),
                                     fmt::format("endpoints[{}]", backend.from.endpoint))});
-  if (!to.pod.empty()) hop.by.push_back(world_.origins.find("Pod", to.pod));
+  if (!to.pod.empty()) {
+    hop.by.push_back(world_.origins.find("Pod", to.pod));
+  } else if (endpoint.targetRef && endpoint.targetRef->kind == "Pod") {
+    // Of the node's network: for policies it is the node.
+    auto key = key_of(slice.metadata.namespace_, endpoint.targetRef->name);
+    if (world_.pods.contains(key)) hop.by.push_back(world_.origins.find("Pod", key));
+  }
   if (!to.pod.empty() && to.pod == source_.pod) hop.notes.emplace_back("the pod gets to itself");
   auto from = party_behind(way, backend.addr, endpoint.nodeName.value_or(""), hop);
   ask_policies(hop, from, to, backend.port, way.front().port, way.by_edge);

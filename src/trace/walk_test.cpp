@@ -405,6 +405,46 @@ TEST(Walk, FromOutside) {
   EXPECT_EQ(cluster.verdict("outside", "pod/web"), "no way");
 }
 
+TEST(Walk, WhichNodeAnnouncesAnExampleNobodyKnows) {
+  Cluster cluster(R"(
+apiVersion: v1
+kind: Node
+metadata: {name: a}
+---
+apiVersion: v1
+kind: Node
+metadata: {name: b}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: open, labels: {app: web}}
+spec: {nodeName: a, containers: [{name: c, image: i, ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: shut, labels: {app: web, shut: "yes"}}
+spec: {nodeName: b, containers: [{name: c, image: i, ports: [{containerPort: 80}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: none}
+spec: {podSelector: {matchLabels: {shut: "yes"}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: local}
+spec: {type: LoadBalancer, externalTrafficPolicy: Local, selector: {app: web}, ports: [{port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: fixed}
+spec: {type: LoadBalancer, externalTrafficPolicy: Local, loadBalancerIP: 172.30.0.200, selector: {app: web}, ports: [{port: 80}]}
+)");
+  EXPECT_EQ(cluster.verdict("outside", "service/local"), "partly");
+  EXPECT_NE(cluster.verdict("outside", "service/fixed"), "partly")
+      << "its address is known, and so who has it";
+}
+
 TEST(Walk, AClusterNetworkPolicyNamesItsRule) {
   Cluster cluster(kShop + R"(
 ---

@@ -260,6 +260,7 @@ void WorldBuilder::give_load_balancers() {
       auto& way = changed.status.loadBalancer.ingress.emplace_back();
       way.ip = address.addr.str();
       way.ipMode = "VIP";
+      if (object->spec.loadBalancerIP != way.ip) world_.assumed_balancers.insert(address.addr);
     }
     auto now = std::make_shared<const kube::Service>(std::move(changed));
     if (!entrances_.contains(key)) world_.gateway_plan.apply<kube::Service>(object, now);

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,8 @@ struct World {
   std::map<std::string, std::vector<std::pair<std::string, std::string>>> left_out;
   /// Why a load balancer has no address, by Service.
   std::map<std::string, std::string> without_address;
+  /// Load balancers' addresses that manifests do not say: examples, of which nobody knows who announces them.
+  std::set<IpAddr> assumed_balancers;
   std::vector<std::string> notes;  ///< what was assumed, a line each
 
   // The plans.

@@ -2,152 +2,101 @@
 """triples.py SEED COUNT FOLDER: a random cluster (manifests.yaml, nodes.yaml) and COUNT random connections in it
 (triples.weft.yaml), of which nothing is expected but that prediction and packets agree. The same seed makes the same."""
 import json
-import random
 import sys
 
+from chance import choice, dice, key, name_of, namespaces, nodes, some, thing
+from policies import make_policies
+from routes import PATHS, make_request, make_routes
+from workloads import make_workloads
+
 seed, count, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-pick = random.Random(seed)
-namespaces = ["red", "green", "blue"]
-apps = ["one", "two", "three"]
-nodes = ["node-1", "node-2"]
+dice.seed(seed)
+pods, services, aliases = make_workloads()
+gateways, routes = make_routes(services)
+entered = [one for one in services if "externalIPs" not in one["spec"]]
+has_ingress = any(one["kind"] == "Ingress" for one in routes)
+policies = make_policies()
 
 
-def some(chance):
-    return pick.random() < chance
+def make_source():
+    if some(0.85):
+        return key(choice(pods))
+    return choice(["outside", "node/" + choice(list(nodes))])
 
 
-def make_pod(index):
-    container = {
-        "name": "echo", "image": "weft/echo",
-        "env": [{"name": "PORT", "value": "8080"}, {"name": "TCP_PORT", "value": "9090"}, {"name": "UDP_PORT", "value": "5353"}],
-        "ports": [{"name": "http", "containerPort": 8080}, {"name": "raw", "containerPort": 9090},
-                  {"name": "dgram", "containerPort": 5353, "protocol": "UDP"}],
-    }
-    return {"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": f"pod-{index}", "namespace": pick.choice(namespaces),
-                         "labels": {"app": pick.choice(apps), "team": pick.choice(["x", "y"])}},
-            "spec": {"nodeName": pick.choice(nodes), "terminationGracePeriodSeconds": 0, "containers": [container]}}
+def to_pod():
+    pod = choice(pods)
+    port = choice(pod["spec"]["containers"][0]["ports"])
+    return {"to": "pod/" + key(pod), "port": port["containerPort"], "protocol": port.get("protocol", "TCP").lower()}
 
 
-def make_service(index):
-    ports = [{"name": "web", "port": 80, "targetPort": pick.choice([8080, 8080, 8080, "http", "http", "http", "nothing"])}]
-    if some(0.6):
-        ports.append({"name": "raw", "port": 90, "targetPort": pick.choice([9090, "raw"])})
-    if some(0.5):
-        ports.append({"name": "dgram", "port": 53, "protocol": "UDP", "targetPort": pick.choice([5353, "dgram"])})
-    spec = {"selector": {"app": pick.choice(apps * 3 + ["nobody"])}, "ports": ports}
-    if some(0.3):
-        spec["selector"]["team"] = pick.choice(["x", "y"])
-    if some(0.2):
-        spec["internalTrafficPolicy"] = "Local"
-    if some(0.3):
-        spec["ipFamilyPolicy"] = "PreferDualStack"
-    if some(0.4):
-        spec["type"] = "NodePort"
-        spec["externalTrafficPolicy"] = pick.choice(["Local", "Cluster"])
-        for number, port in enumerate(ports):
-            port["nodePort"] = 31000 + 10 * index + number
-    return {"apiVersion": "v1", "kind": "Service",
-            "metadata": {"name": f"svc-{index}", "namespace": pick.choice(namespaces)}, "spec": spec}
+def to_service(among=services):
+    service = choice(among)
+    port = choice(service["spec"]["ports"])
+    return {"to": "service/" + key(service), "port": port["port"] if some(0.95) else 81, "protocol": port.get("protocol", "TCP").lower()}
 
 
-def make_selector():
-    form = pick.randrange(4)
-    if form == 0:
-        return {}
-    if form == 1:
-        return {"matchLabels": {"app": pick.choice(apps)}}
-    if form == 2:
-        return {"matchLabels": {"app": pick.choice(apps), "team": pick.choice(["x", "y"])}}
-    return {"matchExpressions": [{"key": "app", "operator": pick.choice(["In", "NotIn"]),
-                                  "values": pick.sample(apps, pick.randint(1, 2))}]}
+def to_external_address():
+    at = [one for one in services if "externalIPs" in one["spec"]]
+    return {"to": choice(at)["spec"]["externalIPs"][0], "port": 80} if at else to_service()
 
 
-def make_peer():
-    form = pick.randrange(6)
-    if form == 0:
-        return {"podSelector": make_selector()}
-    if form == 1:
-        return {"namespaceSelector": {}}
-    if form == 2:
-        return {"ipBlock": {"cidr": "10.244.0.0/16", "except": [pick.choice(["10.244.0.0/22", "10.244.4.0/22"])]}}
-    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": pick.choice(namespaces)}}}
-    if form >= 4:
-        peer["podSelector"] = make_selector()
-    return peer
+def to_node_port():
+    ports = [port["nodePort"] for one in services for port in one["spec"]["ports"] if "nodePort" in port and port.get("protocol", "TCP") == "TCP"]
+    return {"to": "node/" + choice(list(nodes)), "port": choice(ports)} if ports else to_service(entered)
 
 
-def make_ports():
-    known = [{"port": 8080}, {"port": "http"}, {"port": 9090}, {"port": "raw"}, {"port": 80},
-             {"port": 5353, "protocol": "UDP"}, {"port": 8000, "endPort": 9500}]
-    return pick.sample(known, pick.randint(1, 3))
+def url(name, port=80):
+    return {"to": f"http://{name}{'' if port == 80 else f':{port}'}{choice(PATHS)}"}
 
 
-def make_rules(direction):
-    rules = []
-    for _ in range(pick.randint(0, 2)):
-        rule = {}
-        if some(0.8):
-            rule["from" if direction == "ingress" else "to"] = [make_peer() for _ in range(pick.randint(1, 2))]
-        if some(0.4):
-            rule["ports"] = make_ports()
-        rules.append(rule)
-    if direction == "egress" and some(0.7):
-        rules.append({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]})
-    return rules
+def is_headless(name):
+    return any(name.startswith(name_of(one) + ".") and one["spec"].get("clusterIP") == "None" for one in services)
 
 
-def make_policy(index):
-    types = pick.choice([["Ingress"], ["Egress"], ["Ingress", "Egress"]])
-    spec = {"podSelector": make_selector(), "policyTypes": types}
-    for direction in types:
-        spec[direction.lower()] = make_rules(direction.lower())
-    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
-            "metadata": {"name": f"policy-{index}", "namespace": pick.choice(namespaces)}, "spec": spec}
+def to_name():
+    if some(0.15):
+        alias = choice(aliases)
+        return url(name_of(alias), 8080 if is_headless(alias["spec"]["externalName"]) else 80)
+    service = choice(services)
+    name = choice([name_of(service), name_of(service), service["metadata"]["name"], name_of(service) + ".svc.cluster.local."])
+    # A headless one has no ports of its own: whether a pod listens at a port that it does not declare, no object says.
+    return url(name, 8080 if service["spec"].get("clusterIP") == "None" else 80)
 
 
-def make_cluster_policy():
-    team = {"namespaces": {"matchLabels": {"kubernetes.io/metadata.name": pick.choice(namespaces)}}}
-    peer = {"namespaces": {"matchLabels": {"kubernetes.io/metadata.name": pick.choice(namespaces)}}}
-    return {"apiVersion": "policy.networking.k8s.io/v1alpha2", "kind": "ClusterNetworkPolicy", "metadata": {"name": "tier"},
-            "spec": {"tier": pick.choice(["Admin", "Baseline"]), "priority": 10, "subject": team,
-                     "ingress": [{"name": "rule", "action": pick.choice(["Accept", "Deny"]), "from": [peer]}]}}
+def to_host_of_pod():
+    named = [pod for pod in pods if "subdomain" in pod["spec"]]
+    if not named:
+        return to_name()
+    pod = choice(named)
+    return url(f"{pod['spec']['hostname']}.{pod['spec']['subdomain']}.{pod['metadata']['namespace']}.svc.cluster.local", 8080)
 
 
-pods = [make_pod(index) for index in range(8)]
-services = [make_service(index) for index in range(6)]
-policies = [make_policy(index) for index in range(6)] + ([make_cluster_policy()] if some(0.7) else [])
-
-
-def key(thing):
-    return thing["metadata"]["namespace"] + "/" + thing["metadata"]["name"]
+def to_gateway():
+    if not gateways:
+        return to_service(entered)
+    return url("old.shop.example") if has_ingress and some(0.3) else make_request(gateways)
 
 
 def make_connection():
-    source = key(pick.choice(pods)) if some(0.95) else pick.choice(["node/node-1", "node/node-2"])
-    if some(0.3):
-        port, protocol = pick.choice([(8080, "tcp"), (9090, "tcp"), (5353, "udp")])
-        return {"from": source, "to": "pod/" + key(pick.choice(pods)), "port": port, "protocol": protocol}
-    service = pick.choice(services)
-    port = pick.choice(service["spec"]["ports"])
-    protocol = port.get("protocol", "TCP").lower()
-    if "nodePort" in port and some(0.5):
-        return {"from": source if some(0.7) else "outside", "to": "node/" + pick.choice(nodes), "port": port["nodePort"], "protocol": protocol}
-    number = port["port"] if some(0.9) else 81
-    if protocol == "tcp" and port["name"] == "web" and not source.startswith("node/") and some(0.5):
-        name = ".".join(reversed(key(service).split("/")))
-        if some(0.2):
-            name = name.split(".")[0]
-        return {"from": source, "to": f"http://{name}{'' if number == 80 else ':' + str(number)}/"}
-    return {"from": source, "to": "service/" + key(service), "port": number, "protocol": protocol}
+    source = make_source()
+    inside = [to_pod, to_service, to_service, to_name, to_name, to_gateway, to_host_of_pod, to_external_address, to_node_port]
+    # From nodes and outside no names of the cluster are asked for; outside knows no pods, and has no way to externalIPs.
+    from_node = [to_pod, to_service, to_service, to_gateway, to_node_port]
+    from_outside = [lambda: to_service(entered), to_gateway, to_node_port]
+    ways = from_outside if source == "outside" else from_node if source.startswith("node/") else inside
+    return {"from": source, **choice(ways)()}
 
 
 with open(folder + "/manifests.yaml", "w") as out:
-    for thing in [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in namespaces] + pods + services + policies:
-        out.write("---\n" + json.dumps(thing) + "\n")
+    colours = {"red": "warm", "green": "cold", "blue": "cold"}
+    spaces = [thing("Namespace", "v1", name, None, labels={"colour": colours[name]}) for name in namespaces]
+    for one in spaces + pods + services + aliases + policies + gateways + routes:
+        out.write("---\n" + json.dumps(one) + "\n")
 with open(folder + "/nodes.yaml", "w") as out:
-    for name in nodes:
-        out.write("---\n" + json.dumps({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}) + "\n")
+    for name, zone in nodes.items():
+        out.write("---\n" + json.dumps(thing("Node", "v1", name, None, labels={"topology.kubernetes.io/zone": zone,
+                                                                               "kubernetes.io/hostname": name})) + "\n")
 with open(folder + "/triples.weft.yaml", "w") as out:
     # A line each, so that a failure names its own.
     out.write("apiVersion: weft.dev/v1alpha1\nkind: Expectations\nexpectations:\n")
