@@ -66,14 +66,17 @@ bool agrees(const Way& way, bool by_proxy, const Ask& ask, const Observed& seen)
     // A proxy that is denied its backend says so, when it has waited long enough.
     return (connected && seen.status == way.status) || (way.verdict == Verdict::denied && waited);
   }
+  // A proxy that passes bytes on takes a connection before it knows, and closes it when it has no backend.
+  bool closed = by_proxy && (ask.http ? seen.result == Result::refused : connected);
   switch (way.verdict) {
     case Verdict::works:
       return connected && !(by_proxy && is_of_proxies(seen.status));
     case Verdict::denied:
+      return waited || closed;
     case Verdict::dropped:
       return waited;
     case Verdict::refused:
-      return seen.result == Result::refused;
+      return seen.result == Result::refused || closed;
     case Verdict::no_name:
       return seen.result == Result::no_name;
     case Verdict::no_way:

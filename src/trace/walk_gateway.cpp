@@ -41,6 +41,16 @@ bool speaks_tls(const gateway::Port& port) {
   });
 }
 
+/// Of a stream: there is nothing to answer in, so what would be a status is a connection that the proxy
+/// closes.
+void close_instead(std::vector<Hop>& hops) {
+  for (auto& hop : hops) {
+    if (hop.outcome.verdict == Verdict::error) hop.outcome.verdict = Verdict::refused;
+    hop.outcome.status = 0;
+    close_instead(hop.hops);
+  }
+}
+
 std::string key_of(const gateway::Why& why) { return trace::key_of(why.namespace_, why.name); }
 
 std::string rule_part(const gateway::Why& why) {
@@ -382,6 +392,7 @@ Hop Walk::stream_hop(const gateway::CompiledListener& listener, const IpAddr& pr
   auto hop = make_hop("rule", std::move(text),
                       {world_.origins.find(route.why.kind, key_of(route.why), rule_part(route.why))});
   hop.hops = backend_hops(route.backends, route.why, proxy);
+  close_instead(hop.hops);
   if (hop.hops.empty()) {
     hop.end(Verdict::refused,
             fmt::format("{} {} has no backend: the proxy closes the connection", route.why.kind,

@@ -144,6 +144,25 @@ spec:
   EXPECT_EQ(cluster.verdict("outside", "gateway/web/pass", other), "refused");
 }
 
+TEST(WalkGateway, AStreamHasNothingToAnswerIn) {
+  Cluster cluster(kWeb + R"(
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: raw, namespace: web}
+spec: {gatewayClassName: weft, listeners: [{name: a, port: 5000, protocol: TCP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1alpha2
+kind: TCPRoute
+metadata: {name: a, namespace: web}
+spec: {parentRefs: [{name: raw}], rules: [{backendRefs: [{name: empty, port: 80}]}]}
+)");
+  auto empty = cluster.trace("outside", "gateway/web/raw:5000");
+  EXPECT_EQ(empty.outcome.verdict, Verdict::refused) << empty.to_text();
+  EXPECT_EQ(empty.outcome.status, 0);
+  EXPECT_THAT(empty.outcome.reason, HasSubstr("Service web/empty"));
+}
+
 TEST(WalkGateway, TheProxyIsItsNodeToPolicies) {
   Cluster cluster(kWeb + R"(
 ---

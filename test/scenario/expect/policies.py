@@ -50,7 +50,9 @@ def make_rules(direction):
         if some(0.4):
             rule["ports"] = make_ports()
         rules.append(rule)
-    if direction == "egress" and some(0.7):
+    # All of DNS or none: a resolver waits 5 s before it asks the server of the other family.
+    reaches_nodes = any(peer.get("ipBlock", {}).get("cidr", "").endswith("/0") for rule in rules for peer in rule.get("to", []))
+    if direction == "egress" and (reaches_nodes or some(0.7)):
         rules.append({"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]})
     return rules
 
@@ -71,7 +73,7 @@ def make_subject():
 def make_cluster_rule(index, direction):
     peers = [make_subject] * 2
     if direction == "egress":
-        peers += [lambda: {"networks": sample(["10.244.0.0/16", "10.244.4.0/22", "0.0.0.0/0", "::/0"], between(1, 2))},
+        peers += [lambda: {"networks": choice([["10.244.0.0/16"], ["10.244.0.0/16", "fd00:244::/48"], ["10.244.4.0/22"], ["0.0.0.0/0", "::/0"]])},
                   lambda: {"nodes": {"matchLabels": {"kubernetes.io/hostname": choice(list(nodes))}}}]
     rule = {"name": f"rule-{index}", "action": choice(["Accept", "Deny", "Pass"]),
             "from" if direction == "ingress" else "to": [choice(peers)() for _ in range(between(1, 2))]}
