@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -17,6 +18,7 @@
 
 #include "../must.h"
 #include "gateway/proxy/proxy.h"
+#include "load.h"
 
 namespace weft::bench {
 
@@ -27,15 +29,22 @@ std::string read_file(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-void forward_all(const std::string& folder, Front front, uint16_t port, uint16_t backend) {
-  using namespace gateway;
-  auto rule = std::make_shared<Rule>();
-  rule->matches = {Match{}};
+std::shared_ptr<const gateway::VirtualHost> make_host(std::string name) {
+  auto rule = std::make_shared<gateway::Rule>();
+  rule->matches = {gateway::Match{}};
   rule->backends = {{.backend = "b"}};
-  auto host = std::make_shared<VirtualHost>();
+  auto host = std::make_shared<gateway::VirtualHost>();
+  host->hostname = std::move(name);
   host->rules = {rule};
+  return host;
+}
+
+void forward_all(const std::string& folder, Front front, uint16_t port, uint16_t backend, int routes) {
+  using namespace gateway;
   auto listener = std::make_shared<Listener>();
-  listener->hosts = {host};
+  if (routes == 0) listener->hosts = {make_host("")};
+  for (int i = 0; i < routes; ++i) listener->hosts.push_back(make_host(bench_host(i)));
+  std::ranges::sort(listener->hosts, {}, [](const auto& host) { return host->hostname; });
   auto certificates = std::make_shared<Certificates>();
   if (front == Front::tls) {
     listener->protocol = Protocol::https;
@@ -75,8 +84,9 @@ Contestant Contestant::child(std::string name, uint16_t port, const std::functio
   return {std::move(name), port, pid};
 }
 
-Contestant Contestant::weft(const std::string& folder, Front front, uint16_t port, uint16_t backend) {
-  return child("weft", port, [=] { forward_all(folder, front, port, backend); });
+Contestant Contestant::weft(const std::string& folder, Front front, uint16_t port, uint16_t backend,
+                            int routes) {
+  return child("weft", port, [=] { forward_all(folder, front, port, backend, routes); });
 }
 
 void make_certificate(const std::string& folder) {

@@ -22,7 +22,9 @@ void make_certificate(const std::string& folder);
 /// A proxy in a process of its own, with one worker, that forwards all to a backend on 127.0.0.1.
 class Contestant {
  public:
-  static Contestant weft(const std::string& folder, Front front, uint16_t port, uint16_t backend);
+  /// `routes`: 0 for one that takes all, else so many, each of which takes a bench_host() and nothing else.
+  static Contestant weft(const std::string& folder, Front front, uint16_t port, uint16_t backend,
+                         int routes = 0);
   static Contestant nginx(const std::string& folder, Front front, uint16_t port, uint16_t backend);
   static Contestant haproxy(const std::string& folder, Front front, uint16_t port, uint16_t backend);
   /// Runs `body` in a child.

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,8 +17,13 @@ namespace weft::bench {
 
 namespace {
 
-constexpr std::string_view kRequest =
-    "GET / HTTP/1.1\r\nHost: bench.example\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n";
+std::vector<std::string> requests_for(int hosts) {
+  std::vector<std::string> out;
+  for (int i = 0; i < hosts; ++i)
+    out.push_back("GET / HTTP/1.1\r\nHost: " + bench_host(i) +
+                  "\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n");
+  return out;
+}
 
 struct Connection {
   int fd = -1;
@@ -27,8 +33,8 @@ struct Connection {
 
 class Run {
  public:
-  Run(uint16_t port, int connections, size_t body)
-      : body_(body), connections_(static_cast<size_t>(connections)) {
+  Run(uint16_t port, int connections, size_t body, int hosts)
+      : body_(body), requests_(requests_for(hosts)), connections_(static_cast<size_t>(connections)) {
     for (Connection& connection : connections_) {
       connection.fd = connect_to(port);
       if (connection.fd < 0) {
@@ -57,8 +63,9 @@ class Run {
   }
 
  private:
-  static void ask(Connection& connection) {
-    (void)::send(connection.fd, kRequest.data(), kRequest.size(), MSG_NOSIGNAL);
+  void ask(Connection& connection) {
+    const auto& request = requests_[random_() % requests_.size()];
+    (void)::send(connection.fd, request.data(), request.size(), MSG_NOSIGNAL);
   }
 
   void fail(Connection& connection) {
@@ -90,6 +97,8 @@ class Run {
   }
 
   size_t body_;
+  std::vector<std::string> requests_;
+  std::minstd_rand random_;
   int epoll_ = epoll_create1(0);
   std::vector<Connection> connections_;
   std::vector<char> bytes_ = std::vector<char>(size_t{256} << 10);
@@ -98,8 +107,10 @@ class Run {
 
 }  // namespace
 
-Load load(uint16_t port, int connections, size_t body, std::chrono::milliseconds time) {
-  return Run(port, connections, body).run(time);
+std::string bench_host(int number) { return "bench-" + std::to_string(number) + ".example"; }
+
+Load load(uint16_t port, int connections, size_t body, std::chrono::milliseconds time, int hosts) {
+  return Run(port, connections, body, hosts).run(time);
 }
 
 }  // namespace weft::bench

@@ -1,6 +1,6 @@
 /// What a request through the proxy costs, against nginx and HAProxy: one worker each, the same backend,
 /// turns in one run. Arguments: [rounds] [a contestant's name, to be looked at with perf; "": all] [only this
-/// part: small, large, idle, http2, handshakes or latency].
+/// part: small, large, idle, http2, handshakes, routes or latency].
 
 #include <sys/resource.h>
 
@@ -105,6 +105,34 @@ bool compare(const Kind& kind, const std::string& folder, uint16_t port, int rou
     std::printf("\n");
   }
   return good;
+}
+
+/// What a request costs with 5,000 routes, any of which it may be for, against ten.
+bool routes(const std::string& folder, uint16_t port, int rounds) {
+  constexpr int kFew = 10, kMany = 5'000;
+  constexpr double kClaim = 1.2;
+  auto kind = [](int hosts) {
+    return Kind{"",     Front::http1,
+                100,    "request",
+                kClaim, [hosts](uint16_t at) { return load(at, kConnections, 100, kTurn, hosts); }};
+  };
+  Contestant backend = Contestant::child("backend", port, [&] { serve(port, 100); });
+  auto few = Contestant::weft(folder, Front::http1, static_cast<uint16_t>(port + 1), port, kFew);
+  auto many = Contestant::weft(folder, Front::http1, static_cast<uint16_t>(port + 2), port, kMany);
+  for (const Contestant* each : {&backend, &few, &many}) each->wait();
+  std::vector<double> of_few, of_many, ratios;
+  for (int round = 0; round < rounds; ++round) {
+    of_few.push_back(turn(few, kind(kFew)));
+    of_many.push_back(turn(many, kind(kMany)));
+    ratios.push_back(of_many.back() / of_few.back());
+  }
+  double median = quantile(ratios, 0.5);
+  std::printf(
+      "routes         %7.2f us of CPU a request with %d, %.2f with %d: %.3f (%.3f-%.3f), claim: at most "
+      "%.2f%s\n",
+      quantile(of_few, 0.5), kFew, quantile(of_many, 0.5), kMany, median, quantile(ratios, 0.25),
+      quantile(ratios, 0.75), kClaim, median <= kClaim ? "" : ": MISSED");
+  return median <= kClaim;
 }
 
 /// Memory that idle connections cost.
@@ -221,6 +249,7 @@ int main(int argc, char** argv) try {
   run("large", [&] { return compare(large, folder, port, std::max(rounds / 3, 1), only); });
   run("http2", [&] { return compare(http2, folder, port, rounds, only); });
   run("handshakes", [&] { return compare(handshakes, folder, port, rounds, only); });
+  run("routes", [&] { return !only.empty() || routes(folder, port, rounds); });
   run("latency", [&] { return !only.empty() || latency(folder, port, rounds); });
   run("idle", [&] { return !only.empty() || idle(folder, port); });
   std::filesystem::remove_all(folder);

@@ -61,6 +61,7 @@ std::vector<std::shared_ptr<const VirtualHost>> make_hosts(const Kind& kind, int
       hosts.push_back(std::make_shared<VirtualHost>(
           VirtualHost{.hostname = kind.host(i), .rules = {make_rule(kind, i)}}));
   }
+  std::ranges::sort(hosts, {}, [](const auto& host) { return host->hostname; });
   return hosts;
 }
 
