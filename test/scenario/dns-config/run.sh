@@ -94,6 +94,15 @@ check "each step that leads to nothing with its reason" refused 'from no Namespa
 check "a rewrite" refused 'from rewrite 1: answered as web.default.svc.cluster.local.' query shop.example --config v1/Corefile
 check "that the server has another configuration" refused 'the objects say otherwise: NOERROR' query shop.example --config v1/Corefile
 check "whom the configuration asks" refused 'for the upstreams of corp.example. \(127.0.0.2:5301\)' query db.corp.example --config v1/Corefile
+# Of another cluster what its own ConfigMap says: CoreDNS's, or Weft's before it.
+config_map() { kubectl -n kube-system create configmap "$@" >/dev/null; }
+other_query() { node "$weft" dns query --kubeconfig "$KUBECONFIG" --server 172.30.0.2 "$@"; }
+check "without one a name of outside is its server's business" refused 'for the upstreams of the server, or its cache' other_query shop.example
+config_map coredns --from-file=Corefile=v1/Corefile
+check "a cluster's Corefile" refused 'from rewrite 1: answered as web.default.svc.cluster.local.' other_query shop.example
+config_map weft-dns --from-file=dns.yaml=upstream.yaml
+check "Weft's own goes before it" refused 'from hosts' other_query other.corp.example
+kubectl -n kube-system delete configmap coredns weft-dns >/dev/null
 check "as JSON" bash -c "'$weft' dns query --name $cluster web --from client -o json | grep -q '\"outcome\":\"NOERROR\"'"
 check "exit code 0 for an answer" test "$(code_of query web.default.svc.cluster.local)" = 0
 check "1 for none" test "$(code_of query nope.default.svc.cluster.local)" = 1
