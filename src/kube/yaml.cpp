@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "kube/base64.h"
+#include "kube/json_numbers.h"
 #include "kube/yaml_blocks.h"
 #include "kube/yaml_scalar.h"
 
@@ -296,7 +297,7 @@ std::optional<json::value> read_json(std::string_view text) {
   options.max_depth = kMaxDepth;
   json::error_code error;
   auto value = json::parse(text, error, {}, options);
-  if (error) return std::nullopt;
+  if (error || !has_finite_numbers(value)) return std::nullopt;
   return value;
 }
 

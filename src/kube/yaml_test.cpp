@@ -168,6 +168,16 @@ TEST(Yaml, WritesWhatItReads) {
             "a:\n- b: x\n  c: 2\nd:\n  e: \"1\"\n");
 }
 
+TEST(Yaml, NumbersOutOfRangeAreNone) {
+  auto read = [](const char* text) {
+    auto documents = parse_yaml(text, "f.yaml");
+    return documents ? json::serialize(documents->front().value) : documents.error().message;
+  };
+  EXPECT_EQ(read("[\n 0e888]"), "[0]");
+  EXPECT_EQ(read("[\n 1e888]"), R"(["1e888"])");
+  EXPECT_EQ(read(R"({"a": [1, {"b": 1e300}]})"), R"({"a":[1,{"b":1E300}]})");
+}
+
 class Folder : public testing::Test {
  protected:
   Folder() { std::filesystem::create_directories(path_); }

@@ -4,6 +4,7 @@
 
 #include <charconv>
 
+#include "kube/json_numbers.h"
 #include "kube/yaml.h"
 #include "standalone/apimachinery/fields.h"
 #include "standalone/apimachinery/protobuf.h"
@@ -17,6 +18,8 @@ ApiResult<json::value> parse_json(const std::string& body) {
   options.max_depth = 100;
   auto value = json::parse(body, bad, {}, options);
   if (bad) return fail(ErrorCode::bad_request, "the body of the request is not JSON: " + bad.message());
+  if (!kube::has_finite_numbers(value))
+    return fail(ErrorCode::bad_request, "the body of the request has a number that is out of range");
   return value;
 }
 

@@ -105,6 +105,9 @@ TEST_F(ApiTest, RefusesWithReasonAndField) {
               HasSubstr("Warning: 299 - \"unknown field \\\"dta\\\"\""));
   EXPECT_EQ(call("POST", kMaps, "{").at("reason"), "BadRequest");
   EXPECT_EQ(call("POST", kMaps, "a: [", "application/yaml").status, 400);
+  auto endless = call("POST", kMaps, R"({"metadata":{"name":"x"},"data":{"a":0e999}})");
+  EXPECT_EQ(kube::string_at(endless.json, "message"),
+            "the body of the request has a number that is out of range");
   EXPECT_EQ(call("POST", kMaps, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: yaml}", "application/yaml")
                 .status,
             201);
