@@ -11,7 +11,10 @@ pods_are_ready() {
   [ "$(kubectl get daemonset web -o jsonpath='{.status.numberReady}')" = 3 ] && kubectl wait --for=condition=Ready pod/client pod/only --timeout=1s
 }
 check "pods are ready" eventually 20 pods_are_ready
-holds_both_ways .
+# With DSR a pod on the very node that asks answers past the one that was asked, and its node takes no such packet for its own.
+own=(without-dsr/nodes-own.weft.yaml)
+[[ " $* " != *" --dsr "* ]] || own=()
+holds_both_ways . "${own[@]}"
 
 node4() { echo "$net4.$(($1 + 1))"; }
 node6() { echo "[$net6$(($1 + 1))]"; }
