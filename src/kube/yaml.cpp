@@ -289,6 +289,15 @@ Expected<std::vector<YamlDocument>> build(std::string_view text, std::string_vie
   return builder.take();
 }
 
+/// As plain scalars are read.
+void settle_numbers(json::value& value) {
+  if (const auto* number = value.if_double()) value = number_of(*number);
+  if (auto* list = value.if_array()) std::ranges::for_each(*list, settle_numbers);
+  if (auto* object = value.if_object()) {
+    for (auto& field : *object) settle_numbers(field.value());
+  }
+}
+
 /// JSON text read as JSON: YAML differs from it in escapes and in tabs.
 std::optional<json::value> read_json(std::string_view text) {
   auto first = text.find_first_not_of(" \t\r\n");
@@ -298,6 +307,7 @@ std::optional<json::value> read_json(std::string_view text) {
   json::error_code error;
   auto value = json::parse(text, error, {}, options);
   if (error || !has_finite_numbers(value)) return std::nullopt;
+  settle_numbers(value);
   return value;
 }
 

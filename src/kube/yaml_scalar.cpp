@@ -85,12 +85,16 @@ std::optional<json::value> floating(std::string_view text) {
   double value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || !std::isfinite(value)) return std::nullopt;
+  return number_of(value);
+}
+
+}  // namespace
+
+json::value number_of(double value) {
   constexpr double kWhole = 9.2e18;
   if (std::abs(value) < kWhole && value == std::floor(value)) return json::value(static_cast<int64_t>(value));
   return json::value(value);
 }
-
-}  // namespace
 
 std::optional<json::value> plain_scalar(std::string_view text) {
   if (is_one_of(text, {"", "~", "null", "Null", "NULL"})) return json::value(nullptr);

@@ -13,4 +13,7 @@ namespace weft::kube {
 /// cannot say.
 std::optional<json::value> plain_scalar(std::string_view text);
 
+/// A whole number is an integer, however it is written (2e3), as far as 64 bits hold it.
+json::value number_of(double value);
+
 }  // namespace weft::kube

@@ -168,6 +168,16 @@ TEST(Yaml, WritesWhatItReads) {
             "a:\n- b: x\n  c: 2\nd:\n  e: \"1\"\n");
 }
 
+TEST(Yaml, WritesLongKeys) {
+  json::object inner{{std::string(2000, 'k'), 1},
+                     {std::string(300, '\v'), json::object{{"a", json::array{2}}}}};
+  json::value value = json::array{inner, json::object{{"in", inner}}};
+  auto documents = parse_yaml(to_yaml(value), "f.yaml");
+  ASSERT_TRUE(documents) << documents.error().message;
+  ASSERT_EQ(documents->size(), 1U);
+  EXPECT_EQ(documents->front().value, value);
+}
+
 TEST(Yaml, NumbersOutOfRangeAreNone) {
   auto read = [](const char* text) {
     auto documents = parse_yaml(text, "f.yaml");
@@ -175,6 +185,7 @@ TEST(Yaml, NumbersOutOfRangeAreNone) {
   };
   EXPECT_EQ(read("[\n 0e888]"), "[0]");
   EXPECT_EQ(read("[\n 1e888]"), R"(["1e888"])");
+  EXPECT_EQ(read("[\n 2e8, {\"a\": 1.5e1}]"), R"([200000000,{"a":15}])");
   EXPECT_EQ(read(R"({"a": [1, {"b": 1e300}]})"), R"({"a":[1,{"b":1E300}]})");
 }
 

@@ -38,7 +38,7 @@ class Writer {
       for (const auto& [key, element] : *object) {
         pad(first ? 0 : indent);
         first = false;
-        write_key({key.data(), key.size()});
+        write_key({key.data(), key.size()}, indent);
         out_ += ':';
         write(element, element.is_array() ? indent : indent + 2);
       }
@@ -70,8 +70,16 @@ class Writer {
 
   void pad(size_t indent) { out_.append(indent, ' '); }
 
-  void write_key(std::string_view key) {
-    out_ += is_plain_safe(key) ? std::string(key) : json::serialize(key);
+  /// A long one stands on a line of its own (YAML 1.2, 7.4.2: 1,024 characters before the colon).
+  void write_key(std::string_view key, size_t indent) {
+    constexpr size_t kLongest = 1024;
+    auto text = is_plain_safe(key) ? std::string(key) : json::serialize(key);
+    if (text.size() < kLongest) {
+      out_ += text;
+      return;
+    }
+    out_ += "? " + text + '\n';
+    pad(indent);
   }
 
   void write_scalar(const json::value& value, size_t indent) {
