@@ -23,19 +23,13 @@ constexpr const char* kClient = "10.244.0.10";
 constexpr const char* kServer = "10.244.0.20";
 constexpr uint16_t kPort = 8080;
 
-uint64_t cookie_of(const Fd& netns) {
-  uint64_t out = 0;
-  World::in(netns, [&] { out = must(netns_cookie()); });
-  return out;
-}
-
 /// The programs, which run when it is their turn, and somebody who reads what they tell in the middle of it.
 class Observed {
  public:
-  Observed(const std::string& maps, std::string cgroup, const Fd& client, const Fd& server)
-      : cgroup_(std::move(cgroup)), events_(must(datapath::SocketEvents::open(maps))) {
-    must(events_.watch(cookie_of(client), std::array{*IpAddr::parse(kClient)}));
-    must(events_.watch(cookie_of(server), std::array{*IpAddr::parse(kServer)}));
+  Observed(const datapath::ServiceSocket& services, std::string cgroup, const Fd& client, const Fd& server)
+      : cgroup_(std::move(cgroup)), events_(must(datapath::SocketEvents::open(services.map_folder()))) {
+    must(services.add_pod(path_of(client.get()), std::array{*IpAddr::parse(kClient)}));
+    must(services.add_pod(path_of(server.get()), std::array{*IpAddr::parse(kServer)}));
   }
   double run(Client& load) {
     must(events_.attach(cgroup_));
@@ -75,7 +69,7 @@ int run() {
   auto server = start_server(world, server_pod.get(), kPort, false);
   Client client(world, client_pod.get(), false, {address(kServer, kPort)});
   client.run(Load::tcp, kTurnMilliseconds);
-  Observed programs(node.services().socket().map_folder(), world.cgroup(), client_pod, server_pod);
+  Observed programs(node.services().socket(), world.cgroup(), client_pod, server_pod);
   Turns turns;
   turns.take(
       kRounds, [&] { return programs.run(client); },

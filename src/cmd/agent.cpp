@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 #include <net/if.h>
+#include <netinet/in.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -172,7 +173,8 @@ class Agent {
     int link = static_cast<int>(if_nametoindex(link_name.c_str()));
     if (link == 0) return fail_errno("link " + link_name, errno);
     pod_links_[link] = {request.container_id, request.netns};
-    watch_pod(link, request.container_id);
+    auto addresses = node_->addresses_of(request.container_id);
+    WEFT_CHECK(engine_->socket().add_pod(request.netns, addresses));
     auto arg = [&](const char* name) {
       auto at = request.args.find(name);
       return at == request.args.end() ? std::string() : at->second;
@@ -180,7 +182,7 @@ class Agent {
     auto name = arg("K8S_POD_NAME");
     return policies_->connect(link, {.pod = name.empty() ? name : arg("K8S_POD_NAMESPACE") + "/" + name,
                                      .uid = arg("K8S_POD_UID"),
-                                     .addresses = node_->addresses_of(request.container_id)});
+                                     .addresses = std::move(addresses)});
   }
 
   void forget_gone() {
@@ -196,6 +198,8 @@ class Agent {
       WEFT_TRY(auto link, netlink.find_link(podnet::host_link_name(pod.id)));
       if (!link) continue;
       pod_links_[link->index] = {pod.id, ""};
+      if (auto netns = netns_of(link->index); !netns.empty())
+        WEFT_CHECK(engine_->socket().add_pod(netns, pod.addresses));
       WEFT_CHECK(policies_->connect(link->index, {.pod = {}, .uid = {}, .addresses = pod.addresses}));
     }
     return policies_->forget_gone();
@@ -222,25 +226,23 @@ class Agent {
     observer_ = std::move(*opened);
     http_->add_page(std::string(observe::kFlowsPage),
                     [this](const http::Request& request) { return observer_->page(request); });
-    for (const auto& [link, pod] : pod_links_) watch_pod(link, pod.first);
-  }
-
-  void watch_pod(int link, const std::string& container_id) {
-    auto netns = observer_ ? netns_of(link) : std::string();
-    if (netns.empty()) return;
-    if (auto done = observer_->watch(netns, node_->addresses_of(container_id)); !done)
-      spdlog::warn("weft observe will not see the pod of link {}: {}", link, done.error().message);
   }
 
   Expected<void> open_policies() {
-    WEFT_TRY(policies_,
-             policy::PolicyController::start(client_, nodes_, edge_->policy(),
-                                             {.node = flags_.node_name,
-                                              .netns_of = [this](int link) { return netns_of(link); },
-                                              .on_synced = [this] { policies_synced(); },
-                                              .domains = {.socket = flags_.domains_socket,
-                                                          .file = policy::domain_file_in(flags_.state_dir),
-                                                          .user = flags_.dns_user}}));
+    WEFT_TRY(policies_, policy::PolicyController::start(
+                            client_, nodes_, edge_->policy(),
+                            {.node = flags_.node_name,
+                             .netns_of = [this](int link) { return netns_of(link); },
+                             .behind =
+                                 [this](const datapath::TcpConnection& connection) {
+                                   return edge_->edge().behind({connection.local, connection.local_port},
+                                                               {connection.remote, connection.remote_port},
+                                                               IPPROTO_TCP);
+                                 },
+                             .on_synced = [this] { policies_synced(); },
+                             .domains = {.socket = flags_.domains_socket,
+                                         .file = policy::domain_file_in(flags_.state_dir),
+                                         .user = flags_.dns_user}}));
     http_->add_families([this] { return policy::metric_families(policies_->readings()); });
     http_->add_page(std::string(policy::kDecisionsPage), [this](const auto&) {
       return http::Answer{.content_type = "application/json",

@@ -1,5 +1,6 @@
 #include "datapath/node_edge.h"
 
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
@@ -154,6 +155,20 @@ Expected<NodeEdge> NodeEdge::open(const Options& options, const ServiceSocket& s
   WEFT_TRY(auto prefixes, handle_on(maps.prefixes));
   WEFT_TRY(edge.prefixes_, (HashMap<weft_prefix_key, uint32_t>::of(std::move(prefixes))));
   return edge;
+}
+
+std::optional<std::pair<IpAddr, uint16_t>> NodeEdge::behind(std::pair<IpAddr, uint16_t> pod,
+                                                            std::pair<IpAddr, uint16_t> peer,
+                                                            uint8_t protocol) const {
+  weft_tuple tuple{};
+  fill_addr(tuple.src, pod.first);
+  fill_addr(tuple.dst, peer.first);
+  tuple.sport = htons(pod.second);
+  tuple.dport = htons(peer.second);
+  tuple.protocol = protocol;
+  auto flow = flows_.lookup(tuple);
+  if (!flow || !*flow) return std::nullopt;
+  return std::pair(addr_of((*flow)->dst), ntohs((*flow)->dport));
 }
 
 Expected<void> NodeEdge::configure(const weft_edge& settings) {

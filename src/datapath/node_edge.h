@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -47,6 +48,10 @@ class NodeEdge {
 
   /// Sums over all CPUs, by weft_edge_counter.
   Expected<std::array<uint64_t, WEFT_EDGE_COUNTERS>> counters() const;
+  /// Who is behind the address and port that a pod of this node has as its peer's, in host order; nothing: it
+  /// is not translated.
+  std::optional<std::pair<IpAddr, uint16_t>> behind(std::pair<IpAddr, uint16_t> pod,
+                                                    std::pair<IpAddr, uint16_t> peer, uint8_t protocol) const;
   /// Entries of the translation table; two a connection.
   const HashMap<weft_tuple, weft_nat>& flows() const { return flows_; }
 

@@ -13,7 +13,7 @@
 
 #include "datapath/edge_layout.h"
 
-#define WEFT_POLICY_LAYOUT 3
+#define WEFT_POLICY_LAYOUT 4
 
 /// The map `identities`: weft_prefix_key (edge_layout.h) to an identity, by longest match.
 
@@ -64,6 +64,8 @@ struct weft_verdict_key {
 
 #define WEFT_VERDICT_DENY 0U
 #define WEFT_VERDICT_ALLOW 1U
+/// Denied even when the peer is the pod itself, by way of a Service, which WEFT_VERDICT_DENY lets pass.
+#define WEFT_VERDICT_DENY_ITSELF 2U
 
 struct weft_verdict {
   __u32 verdict;  ///< WEFT_VERDICT_…

@@ -8,7 +8,7 @@
 #include <linux/types.h>
 
 /// Part of the path under which maps are pinned, so that maps of another layout are never opened.
-#define WEFT_SERVICE_LAYOUT 5
+#define WEFT_SERVICE_LAYOUT 6
 
 /// Where clients connect to. Port 0 with protocol 0 stands for the whole address: it refuses every port that
 /// has no frontend of its own.
@@ -106,6 +106,11 @@ struct weft_node {
   __u64 netns_cookie;  ///< of its own network namespace, where the node ports are; 0: not known
   __u8 node4[16];      ///< addresses that have the node ports, v4-mapped; zeros: none of the family
   __u8 node6[16];
+};
+
+/// A pod of the node, by the cookie of its network namespace.
+struct weft_local_pod {
+  __u8 v4[16], v6[16];  ///< its addresses; zeros: it has none of the family
 };
 
 /// Numbers that have not been given out yet; entry 0 of an array.

@@ -17,6 +17,8 @@
 #include <filesystem>
 
 #include "base/log.h"
+#include "base/netns.h"
+#include "datapath/prefix_key.h"
 #include "service_socket.skel.h"
 
 namespace weft::datapath {
@@ -131,6 +133,7 @@ Expected<ServiceMaps> maps_in(const std::string& folder) {
   WEFT_TRY(maps.node, (open_map<decltype(maps.node)>(folder + "/node")));
   WEFT_TRY(maps.ids, (open_map<decltype(maps.ids)>(folder + "/ids")));
   WEFT_TRY(maps.udp_peers, (open_map<decltype(maps.udp_peers)>(folder + "/udp_peers")));
+  WEFT_TRY(maps.local_pods, (open_map<decltype(maps.local_pods)>(folder + "/local_pods")));
   return maps;
 }
 
@@ -240,6 +243,17 @@ Expected<ServiceSocket> ServiceSocket::open(const std::string& bpf_dir, const Se
     socket.attached_ = socket.attached_ && runs;
   }
   return socket;
+}
+
+Expected<void> ServiceSocket::add_pod(const std::string& netns, std::span<const IpAddr> addresses) const {
+  weft_local_pod pod{};
+  for (const auto& address : addresses) fill_addr(address.is_v4() ? pod.v4 : pod.v6, address);
+  uint64_t cookie = 0;
+  {
+    WEFT_TRY(auto inside, InNetns::enter(netns));
+    WEFT_TRY(cookie, netns_cookie());
+  }
+  return maps_.local_pods.update(cookie, pod);
 }
 
 Expected<void> ServiceSocket::attach(const std::string& cgroup_path) {

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/ip.h"
 #include "datapath/map.h"
 #include "datapath/service_layout.h"
 
@@ -30,6 +32,7 @@ struct ServiceMaps {
   ArrayMap<weft_node> node;
   ArrayMap<weft_ids> ids;
   HashMap<uint64_t, weft_peer> udp_peers;  ///< connected UDP sockets by cookie
+  HashMap<uint64_t, weft_local_pod> local_pods;
 };
 
 /// The socket load balancer's programs and maps, pinned under `bpf_dir`/service: maps in a folder named after
@@ -44,6 +47,9 @@ class ServiceSocket {
   /// Where the maps are pinned, for other programs that use them.
   std::string map_folder() const { return folder_ + "/" + layout_; }
   const ServiceMapSizes& sizes() const { return sizes_; }
+  /// A pod of this node, by the path of its network namespace: what it sends to itself by a Service leaves
+  /// it, and its sockets are looked on at (SocketEvents).
+  Expected<void> add_pod(const std::string& netns, std::span<const IpAddr> addresses) const;
   /// Programs of this layout and these sizes are attached already.
   bool attached() const { return attached_; }
 

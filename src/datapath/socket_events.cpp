@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/fd.h"
-#include "datapath/prefix_key.h"
 #include "socket_events.skel.h"
 
 namespace weft::datapath {
@@ -46,7 +45,7 @@ Expected<SocketEvents> SocketEvents::open(const std::string& service_maps) {
   programs.skeleton.reset(socket_events_bpf::open());
   if (!programs.skeleton) return fail_errno("open BPF object socket_events", errno);
   auto& maps = programs.skeleton->maps;
-  for (bpf_map* map : {maps.tcp_peers, maps.udp_peers, maps.udp_recent})
+  for (bpf_map* map : {maps.tcp_peers, maps.udp_peers, maps.udp_recent, maps.local_pods})
     bpf_map__set_pin_path(map, (service_maps + "/" + bpf_map__name(map)).c_str());
   if (int rc = socket_events_bpf::load(programs.skeleton.get()); rc != 0)
     return fail_errno("load BPF object socket_events", -rc);
@@ -64,15 +63,6 @@ Expected<void> SocketEvents::attach(const std::string& cgroup_path) {
 }
 
 void SocketEvents::detach() { programs_->links.clear(); }
-
-Expected<void> SocketEvents::watch(uint64_t netns_cookie, std::span<const IpAddr> addresses) {
-  weft_watched pod{};
-  for (const auto& address : addresses) fill_addr(address.is_v4() ? pod.v4 : pod.v6, address);
-  int map = bpf_map__fd(programs_->skeleton->maps.watched);
-  if (bpf_map_update_elem(map, &netns_cookie, &pod, BPF_ANY) != 0)
-    return fail_errno("look on at a pod's sockets", errno);
-  return {};
-}
 
 SocketEventPage SocketEvents::read(uint64_t after, size_t most) const {
   const auto* memory = programs_->skeleton->bss;

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/ip.h"
 #include "datapath/socket_layout.h"
 
 namespace weft::datapath {
@@ -26,9 +25,9 @@ struct SocketEventPage {
 SocketEventPage read_ring(std::span<const weft_socket_event> ring, const uint64_t& told, uint64_t after,
                           size_t most);
 
-/// Looks on at the sockets of a node's pods: TCP connections that begin, fail and end, and to whom datagrams
-/// go (not the datagrams). The programs run no longer than the object lives; no packet waits for them. They
-/// keep the last WEFT_SOCKET_EVENTS, whether or not somebody reads.
+/// Looks on at the sockets of a node's pods (ServiceSocket::add_pod()): TCP connections that begin, fail and
+/// end, and to whom datagrams go (not the datagrams). The programs run no longer than the object lives; no
+/// packet waits for them. They keep the last WEFT_SOCKET_EVENTS, whether or not somebody reads.
 class SocketEvents {
  public:
   /// Loads the programs, with the maps that ServiceSocket has pinned in `service_maps` (its map_folder()): of
@@ -41,8 +40,6 @@ class SocketEvents {
   Expected<void> attach(const std::string& cgroup_path);
   /// Until they are attached again nothing is seen. What was seen stays.
   void detach();
-  /// From now on the sockets of a pod are looked on at: the one in the network namespace with this cookie.
-  Expected<void> watch(uint64_t netns_cookie, std::span<const IpAddr> addresses);
 
   /// As read_ring().
   SocketEventPage read(uint64_t after, size_t most) const;

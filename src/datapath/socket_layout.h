@@ -6,11 +6,6 @@
 #include <linux/bpf.h>
 #include <linux/types.h>
 
-/// A pod that is looked on at, by the cookie of its network namespace.
-struct weft_watched {
-  __u8 v4[16], v6[16];  ///< its addresses; zeros: it has none of the family
-};
-
 enum weft_socket_kind {
   WEFT_SOCKET_CONNECTED,  ///< TCP, at the client: the other end has answered; `took_ns` since the first SYN
   WEFT_SOCKET_ACCEPTED,   ///< TCP, at the server

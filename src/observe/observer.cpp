@@ -36,15 +36,6 @@ Expected<std::unique_ptr<Observer>> Observer::start(const std::string& service_m
   return std::unique_ptr<Observer>(new Observer(std::move(events), std::move(names)));
 }
 
-Expected<void> Observer::watch(const std::string& netns, std::span<const IpAddr> addresses) {
-  uint64_t cookie = 0;
-  {
-    WEFT_TRY(auto inside, InNetns::enter(netns));
-    WEFT_TRY(cookie, netns_cookie());
-  }
-  return events_.watch(cookie, addresses);
-}
-
 http::Answer Observer::page(const http::Request& request) const {
   auto page = events_.read(after_of(request.query), kFlowsOfPage);
   auto body = flows_json(page, names_, kube::now_point(), monotonic_ns());

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string>
 
 #include "base/http/server.h"
@@ -19,8 +18,6 @@ class Observer {
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
 
-  /// A pod of this node, by the path of its network namespace.
-  Expected<void> watch(const std::string& netns, std::span<const IpAddr> addresses);
   /// The answer to a request for kFlowsPage.
   http::Answer page(const http::Request& request) const;
 

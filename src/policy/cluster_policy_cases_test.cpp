@@ -269,6 +269,25 @@ TEST_F(ClusterPolicyCases, APodReachesItself) {
   EXPECT_FALSE(world_.allows("gryffindor/a", "gryffindor/b"));
 }
 
+TEST_F(ClusterPolicyCases, APodReachesItselfByAServiceIfTheyLetIt) {
+  auto by_service = [this] {
+    auto answer = world_.plan.evaluate({"gryffindor/a", {}}, {"gryffindor/a", {}}, IPPROTO_TCP, 80, true);
+    return answer ? answer->why : answer.error().message;
+  };
+  const std::string open = "egress is allowed: no policy decides; ingress is allowed: no policy decides";
+  EXPECT_EQ(by_service(), open);
+  world_.policy("gryffindor/p", "{podSelector: {}, policyTypes: [Ingress, Egress]}");
+  EXPECT_EQ(by_service(), open) << "NetworkPolicies leave that open";
+  both("base", "Baseline", 1, "Deny", all_of("gryffindor"));
+  EXPECT_EQ(by_service(), open) << "where NetworkPolicies have the last word";
+  world_.erase_policy("gryffindor/p");
+  EXPECT_THAT(by_service(), HasSubstr("egress is denied by ClusterNetworkPolicy base"));
+  both("p", "Admin", 1, "Accept", all_of("gryffindor"));
+  EXPECT_THAT(by_service(), HasSubstr("ingress is allowed by ClusterNetworkPolicy p"));
+  both("p", "Admin", 1, "Deny", all_of("gryffindor"));
+  EXPECT_THAT(by_service(), HasSubstr("egress is denied by ClusterNetworkPolicy p"));
+}
+
 TEST_F(ClusterPolicyCases, PodsOnTheHostsNetworkAreNeitherSubjectNorPeer) {
   auto host = test::World::pod_object("gryffindor/host", "172.16.0.1", "{house: gryffindor}",
                                       "spec: {hostNetwork: true, containers: []}");

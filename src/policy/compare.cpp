@@ -42,8 +42,7 @@ Expected<KernelPolicy> read_kernel_policy(const datapath::PodPolicy& maps) {
   for (const auto& [key, identity] : identities) out.identities.emplace(datapath::prefix_of(key), identity);
   WEFT_TRY(auto verdicts, maps.verdicts().read_all());
   for (const auto& [key, verdict] : verdicts)
-    out.verdicts.emplace(key_of(key),
-                         KernelPolicy::Verdict{verdict.verdict == WEFT_VERDICT_ALLOW, verdict.reason});
+    out.verdicts.emplace(key_of(key), KernelPolicy::Verdict{verdict.verdict, verdict.reason});
   WEFT_TRY(auto pods, maps.pods().read_all());
   for (const auto& [link, pod] : pods) {
     WEFT_TRY(auto seen, maps.pod_at(link));
@@ -56,7 +55,7 @@ Comparison::Comparison(const PolicyPlan& plan, const KernelPolicy& kernel) : pla
   auto all = plan.everything();
   identities_.insert(all.identities.begin(), all.identities.end());
   for (const auto& entry : all.verdicts)
-    verdicts_.emplace(entry.key, KernelPolicy::Verdict{entry.allow, entry.reason});
+    verdicts_.emplace(entry.key, KernelPolicy::Verdict{entry.verdict, entry.reason});
 }
 
 std::vector<std::string> Comparison::identities() const {
@@ -98,7 +97,7 @@ std::string Comparison::verdict_line(const VerdictKey& key, const KernelPolicy::
   auto text = [&](const KernelPolicy::Verdict* verdict) -> std::string {
     if (!verdict) return "has no entry";
     auto reason = plan_.reason(verdict->reason);
-    return fmt::format("{} ({})", verdict->allow ? "allows" : "denies",
+    return fmt::format("{} ({})", verdict->verdict == WEFT_VERDICT_ALLOW ? "allows" : "denies",
                        reason ? reason->reason.str() : fmt::format("reason {}", verdict->reason));
   };
   return fmt::format("{} {} {}, {}: the kernel {}, the plan {}", name_of(key.direction),

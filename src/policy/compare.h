@@ -15,7 +15,7 @@ namespace weft::policy {
 /// What the policy maps of a node have.
 struct KernelPolicy {
   struct Verdict {
-    bool allow = false;
+    uint32_t verdict = WEFT_VERDICT_DENY;
     uint32_t reason = 0;
     bool operator==(const Verdict&) const = default;
   };

@@ -24,7 +24,7 @@ struct Compare : ::testing::Test {
         "client}}}], ports: [{port: 80}]}]}");
     auto all = world.plan.everything();
     kernel.identities.insert(all.identities.begin(), all.identities.end());
-    for (const auto& entry : all.verdicts) kernel.verdicts[entry.key] = {entry.allow, entry.reason};
+    for (const auto& entry : all.verdicts) kernel.verdicts[entry.key] = {entry.verdict, entry.reason};
     wanted = world.plan.entry_of("shop/web").value();
     kernel.pods[kLink] = {wanted.subject, wanted.flags};
   }
@@ -56,23 +56,24 @@ TEST_F(Compare, NumbersAreThoseOfAnotherPlanOfTheSame) {
 }
 
 TEST_F(Compare, AVerdictThatIsMissing) {
-  auto lost = std::erase_if(kernel.verdicts, [](const auto& entry) { return entry.second.allow; });
+  auto lost = std::erase_if(kernel.verdicts,
+                            [](const auto& entry) { return entry.second.verdict == WEFT_VERDICT_ALLOW; });
   ASSERT_EQ(lost, 1U);
   EXPECT_THAT(pod(), ElementsAre("ingress from shop/client, TCP 80: the kernel has no entry, the plan allows "
                                  "(ingress is allowed by NetworkPolicy shop/web ingress[0])"));
 }
 
 TEST_F(Compare, AVerdictThatSaysTheOther) {
-  for (auto& [key, verdict] : kernel.verdicts) verdict.allow = !verdict.allow;
+  for (auto& [key, verdict] : kernel.verdicts) verdict.verdict = WEFT_VERDICT_DENY;
   EXPECT_THAT(pod(), ElementsAre(HasSubstr("the kernel denies")));
 }
 
 TEST_F(Compare, AVerdictTooMany) {
-  kernel.verdicts[{.subject = wanted.subject, .direction = Direction::ingress}] = {true, 1};
+  kernel.verdicts[{.subject = wanted.subject, .direction = Direction::ingress}] = {WEFT_VERDICT_ALLOW, 1};
   EXPECT_THAT(pod(), ElementsAre("ingress from peers without entries of their own, all ports: the kernel "
                                  "allows (reason 1), the plan has no entry"));
   kernel.verdicts.clear();
-  kernel.verdicts[{.subject = wanted.subject + 1}] = {true, 1};
+  kernel.verdicts[{.subject = wanted.subject + 1}] = {WEFT_VERDICT_ALLOW, 1};
   EXPECT_THAT(pod(), ElementsAre(HasSubstr("the kernel has no entry"))) << "others' do not matter";
 }
 

@@ -241,7 +241,7 @@ void PolicyController::Impl::cut_link(int link) {
   if (pod.empty() || path.empty()) return;
   Fd netns(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!netns) return;  // it ends just now
-  auto cut = cut_denied(engine.plan(), pod, netns.get());
+  auto cut = cut_denied(engine.plan(), pod, netns.get(), options.behind);
   if (!cut) {
     spdlog::warn("pod {}: connections that are denied by now are not reset: {}", pod, cut.error().message);
   } else if (*cut > 0) {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "kube/client/informer.h"
 #include "kube/node.h"
+#include "policy/cut.h"
 #include "policy/domain_keeper.h"
 #include "policy/engine.h"
 #include "policy/metrics.h"
@@ -23,6 +24,7 @@ class PolicyController {
     std::string node;
     /// The path of the network namespace at the other end of a pod's link; empty: not to be found.
     std::function<std::string(int link)> netns_of;
+    PeerBehind behind;
     std::function<void()> on_synced;
     DomainOptions domains;
   };

@@ -81,9 +81,7 @@ Expected<PlanChanges> PolicyEngine::difference() const {
   for (const auto& [key, verdict] : verdicts) has.emplace(key_of(key), verdict);
   for (const auto& entry : wanted.verdicts) {
     auto at = has.find(entry.key);
-    bool equal = at != has.end() &&
-                 at->second.verdict == (entry.allow ? WEFT_VERDICT_ALLOW : WEFT_VERDICT_DENY) &&
-                 at->second.reason == entry.reason;
+    bool equal = at != has.end() && at->second.verdict == entry.verdict && at->second.reason == entry.reason;
     if (!equal) out.verdicts.push_back(entry);
     if (at != has.end()) has.erase(at);
   }
@@ -135,7 +133,7 @@ Expected<void> PolicyEngine::put(const std::vector<VerdictEntry>& entries) const
   std::vector<weft_verdict> verdicts;
   for (const auto& entry : entries) {
     keys.push_back(kernel_key(entry.key));
-    verdicts.push_back({entry.allow ? WEFT_VERDICT_ALLOW : WEFT_VERDICT_DENY, entry.reason});
+    verdicts.push_back({entry.verdict, entry.reason});
   }
   return maps_.verdicts().update_all(keys, verdicts);
 }
@@ -165,7 +163,7 @@ Expected<void> PolicyEngine::remove(const std::vector<IpPrefix>& entries) const 
 void PolicyEngine::note_narrowed(const PlanChanges& changes) {
   auto subjects = changes.narrowed;
   for (const auto& entry : changes.verdicts) {
-    if (!entry.allow) subjects.insert(entry.key.subject);
+    if (entry.verdict != WEFT_VERDICT_ALLOW) subjects.insert(entry.key.subject);
   }
   for (const auto& key : changes.verdicts_removed) subjects.insert(key.subject);
   for (const auto& key : changes.verdicts_unused) subjects.insert(key.subject);

@@ -138,12 +138,12 @@ bool PolicyPlan::from_own_node(const End& from, const End& to) const {
 }
 
 std::optional<EndVerdict> PolicyPlan::judge(const End& at, const End& peer, Direction direction,
-                                            uint8_t protocol, uint16_t port) const {
+                                            uint8_t protocol, uint16_t port, bool itself) const {
   if (!at.pod) return std::nullopt;
   auto record = pods_.find(at.pod->key);
   if (record == pods_.end() || record->second.subject == 0) return std::nullopt;
   EndVerdict out{.peer = identities_.identity_of(peer.addresses.front()), .why = {}};
-  auto decision = decide(record->second.subject, direction, out.peer, protocol, port);
+  auto decision = decide(record->second.subject, direction, out.peer, protocol, port, itself);
   out.allowed = decision.allowed;
   out.audit = decision.audit;
   out.reason = decision.by_entry ? decision.reason->number : 0;
@@ -154,24 +154,26 @@ std::optional<EndVerdict> PolicyPlan::judge(const End& at, const End& peer, Dire
 }
 
 Ruling PolicyPlan::decide(uint32_t number, Direction direction, uint32_t peer, uint8_t protocol,
-                          uint16_t port) const {
+                          uint16_t port, bool itself) const {
   const auto& subject = subjects_.at(number).subject;
   const auto& rules = subject.rules(direction);
   if (!rules.mode().consulted) return {};
   const auto* entry = subject.look_up(direction, peer, protocol, port);
   Ruling out{.by_entry = entry != nullptr, .reason = entry ? entry->reason.get() : rules.isolation().get()};
+  if (itself && out.reason->reason.verdict() == WEFT_VERDICT_DENY) return {};
   out.allowed = out.reason->reason.allows();
   if (!out.allowed && rules.mode().audit) out.allowed = out.audit = true;
   return out;
 }
 
-Expected<Evaluation> PolicyPlan::evaluate(const Party& from, const Party& to, uint8_t protocol,
-                                          uint16_t port) const {
+Expected<Evaluation> PolicyPlan::evaluate(const Party& from, const Party& to, uint8_t protocol, uint16_t port,
+                                          bool by_service) const {
   WEFT_TRY(auto source, resolve(from, "from"));
   WEFT_TRY(auto destination, resolve(to, "to"));
   WEFT_CHECK(choose_family(source, destination));
   Evaluation out;
-  if (source.pod && source.pod == destination.pod) {
+  const bool itself = source.pod && source.pod == destination.pod;
+  if (itself && !by_service) {
     out.why = "a pod may always reach itself";
     return out;
   }
@@ -179,8 +181,8 @@ Expected<Evaluation> PolicyPlan::evaluate(const Party& from, const Party& to, ui
     out.why = "the pod's own node is always let in";
     return out;
   }
-  out.egress = judge(source, destination, Direction::egress, protocol, port);
-  out.ingress = judge(destination, source, Direction::ingress, protocol, port);
+  out.egress = judge(source, destination, Direction::egress, protocol, port, itself);
+  out.ingress = judge(destination, source, Direction::ingress, protocol, port, itself);
   for (const auto* end : {&out.egress, &out.ingress}) {
     if (*end && !(*end)->allowed) out.allowed = false;
   }

@@ -119,10 +119,12 @@ class Cluster {
     }
   }
 
-  /// As the controller does.
+  /// As the controller does; the node translates nothing.
   void cut(int link) {
+    auto untranslated = [](const auto&) { return std::nullopt; };
     for (size_t i = 0; i < kPods; ++i) {
-      if (places_[i].link == link) good(cut_denied(engine_.plan(), key(i), places_[i].netns.fd()));
+      if (places_[i].link == link)
+        good(cut_denied(engine_.plan(), key(i), places_[i].netns.fd(), untranslated));
     }
   }
 

@@ -156,11 +156,15 @@ class PolicyPlan {
 
   /// Whether a connection may be made, as of the last take_changes() and by the very tables that the kernel
   /// has. `protocol`: IPPROTO_…; `port`: of the destination, in host order. Fails when a party is not known,
-  /// or has no address of the other's family.
-  Expected<Evaluation> evaluate(const Party& from, const Party& to, uint8_t protocol, uint16_t port) const;
+  /// or has no address of the other's family. `by_service`: a Service led there, which matters to a pod that
+  /// gets to itself.
+  Expected<Evaluation> evaluate(const Party& from, const Party& to, uint8_t protocol, uint16_t port,
+                                bool by_service = false) const;
   /// What pods of a subject (PodEntry::subject) make of connections with a peer (identity_of()). That a pod's
-  /// own node is always let in, and a pod by itself, is for the caller to know.
-  Ruling decide(uint32_t subject, Direction direction, uint32_t peer, uint8_t protocol, uint16_t port) const;
+  /// own node is always let in, and a pod by itself without a Service, is for the caller to know. `itself`:
+  /// the peer is the pod, by way of a Service.
+  Ruling decide(uint32_t subject, Direction direction, uint32_t peer, uint8_t protocol, uint16_t port,
+                bool itself = false) const;
   /// What policies can tell of an address.
   uint32_t identity_of(const IpAddr& address) const { return identities_.identity_of(address); }
 
@@ -223,7 +227,7 @@ class PolicyPlan {
   static Expected<void> choose_family(End& from, End& to);
   bool from_own_node(const End& from, const End& to) const;
   std::optional<EndVerdict> judge(const End& at, const End& peer, Direction direction, uint8_t protocol,
-                                  uint16_t port) const;
+                                  uint16_t port, bool itself) const;
 
   PlanOptions options_;
   std::map<std::string, PodRecord, std::less<>> pods_;

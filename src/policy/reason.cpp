@@ -43,6 +43,11 @@ std::string cluster_text(const Reason& reason) {
 
 }  // namespace
 
+uint32_t Reason::verdict() const {
+  if (allows()) return WEFT_VERDICT_ALLOW;
+  return kind == Kind::denied ? WEFT_VERDICT_DENY_ITSELF : WEFT_VERDICT_DENY;
+}
+
 std::string Reason::str() const {
   std::string text(name_of(direction));
   text += allows() ? " is allowed" : " is denied";

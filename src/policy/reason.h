@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "datapath/policy_layout.h"
 #include "kube/json.h"
 #include "policy/rules.h"
 
@@ -39,6 +40,9 @@ struct Reason {
   auto operator<=>(const Reason&) const = default;
 
   bool allows() const { return kind != Kind::isolation && kind != Kind::denied; }
+  /// WEFT_VERDICT_…: what a pod sends to itself by a Service NetworkPolicies leave open, and
+  /// ClusterNetworkPolicies do not (network-policy-api#390).
+  uint32_t verdict() const;
   /// "ingress is allowed by NetworkPolicy shop/web ingress[0]".
   std::string str() const;
   /// {"verdict": "allow", "direction": "ingress", "kind": "rules", "rules": [{"policy": "shop/web", "rule":

@@ -31,7 +31,8 @@ void Subject::replace(Direction direction, uint32_t peer, const PortTable* befor
     }
     bool same_place = i != a.end() && i->same_place(*j);
     if (!same_place || i->reason != j->reason)
-      changes.put.push_back({key_of(number_, direction, peer, *j), j->allows(), j->reason->number});
+      changes.put.push_back(
+          {key_of(number_, direction, peer, *j), j->reason->reason.verdict(), j->reason->number});
     if (same_place) ++i;
     ++j;
   }

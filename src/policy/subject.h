@@ -26,7 +26,7 @@ struct VerdictKey {
 
 struct VerdictEntry {
   VerdictKey key;
-  bool allow = false;
+  uint32_t verdict = WEFT_VERDICT_DENY;
   uint32_t reason = 0;
   auto operator<=>(const VerdictEntry&) const = default;
 };

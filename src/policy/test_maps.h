@@ -85,7 +85,7 @@ class Maps {
       const auto* entry = longest(at->second.subject, direction, identity, protocol, port);
       if (!entry) continue;
       if (reason) *reason = entry->reason;
-      return entry->allow || audit;
+      return entry->verdict == WEFT_VERDICT_ALLOW || audit;
     }
     if (reason) *reason = 0;
     return audit;
@@ -111,7 +111,7 @@ class Maps {
       auto reason = plan.reason(entry.reason);
       out.insert(subjects[key.subject] + "| " + std::string(name_of(key.direction)) + " " + peers[key.peer] +
                  "| " + std::to_string(key.protocol) + " " + std::to_string(key.port) + "/" +
-                 std::to_string(key.bits) + (entry.allow ? " allow " : " deny ") +
+                 std::to_string(key.bits) + (entry.verdict == WEFT_VERDICT_ALLOW ? " allow " : " deny ") +
                  (reason ? reason->reason.str() : "?"));
     }
     return out;

@@ -158,8 +158,10 @@ void Reach::ask_ways(const PodKindMembers& from, const Ways& ways, const PortNum
   };
   for (const auto& endpoint : ways.endpoints) {
     // A pod that is behind the Service may get to itself.
-    if (endpoint.kind && &pods_.kinds[*endpoint.kind] == &from) ++out.works;
-    if (endpoint.kind && &pods_.kinds[*endpoint.kind] == &from && from.pods.size() == 1) continue;
+    const bool itself = endpoint.kind && &pods_.kinds[*endpoint.kind] == &from;
+    if (itself && from.kind.identities[endpoint.v6])
+      decide(from.kind, &from.kind, endpoint, port.protocol, true, out);
+    if (itself && from.pods.size() == 1) continue;
     ask(from, endpoint, port.protocol, out);
   }
   for (const auto& empty : ways.empty) {
@@ -170,25 +172,26 @@ void Reach::ask_ways(const PodKindMembers& from, const Ways& ways, const PortNum
 
 void Reach::ask(const PodKindMembers& from, const Endpoint& to, uint8_t protocol, Tally& out) const {
   if (!from.kind.identities[to.v6]) return;
-  if (!to.kind) return decide(from.kind, nullptr, to, protocol, out);
+  if (!to.kind) return decide(from.kind, nullptr, to, protocol, false, out);
   const auto& members = pods_.kinds[*to.kind];
   // A pod's own node is always let in.
   bool beside =
       !from.kind.host.empty() && members.kind.host.empty() && members.nodes.contains(from.kind.host);
   if (beside) ++out.works;
-  if (!beside || members.nodes.size() > 1) decide(from.kind, &members.kind, to, protocol, out);
+  if (!beside || members.nodes.size() > 1) decide(from.kind, &members.kind, to, protocol, false, out);
 }
 
-void Reach::decide(const PodKind& from, const PodKind* to, const Endpoint& at, uint8_t protocol,
+void Reach::decide(const PodKind& from, const PodKind* to, const Endpoint& at, uint8_t protocol, bool itself,
                    Tally& out) const {
   const auto& plan = world_.policies;
   policy::Ruling egress, ingress;
   if (from.subject != 0) {
     auto peer = to ? *to->identities[at.v6] : plan.identity_of(*at.address);
-    egress = plan.decide(from.subject, Direction::egress, peer, protocol, at.port);
+    egress = plan.decide(from.subject, Direction::egress, peer, protocol, at.port, itself);
   }
   if (to && to->subject != 0)
-    ingress = plan.decide(to->subject, Direction::ingress, *from.identities[at.v6], protocol, at.port);
+    ingress =
+        plan.decide(to->subject, Direction::ingress, *from.identities[at.v6], protocol, at.port, itself);
   if (egress.allowed && ingress.allowed) {
     ++out.works;
     if (const auto* reason = ingress.reason ? ingress.reason : egress.reason) out.allows = reason;

@@ -87,7 +87,9 @@ class Reach {
   void ask_pods(const PodKindMembers& from, const Target& target, Tally& out) const;
   void ask_ways(const PodKindMembers& from, const Ways& ways, const PortNumber& port, Tally& out) const;
   void ask(const PodKindMembers& from, const Endpoint& to, uint8_t protocol, Tally& out) const;
-  void decide(const PodKind& from, const PodKind* to, const Endpoint& at, uint8_t protocol, Tally& out) const;
+  /// `itself`: the pod itself, by a Service.
+  void decide(const PodKind& from, const PodKind* to, const Endpoint& at, uint8_t protocol, bool itself,
+              Tally& out) const;
   void collect_ends(const std::vector<trace::Hop>& hops, std::set<std::string>& out) const;
   Edge explain(const Tally& tally, const Target& target) const;
 

@@ -94,6 +94,20 @@ TEST(Reach, APodBehindAServiceGetsToItself) {
   EXPECT_EQ(matrix.verdict("Deployment shop/two", "Deployment shop/two 8080/TCP"), "denied");
 }
 
+TEST(Reach, ClusterNetworkPoliciesKeepAPodFromItselfByAService) {
+  Matrix matrix(deployment("web", "shop", 1) + service("web", "web") + R"(---
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: lockdown}
+spec:
+  tier: Admin
+  priority: 1
+  subject: {namespaces: {}}
+  ingress: [{action: Deny, from: [{namespaces: {}}]}]
+)");
+  EXPECT_EQ(matrix.verdict("Deployment shop/web", "Service shop/web 80/TCP"), "denied");
+}
+
 TEST(Reach, PodsWithoutAnOwnerThatAreAlikeAreOne) {
   auto pod = [](const std::string& name, const std::string& app) {
     return "---\napiVersion: v1\nkind: Pod\nmetadata: {name: " + name +

@@ -235,8 +235,15 @@ TEST_F(PolicyTest, APodReachesItself) {
   start(node_port_service(kPorts, 30080), {slice("s4", "a", kTargets, {on("node-1", "10.244.0.2")})});
   isolate(link_a, kIngress | kEgress);
   for (int type : {SOCK_STREAM, SOCK_DGRAM}) {
-    EXPECT_THAT(from_pod(pod_a, [&] { return ask(type, "10.96.0.7", 80); }),
-                testing::StartsWith("a ::ffff:192.0.2.2 "));
+    auto itself = [&] { return from_pod(pod_a, [&] { return ask(type, "10.96.0.7", 80); }); };
+    EXPECT_THAT(itself(), testing::StartsWith("a ::ffff:192.0.2.2 "));
+    for (uint8_t direction : {WEFT_EGRESS, WEFT_INGRESS}) {
+      set(WEFT_VERDICT_DENY, kA, direction);
+      EXPECT_THAT(itself(), testing::StartsWith("a ::ffff:192.0.2.2 "));
+      set(WEFT_VERDICT_DENY_ITSELF, kA, direction);
+      EXPECT_THAT(itself(), testing::AnyOf("EINPROGRESS", "EAGAIN"));
+      retract(kA, direction);
+    }
   }
 }
 

@@ -99,7 +99,7 @@ Hop Walk::end_hop(policy::Direction direction, const policy::EndVerdict& verdict
 
 void Walk::ask_policies(Hop& hop, const policy::Party& from, const policy::Party& to, uint16_t port,
                         uint16_t service_port, bool has_left) const {
-  auto result = world_.policies.evaluate(from, to, request_.protocol, port);
+  auto result = world_.policies.evaluate(from, to, request_.protocol, port, service_port != 0);
   if (!result) {
     auto unknown = make_hop("policy", "cannot be said");
     unknown.end(Verdict::no_way, result.error().message);
@@ -110,7 +110,7 @@ void Walk::ask_policies(Hop& hop, const policy::Party& from, const policy::Party
   // Rules that name the Service's port instead of the pod's are a common mistake.
   std::optional<policy::Evaluation> by_service_port;
   if (!result->allowed && service_port != 0 && service_port != port) {
-    if (auto again = world_.policies.evaluate(from, to, request_.protocol, service_port))
+    if (auto again = world_.policies.evaluate(from, to, request_.protocol, service_port, true))
       by_service_port = std::move(*again);
   }
   auto other = [&](const std::optional<policy::EndVerdict> policy::Evaluation::* end) {

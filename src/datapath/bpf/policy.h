@@ -162,7 +162,7 @@ static __always_inline void find_answer(struct policy_answer* answer) {
 __noinline __u32 verdict_of(struct question* q, __u32 direction) {
   if (!q) return WEFT_VERDICT_DENY;
   q->reason = 0;
-  if (!(q->flags & WEFT_POLICY_ISOLATED_INGRESS << direction) || q->itself) return WEFT_VERDICT_ALLOW;
+  if (!(q->flags & WEFT_POLICY_ISOLATED_INGRESS << direction)) return WEFT_VERDICT_ALLOW;
   __u8 protocol = q->key.protocol;
   int has_port = protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6;
   __be16 port = direction == WEFT_EGRESS ? q->peer_port : q->key.pod_port;
@@ -178,6 +178,7 @@ __noinline __u32 verdict_of(struct question* q, __u32 direction) {
     find_answer(answer);
   }
   q->identity = answer->key.peer;
+  if (q->itself && answer->verdict == WEFT_VERDICT_DENY) return WEFT_VERDICT_ALLOW;
   q->reason = answer->reason;
   return answer->verdict;
 }

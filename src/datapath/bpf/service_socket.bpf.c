@@ -93,6 +93,21 @@ static __always_inline int is_left_to_packets(struct bpf_sock_addr* ctx,
   return self && self->netns_cookie && self->netns_cookie != bpf_get_netns_cookie(ctx);
 }
 
+// A pod that is its own backend: over its loopback no policy would be asked. Its packets leave it, and its
+// edge chooses.
+static __always_inline int is_itself(struct bpf_sock_addr* ctx, const struct weft_backend* backend) {
+  __u64 netns = bpf_get_netns_cookie(ctx);
+  const struct weft_local_pod* pod = bpf_map_lookup_elem(&local_pods, &netns);
+  return pod && (same_addr(backend->addr, pod->v4) || same_addr(backend->addr, pod->v6));
+}
+
+// The socket connects to what it asked for. It may have been connected to a Service before.
+static __always_inline int leave(struct bpf_sock_addr* ctx, int udp) {
+  __u64 cookie = bpf_get_socket_cookie(ctx);
+  if (udp) bpf_map_delete_elem(&udp_peers, &cookie);
+  return ALLOW;
+}
+
 // For a socket the client is its network namespace: its address is not chosen yet.
 static __always_inline struct weft_backend* choose(struct bpf_sock_addr* ctx, struct weft_frontend_key* key,
                                                    struct weft_frontend* frontend, __u64* id) {
@@ -145,17 +160,11 @@ static __always_inline int on_connect(struct bpf_sock_addr* ctx, int v6) {
   key.protocol = udp ? IPPROTO_UDP : IPPROTO_TCP;
 
   struct weft_frontend* frontend = find_frontend(&key);
-  if (!frontend) {
-    if (udp) {  // it may connect again, this time to a pod itself
-      __u64 again = bpf_get_socket_cookie(ctx);
-      bpf_map_delete_elem(&udp_peers, &again);
-    }
-    return ALLOW;
-  }
-  if (is_left_to_packets(ctx, frontend)) return ALLOW;
+  if (!frontend || is_left_to_packets(ctx, frontend)) return leave(ctx, udp);
   __u64 id = 0;
   struct weft_backend* backend = choose(ctx, &key, frontend, &id);
   if (!backend) return without_backend(frontend);
+  if (is_itself(ctx, backend)) return leave(ctx, udp);
 
   __u64 cookie = bpf_get_socket_cookie(ctx);
   struct weft_peer peer = {.netns_cookie = bpf_get_netns_cookie(ctx)};
@@ -221,6 +230,7 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr* ctx, int v6) {
   }
   if (!backend) backend = choose(ctx, &key, frontend, &id);
   if (!backend) return without_backend(frontend);
+  if (is_itself(ctx, backend)) return ALLOW;
   now.backend = id;
   fill_peer(&now.peer, &key, backend);
   if (recent) {

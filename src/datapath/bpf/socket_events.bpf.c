@@ -65,14 +65,6 @@ struct tcp_sock {
 };
 #pragma clang attribute pop
 
-// The pods of the node, by their network namespaces' cookies, which are never used again.
-struct {
-  __uint(type, BPF_MAP_TYPE_LRU_HASH);
-  __uint(max_entries, 8192);
-  __type(key, __u64);
-  __type(value, struct weft_watched);
-} watched SEC(".maps");
-
 // A TCP socket that connects, or is connected. What it asked for is kept here: a socket that is closed has
 // lost it.
 struct beginning {
@@ -234,9 +226,9 @@ static __always_inline void begin(struct sock* sk, __u64 cookie, struct beginnin
   keep(cookie, fresh);
 }
 
-static __always_inline int is_watched(const struct sock* sk) {
+static __always_inline int is_of_pod(const struct sock* sk) {
   __u64 netns = sk->__sk_common.skc_net.net->net_cookie;
-  return !!bpf_map_lookup_elem(&watched, &netns);
+  return !!bpf_map_lookup_elem(&local_pods, &netns);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -251,7 +243,7 @@ int BPF_PROG(tcp_state, struct sock* sk, int before, int after) {
   // What was asked for by another has just come to be: nobody knows it yet.
   int known = !begins && before != TCP_SYN_RECV && find_begun(cookie, &begun);
   // Of one that had begun before this program did nothing is known.
-  if (!known && (ends || !is_watched(sk))) return 0;
+  if (!known && (ends || !is_of_pod(sk))) return 0;
   __u64 now = bpf_ktime_get_ns();
   if (!known) {
     begun.time_ns = now;
@@ -277,7 +269,7 @@ static __always_inline int is_answer(__be16 local_port, __be16 remote_port) {
 static __always_inline int tell_udp(struct bpf_sock_addr* ctx, int v6) {
   if (ctx->protocol != IPPROTO_UDP) return ALLOW;
   struct talk talk = {.netns = bpf_get_netns_cookie(ctx), .remote_port = (__be16)ctx->user_port};
-  const struct weft_watched* pod = bpf_map_lookup_elem(&watched, &talk.netns);
+  const struct weft_local_pod* pod = bpf_map_lookup_elem(&local_pods, &talk.netns);
   if (!pod) return ALLOW;
   __u32* words = (__u32*)talk.remote;
   if (v6) {

@@ -83,8 +83,8 @@ drop
 check "and without policies all is open again" eventually 3 only shop/client shop/near other/stranger
 
 # Connections that are there.
-talk() { # talk FROM: a connection that says something each 100 ms; ends with what became of it
-  in_pod "$1" bash -c 'exec 3<>/dev/tcp/'"${web[0]}"'/9090 || exit 2; for i in $(seq 80); do echo "$i" >&3 && read -r -t 2 x <&3 && [ "$x" = "$i" ] || { echo "cut at $i"; exit 1; }; sleep 0.1; done; echo kept'
+talk() { # talk FROM [TO]: a connection that says something each 100 ms; ends with what became of it
+  in_pod "$1" bash -c 'exec 3<>/dev/tcp/'"${2:-${web[0]}}"'/9090 || exit 2; for i in $(seq 80); do echo "$i" >&3 && read -r -t 2 x <&3 && [ "$x" = "$i" ] || { echo "cut at $i"; exit 1; }; sleep 0.1; done; echo kept'
 }
 talk shop/client >"/run/weft/$cluster/kept" 2>&1 &
 kept=$!
@@ -102,6 +102,24 @@ Y
 ended() { ! kill -0 "$cut" 2>/dev/null; }
 check "a connection that is denied by now is reset within a second" eventually 1 ended
 wait "$cut"
+talk shop/web "$(kubectl get service web -n shop -o jsonpath='{.spec.clusterIP}')" >"/run/weft/$cluster/itself" 2>&1 &
+cut=$!
+sleep 1.5
+check "a pod goes on with itself by its Service under a NetworkPolicy" kill -0 "$cut"
+policy <<'Y'
+apiVersion: policy.networking.k8s.io/v1alpha2
+kind: ClusterNetworkPolicy
+metadata: {name: apart}
+spec:
+  tier: Admin
+  priority: 1
+  subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}}
+  ingress: [{action: Deny, from: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}}]}]
+Y
+check "and is reset within a second by a ClusterNetworkPolicy" eventually 1 ended
+wait "$cut"
+check "after it had begun" grep -q 'cut at' "/run/weft/$cluster/itself"
+kubectl delete clusternetworkpolicy apart >/dev/null
 
 # An agent that is away.
 agent_of() { cat "/run/weft/$cluster/pids/agent-node-1"; }
