@@ -17,11 +17,14 @@ json::object end_json(const IpAddr& address, uint16_t port, const Names& names) 
 }
 
 json::value service_json(const weft_socket_event& event, const Names& names) {
-  if (event.frontend_port == 0) return nullptr;
-  auto address = datapath::addr_of(event.frontend);
-  auto port = ntohs(event.frontend_port);
-  return json::object{
-      {"name", names.service_at(address, port, event.protocol)}, {"address", address.str()}, {"port", port}};
+  const bool translated = event.frontend_port != 0;
+  if (!translated && event.accepted != 0) return nullptr;
+  auto address = datapath::addr_of(translated ? event.frontend : event.remote);
+  auto port = ntohs(translated ? event.frontend_port : event.remote_port);
+  auto name = names.service_at(address, port, event.protocol);
+  // Past the socket the Service is its peer: the pod's edge translates.
+  if (!translated && name.empty()) return nullptr;
+  return json::object{{"name", name}, {"address", address.str()}, {"port", port}};
 }
 
 json::object flow_json(const weft_socket_event& event, const Names& names) {

@@ -55,6 +55,16 @@ TEST(FlowsJson, AConnectionThroughAService) {
   EXPECT_EQ(flow.at("took_us"), 1500);
 }
 
+TEST(FlowsJson, AConnectionThatIsTranslatedPastTheSocket) {
+  auto connected = event(WEFT_SOCKET_CONNECTED);
+  datapath::fill_addr(connected.remote, *IpAddr::parse("10.96.0.7"));
+  connected.remote_port = htons(80);
+  auto flow = only_flow(connected);
+  EXPECT_EQ(kube::string_at(flow, "service.name"), "shop/web");
+  EXPECT_EQ(kube::string_at(flow, "service.address"), "10.96.0.7");
+  EXPECT_TRUE(only_flow(event(WEFT_SOCKET_CONNECTED)).at("service").is_null()) << "a pod's own address";
+}
+
 TEST(FlowsJson, FromIsWhoBeganAlsoAtTheServer) {
   auto accepted = event(WEFT_SOCKET_ACCEPTED);
   accepted.accepted = 1;
