@@ -103,8 +103,10 @@ static __always_inline int is_itself(struct bpf_sock_addr* ctx, const struct wef
 
 // The socket connects to what it asked for. It may have been connected to a Service before.
 static __always_inline int leave(struct bpf_sock_addr* ctx, int udp) {
-  __u64 cookie = bpf_get_socket_cookie(ctx);
-  if (udp) bpf_map_delete_elem(&udp_peers, &cookie);
+  if (udp) {
+    __u64 cookie = bpf_get_socket_cookie(ctx);
+    bpf_map_delete_elem(&udp_peers, &cookie);
+  }
   return ALLOW;
 }
 
