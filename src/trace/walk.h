@@ -48,6 +48,7 @@ class Walk {
   std::vector<Hop> to_service();
   std::vector<Hop> to_gateway();
   std::vector<Hop> to_addresses(const std::vector<IpAddr>& addresses, uint16_t port);
+  std::vector<Hop> to_nodes(std::vector<IpAddr> addresses, uint16_t port);
   /// From here to there, whatever is there.
   Hop connect(const Target& to);
   Hop connect_by(const Target& to, const std::string& node);

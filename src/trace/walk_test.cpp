@@ -11,6 +11,7 @@ namespace {
 
 using test::Cluster;
 using test::steps;
+using testing::Contains;
 using testing::HasSubstr;
 using testing::SizeIs;
 
@@ -369,6 +370,30 @@ spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, nodePort: 30081}
   EXPECT_EQ(cluster.verdict("far", "172.30.0.2:30081"), "works") << "it comes to the pod's own node";
   EXPECT_EQ(cluster.verdict("far", "172.30.0.3:30081"), "works") << "translated where it begins";
   EXPECT_EQ(cluster.verdict("near", "172.30.0.3:30081"), "denied") << "there and back";
+}
+
+TEST(Walk, ANodePortIsThereInTheFamiliesOfItsService) {
+  Cluster cluster(kNodes + R"(
+---
+apiVersion: v1
+kind: Service
+metadata: {name: four}
+spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, nodePort: 30084}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: both}
+spec: {type: NodePort, ipFamilyPolicy: PreferDualStack, selector: {app: web}, ports: [{port: 80, nodePort: 30085}]}
+)");
+  auto node = cluster.trace("outside", "node/b:30084");
+  EXPECT_EQ(node.outcome.verdict, Verdict::works) << node.to_text();
+  EXPECT_THAT(steps(node.hops, "service"), SizeIs(1));
+  EXPECT_THAT(steps(node.hops, "service")[0]->notes, Contains("Service default/four is of IPv4 alone"));
+  EXPECT_EQ(cluster.verdict("outside", "service/four"), "works");
+  EXPECT_EQ(cluster.verdict("far", "node/a:30084"), "works");
+  EXPECT_THAT(steps(cluster.trace("outside", "node/b:30085").hops, "service"), SizeIs(2));
+  EXPECT_EQ(cluster.verdict("2001:db8::7", "node/b:30084"), "no way") << "a client without IPv4";
+  EXPECT_EQ(cluster.verdict("outside", "[fd00:172::3]:30084"), "unknown") << "who asks for that address";
 }
 
 TEST(Walk, OnANodeListensWhatPodsOnItsNetworkSay) {
