@@ -155,6 +155,32 @@ TEST(Walk, NamesThatAreNot) {
   EXPECT_EQ(cluster.verdict("node/node-1", "http://web.shop.svc.cluster.local/"), "unknown");
 }
 
+TEST(Walk, WhatIsBehindTheApiServersServiceOnlyTheClusterKnows) {
+  Cluster cluster(kShop);
+  auto api = cluster.trace("shop/client", "https://kubernetes.default/");
+  EXPECT_EQ(api.outcome.verdict, Verdict::unknown) << api.to_text();
+  EXPECT_THAT(api.outcome.reason, HasSubstr("Service default/kubernetes, which every cluster has"));
+  EXPECT_EQ(api.exit_code(), 3);
+  EXPECT_EQ(cluster.verdict("node/node-1", "service/default/kubernetes"), "unknown");
+  EXPECT_EQ(cluster.verdict("shop/client", "kubernetes.default.svc:80"), "refused") << "443 is its port";
+
+  Cluster told(kShop + R"(
+---
+apiVersion: v1
+kind: Service
+metadata: {name: kubernetes}
+spec: {clusterIP: 10.96.0.1, ports: [{name: https, port: 443, targetPort: 6443}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: kubernetes, labels: {kubernetes.io/service-name: kubernetes}}
+addressType: IPv4
+ports: [{name: https, port: 6443, protocol: TCP}]
+endpoints: [{addresses: [192.0.2.7]}]
+)");
+  EXPECT_EQ(told.verdict("shop/client", "https://kubernetes.default/"), "works");
+}
+
 TEST(Walk, DnsPolicyAndHostsFile) {
   Cluster cluster(kShop + R"(
 ---
