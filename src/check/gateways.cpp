@@ -1,11 +1,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cctype>
 #include <optional>
 #include <set>
 
 #include "check/context.h"
 #include "gateway/mesh.h"
+#include "trace/hints.h"
 
 namespace weft::check {
 namespace {
@@ -25,6 +27,11 @@ const json::array& list_at(const json::value& value, std::string_view name) {
   return found && found->is_array() ? found->get_array() : kNone;
 }
 
+std::string sentence(std::string text) {
+  if (!text.empty()) text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return text;
+}
+
 /// A Service that is named and not there.
 void missing_service(const Context& context, trace::ObjectRef where, const std::string& ns,
                      const std::string& name) {
@@ -36,7 +43,7 @@ void missing_service(const Context& context, trace::ObjectRef where, const std::
           "WEFT0101", Severity::error, std::move(where),
           fmt::format("there is no Service {}/{}; there is one in namespace {}", ns, name, meta.namespace_),
           "Name that namespace (a route then needs a ReferenceGrant), or move one of them");
-    if (meta.namespace_ == ns && distance(meta.name, name) <= 2)
+    if (meta.namespace_ == ns && trace::distance(meta.name, name) <= 2)
       return context.add("WEFT0101", Severity::error, std::move(where),
                          fmt::format("there is no Service {}/{}; there is {}", ns, name, meta.name),
                          "Correct the name");
@@ -111,28 +118,21 @@ class RouteCheck {
       return missing_service(context_, route_.at(context_, "spec.parentRefs"), ns, ref.name);
     auto message = fmt::format("{} {} does not take it ({}): {}", ref.kind.value_or("Gateway"),
                                trace::key_of(ns, ref.name), reason, condition.message);
+    auto fix = sentence(trace::fix_of_route(reason));
     if (reason == "NoMatchingListenerHostname")
-      return context_.add("WEFT0123", Severity::error, route_.at(context_, "spec.hostnames"), message,
-                          "Use a hostname that a listener has");
-    if (reason == "NotAllowedByListeners")
-      return context_.add(
-          "WEFT0122", Severity::error, route_.at(context_, "spec.parentRefs"), message,
-          "Open the listener's allowedRoutes to this namespace and kind, or name another one");
-    if (reason == "NoMatchingParent")
-      return context_.add("WEFT0122", Severity::error, route_.at(context_, "spec.parentRefs"), message,
-                          "Correct sectionName and port");
-    context_.add("WEFT0122", Severity::warning, route_.at(context_, "spec.parentRefs"), message, "");
+      return context_.add("WEFT0123", Severity::error, route_.at(context_, "spec.hostnames"), message, fix);
+    context_.add("WEFT0122", fix.empty() ? Severity::warning : Severity::error,
+                 route_.at(context_, "spec.parentRefs"), message, fix);
   }
 
   /// Backends that are missing were looked at by themselves.
   void not_resolved(const kube::Condition& condition) const {
     if (condition.reason == "BackendNotFound") return;
-    const bool permitted = condition.reason != "RefNotPermitted";
     // Other implementations have backends of their own.
     const auto severity = condition.reason == "InvalidKind" ? Severity::note : Severity::error;
     context_.add("WEFT0124", severity, route_.at(context_, "spec.rules"),
                  fmt::format("{}: {}", condition.reason, condition.message),
-                 permitted ? "" : "Allow it by a ReferenceGrant in the backend's namespace");
+                 sentence(trace::fix_of_route(condition.reason)));
   }
 
   void check_backends() const {
@@ -197,7 +197,8 @@ void check_class(const Context& context, const kube::YamlDocument& document, con
                  const std::set<std::string>& classes) {
   std::string wanted(kube::string_at(document.value, field));
   if (wanted.empty() || wanted == "weft" || classes.empty() || classes.contains(wanted)) return;
-  auto near = std::ranges::find_if(classes, [&](const auto& name) { return distance(name, wanted) <= 2; });
+  auto near =
+      std::ranges::find_if(classes, [&](const auto& name) { return trace::distance(name, wanted) <= 2; });
   Written object(document);
   context.add("WEFT0121", near == classes.end() ? Severity::note : Severity::error, object.at(context, field),
               fmt::format("there is no class {} in these manifests{}", wanted,

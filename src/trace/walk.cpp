@@ -26,15 +26,6 @@ std::vector<IpAddr> addresses_of(const kube::Pod& pod) {
   return out;
 }
 
-bool declares(const kube::Pod& pod, uint16_t port, uint8_t protocol) {
-  return std::ranges::any_of(pod.spec.containers, [&](const auto& container) {
-    return std::ranges::any_of(container.ports, [&](const auto& have) {
-      return have.containerPort == port &&
-             (have.protocol.empty() ? "TCP" : have.protocol) == protocol_text(protocol);
-    });
-  });
-}
-
 bool declares_any(const kube::Pod& pod) {
   return std::ranges::any_of(pod.spec.containers,
                              [](const auto& container) { return !container.ports.empty(); });
@@ -62,6 +53,15 @@ Expected<uint16_t> only_port(const World& world, const Destination& to) {
 }
 
 }  // namespace
+
+bool declares(const kube::Pod& pod, uint16_t port, uint8_t protocol) {
+  return std::ranges::any_of(pod.spec.containers, [&](const auto& container) {
+    return std::ranges::any_of(container.ports, [&](const auto& have) {
+      return have.containerPort == port &&
+             (have.protocol.empty() ? "TCP" : have.protocol) == protocol_text(protocol);
+    });
+  });
+}
 
 void settle_sequence(Hop& hop) { hop.outcome = in_sequence(hop.hops); }
 void settle_any(Hop& hop) { hop.outcome = any_of(hop.hops); }
@@ -265,13 +265,17 @@ Hop Walk::connect_to_pod(const Target& to, const std::string& pod) {
   const auto& object = *world_.pods.at(pod);
   auto hop = make_hop("pod", fmt::format("{}, Pod {} on {}", where(to), pod, object.spec.nodeName),
                       {world_.origins.find("Pod", pod)});
-  if (declares_any(object) && !declares(object, to.port, request_.protocol))
-    hop.notes.push_back(
-        fmt::format("no container of it declares port {}/{}: whether a program listens there is not known",
-                    to.port, protocol_text(request_.protocol)));
+  note_undeclared(hop, object, to.port);
   ask_policies(hop, party(to.addr), {.pod = pod, .address = to.addr}, to.port);
   settle_sequence(hop);
   return hop;
+}
+
+void Walk::note_undeclared(Hop& hop, const kube::Pod& pod, uint16_t port) const {
+  if (declares_any(pod) && !declares(pod, port, request_.protocol))
+    hop.notes.push_back(
+        fmt::format("no container of it declares port {}/{}: whether a program listens there is not known",
+                    port, protocol_text(request_.protocol)));
 }
 
 /// What listens on a node is no object's business, but for pods on its network that say so.

@@ -313,15 +313,15 @@ Hop Walk::http_hop(const gateway::CompiledListener& listener, Ask& ask, const Ip
   hop.notes = passed;
   auto why = why_unattached(host, hop.by);
   auto reason = fmt::format("no route takes {} {}{}", ask.head.method, host, ask.head.path);
-  end_with_status(hop, 404, why.empty() ? reason : reason + "; " + why,
-                  why.empty() ? "add a rule for it, or ask for a host and path that a route has"
-                              : "mend what the route's status says");
+  end_with_status(
+      hop, 404, why.reason.empty() ? reason : reason + "; " + why.reason,
+      why.fix.empty() ? "add a rule for it, or ask for a host and path that a route has" : why.fix);
   return hop;
 }
 
 /// Routes that are for this host and did not get there.
-std::string Walk::why_unattached(std::string_view host, std::vector<ObjectRef>& by) const {
-  std::string out;
+Hint Walk::why_unattached(std::string_view host, std::vector<ObjectRef>& by) const {
+  Hint out;
   for (const auto& route : world_.routes) {
     bool takes = route.hostnames.empty() || std::ranges::any_of(route.hostnames, [&](const auto& hostname) {
                    return gateway::takes_host(hostname, host);
@@ -330,7 +330,10 @@ std::string Walk::why_unattached(std::string_view host, std::vector<ObjectRef>& 
     for (const auto& parent : world_.gateway_plan.route_parents(route.kind, route.key)) {
       auto wrong = complaints(parent.conditions);
       if (wrong.empty()) continue;
-      out += fmt::format("{}{} {}: {}", out.empty() ? "" : "; ", route.kind, route.key, wrong);
+      out.reason += fmt::format("{}{} {}: {}", out.reason.empty() ? "" : "; ", route.kind, route.key, wrong);
+      for (const auto& condition : parent.conditions) {
+        if (out.fix.empty()) out.fix = fix_of_route(condition.reason);
+      }
       by.push_back(world_.origins.find(route.kind, route.key, "spec.parentRefs"));
     }
   }
@@ -381,8 +384,8 @@ Hop Walk::stream_hop(const gateway::CompiledListener& listener, const IpAddr& pr
     auto why = why_unattached(name, hop.by);
     hop.end(Verdict::refused,
             fmt::format("no route of the listener takes {}: the proxy closes it{}",
-                        name.empty() ? "the connection" : name, why.empty() ? "" : "; " + why),
-            "attach a route to the listener");
+                        name.empty() ? "the connection" : name, why.reason.empty() ? "" : "; " + why.reason),
+            why.fix.empty() ? "attach a route to the listener" : why.fix);
     return hop;
   }
   const auto& route = *stream->route;

@@ -203,6 +203,7 @@ spec: {gatewayClassName: other, listeners: [{name: http, port: 80, protocol: HTT
   auto trace = cluster.trace("outside", "gateway/web/edge", host);
   EXPECT_EQ(trace.outcome.status, 404);
   EXPECT_THAT(trace.outcome.reason, HasSubstr("NotAllowedByListeners"));
+  EXPECT_THAT(trace.outcome.fix, HasSubstr("allowedRoutes"));
   auto alien = cluster.trace("outside", "gateway/web/alien");
   EXPECT_EQ(alien.outcome.verdict, Verdict::no_way);
   EXPECT_THAT(alien.outcome.reason, HasSubstr("GatewayClass other"));

@@ -273,6 +273,7 @@ Hop Walk::endpoint_hop(const Way& way, const service::Backend& backend) {
                                     fmt::format("endpoints[{}]", backend.from.endpoint))});
   if (!to.pod.empty()) {
     hop.by.push_back(world_.origins.find("Pod", to.pod));
+    note_undeclared(hop, *world_.pods.at(to.pod), backend.port);
   } else if (endpoint.targetRef && endpoint.targetRef->kind == "Pod") {
     // Of the node's network: for policies it is the node.
     auto key = key_of(slice.metadata.namespace_, endpoint.targetRef->name);

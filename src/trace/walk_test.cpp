@@ -249,7 +249,7 @@ spec: {selector: {app: sick}, ports: [{port: 80}]}
   auto typo = trace("service/shop/typo");
   EXPECT_EQ(typo.outcome.verdict, Verdict::refused);
   EXPECT_THAT(typo.outcome.reason, HasSubstr("the selector of Service shop/typo (app=wep) matches no pod"));
-  EXPECT_THAT(typo.outcome.fix, HasSubstr("Pod shop/client has app=client"));
+  EXPECT_THAT(typo.outcome.fix, HasSubstr("Pod shop/web-0 has app=web")) << "the nearest";
   EXPECT_THAT(trace("service/default/elsewhere").outcome.fix,
               HasSubstr("is in namespace shop; put the Service there"));
   auto named = trace("service/shop/named");
@@ -260,6 +260,49 @@ spec: {selector: {app: sick}, ports: [{port: 80}]}
   EXPECT_THAT(sick.outcome.reason, HasSubstr("none of the 1 pods of Service shop/sick is ready"));
   ASSERT_THAT(steps(sick.hops, "slices"), SizeIs(1));
   EXPECT_THAT(steps(sick.hops, "slices")[0]->notes.at(0), HasSubstr("(Pod shop/sick): it is not ready"));
+}
+
+TEST(Walk, SlicesOfAnotherFamily) {
+  Cluster cluster(kShop + R"(
+---
+apiVersion: v1
+kind: Service
+metadata: {name: four, namespace: shop}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: four-1, namespace: shop, labels: {kubernetes.io/service-name: four}}
+addressType: IPv6
+ports: [{port: 80}]
+endpoints: [{addresses: ["2001:db8::5"]}]
+)");
+  auto four = cluster.trace("shop/client", "service/shop/four");
+  EXPECT_THAT(four.outcome.reason, HasSubstr("no EndpointSlice of Service shop/four has IPv4 addresses"));
+  EXPECT_THAT(four.outcome.fix, HasSubstr("they have IPv6"));
+}
+
+TEST(Walk, APortThatThePodDoesNotDeclare) {
+  Cluster cluster(kShop +
+                  policy("web",
+                         "podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {}}], "
+                         "ports: [{port: 8080}]}]") +
+                  R"(
+---
+apiVersion: v1
+kind: Service
+metadata: {name: other, namespace: shop}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 9090}]}
+)");
+  auto pod = cluster.trace("shop/client", "pod/shop/web-0", {.port = 80, .headers = {}});
+  EXPECT_EQ(pod.outcome.verdict, Verdict::denied);
+  EXPECT_THAT(pod.outcome.fix, HasSubstr("does not declare port 80/TCP, but 8080, which policies allow"));
+  auto endpoints = [&](const char* to) { return cluster.trace("shop/client", to).hops; };
+  EXPECT_THAT(steps(endpoints("service/shop/other"), "endpoint").at(0)->notes,
+              Contains(HasSubstr("no container of it declares port 9090/TCP")));
+  EXPECT_THAT(cluster.trace("shop/client", "service/shop/other").outcome.fix, HasSubstr("but 8080"));
+  auto stranger = cluster.trace("default/stranger", "pod/shop/web-0", {.port = 80, .headers = {}});
+  EXPECT_THAT(stranger.outcome.fix, HasSubstr("add an ingress rule")) << "it is let in nowhere";
 }
 
 TEST(Walk, PortsThatAServiceDoesNotHave) {
