@@ -196,7 +196,7 @@ std::set<std::string> names_of(const Context& context, std::string_view kind) {
 void check_class(const Context& context, const kube::YamlDocument& document, const char* field,
                  const std::set<std::string>& classes) {
   std::string wanted(kube::string_at(document.value, field));
-  if (wanted.empty() || wanted == "weft" || classes.empty() || classes.contains(wanted)) return;
+  if (wanted.empty() || wanted == "weft" || classes.contains(wanted)) return;
   auto near =
       std::ranges::find_if(classes, [&](const auto& name) { return trace::distance(name, wanted) <= 2; });
   Written object(document);
