@@ -279,8 +279,11 @@ void Walk::resolve_outside(const std::string& asked, Hop& hop, std::vector<IpAdd
     hop.hops.push_back(std::move(step));
     return;
   }
-  // Nobody outside has names of one label.
-  if (!host.contains('.')) return miss(host, hop);
+  if (!host.contains('.')) {
+    hop.hops.push_back(
+        make_hop("answer", fmt::format("{}: nobody outside the cluster has a name of one label", host)));
+    return miss(host, hop);
+  }
   hop.end(Verdict::unknown,
           fmt::format("{} is a name outside the cluster; what it stands for no object says", host));
   if (source_.pod.empty()) return;

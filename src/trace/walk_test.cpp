@@ -147,6 +147,7 @@ TEST(Walk, NamesThatAreNot) {
   auto missing = cluster.trace("default/stranger", "http://web/");
   EXPECT_EQ(missing.outcome.verdict, Verdict::no_name);
   EXPECT_THAT(missing.outcome.fix, HasSubstr("there is a Service web in namespace shop: ask for web.shop"));
+  EXPECT_THAT(steps(missing.hops, "answer").back()->text, HasSubstr("web: nobody outside the cluster"));
   EXPECT_EQ(cluster.verdict("default/stranger", "http://web.shop.svc.cluster.local/"), "works");
   EXPECT_EQ(cluster.verdict("default/stranger", "http://web.shop.svc.cluster.local./"), "works");
   EXPECT_EQ(cluster.verdict("default/stranger", "http://nobody.shop.svc.cluster.local./"), "no name");
