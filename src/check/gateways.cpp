@@ -49,7 +49,8 @@ void missing_service(const Context& context, trace::ObjectRef where, const std::
                          "Correct the name");
   }
   context.add("WEFT0101", Severity::note, std::move(where),
-              fmt::format("there is no Service {}/{} in these manifests", ns, name), "");
+              fmt::format("there is no Service {}/{} in these manifests", ns, name),
+              "Make it, or correct the name");
 }
 
 std::string ports_text(const kube::Service& service) {
@@ -118,10 +119,11 @@ class RouteCheck {
       return missing_service(context_, route_.at(context_, "spec.parentRefs"), ns, ref.name);
     auto message = fmt::format("{} {} does not take it ({}): {}", ref.kind.value_or("Gateway"),
                                trace::key_of(ns, ref.name), reason, condition.message);
-    auto fix = sentence(trace::fix_of_route(reason));
+    auto fix = sentence(trace::fix_of_condition(reason));
     if (reason == "NoMatchingListenerHostname")
       return context_.add("WEFT0123", Severity::error, route_.at(context_, "spec.hostnames"), message, fix);
-    context_.add("WEFT0122", fix.empty() ? Severity::warning : Severity::error,
+    const bool sure = reason == "NotAllowedByListeners" || reason == "NoMatchingParent";
+    context_.add("WEFT0122", sure ? Severity::error : Severity::warning,
                  route_.at(context_, "spec.parentRefs"), message, fix);
   }
 
@@ -132,7 +134,7 @@ class RouteCheck {
     const auto severity = condition.reason == "InvalidKind" ? Severity::note : Severity::error;
     context_.add("WEFT0124", severity, route_.at(context_, "spec.rules"),
                  fmt::format("{}: {}", condition.reason, condition.message),
-                 sentence(trace::fix_of_route(condition.reason)));
+                 sentence(trace::fix_of_condition(condition.reason)));
   }
 
   void check_backends() const {
@@ -200,10 +202,11 @@ void check_class(const Context& context, const kube::YamlDocument& document, con
   auto near =
       std::ranges::find_if(classes, [&](const auto& name) { return trace::distance(name, wanted) <= 2; });
   Written object(document);
-  context.add("WEFT0121", near == classes.end() ? Severity::note : Severity::error, object.at(context, field),
-              fmt::format("there is no class {} in these manifests{}", wanted,
-                          near == classes.end() ? "" : "; there is " + *near),
-              near == classes.end() ? "" : "Correct the name");
+  context.add(
+      "WEFT0121", near == classes.end() ? Severity::note : Severity::error, object.at(context, field),
+      fmt::format("there is no class {} in these manifests{}", wanted,
+                  near == classes.end() ? "" : "; there is " + *near),
+      near == classes.end() ? "Weft's is called weft; others are for other controllers" : "Correct the name");
 }
 
 /// The Secret may be elsewhere, as is usual for keys.
@@ -226,7 +229,7 @@ void check_gateway(const Context& context, const std::string& key) {
       if (condition.type != "ResolvedRefs" || condition.status != "False") continue;
       auto severity = is_missing(condition) ? Severity::note : Severity::error;
       context.add(condition.reason == "InvalidRouteKinds" ? "WEFT0122" : "WEFT0125", severity, where, message,
-                  "");
+                  sentence(trace::fix_of_condition(condition.reason)));
     }
   }
 }

@@ -96,7 +96,8 @@ class ServiceCheck {
           "A Service selects pods of its own namespace: move one of them");
     }
     context_.add("WEFT0102", Severity::note, at("spec.selector"),
-                 fmt::format("no pod of these manifests has the labels {}", wanted), "");
+                 fmt::format("no pod of these manifests has the labels {}", wanted),
+                 "Align the labels, if the pods are meant to be here");
   }
 
   void check_port(size_t index, const Pods& selected) const {
@@ -187,7 +188,8 @@ void check_slices(const Context& context) {
     } else if (!context.world.services.contains(trace::key_of(ns, service))) {
       context.add("WEFT0110", Severity::note,
                   context.world.origins.find("EndpointSlice", key, "metadata.labels"),
-                  fmt::format("there is no Service {}/{} in these manifests", ns, service), "");
+                  fmt::format("there is no Service {}/{} in these manifests", ns, service),
+                  "Make it, or correct the label");
     }
   }
 }
@@ -205,7 +207,7 @@ void check_stateful_sets(const Context& context) {
                 context.world.origins.find("StatefulSet", key, "spec.serviceName"),
                 fmt::format("there is no Service {}/{} in these manifests: without it its pods have no names",
                             ns, name),
-                "");
+                "Make it, with clusterIP: None");
   }
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <tuple>
 #include <utility>
@@ -94,13 +95,26 @@ std::string names_of_ports(const kube::Pod& pod) {
 
 }  // namespace
 
-std::string fix_of_route(std::string_view reason) {
-  if (reason == "NoMatchingListenerHostname") return "use a hostname that a listener has";
-  if (reason == "NotAllowedByListeners")
-    return "open the listener's allowedRoutes to this namespace and kind, or name another one";
-  if (reason == "NoMatchingParent") return "correct sectionName and port";
-  if (reason == "RefNotPermitted") return "allow it by a ReferenceGrant in the backend's namespace";
-  return "";
+std::string fix_of_condition(std::string_view reason) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kFixes{{
+      {"NoMatchingListenerHostname", "use a hostname that a listener has"},
+      {"NotAllowedByListeners",
+       "open the listener's allowedRoutes to this namespace and kind, or name another one"},
+      {"NoMatchingParent", "correct sectionName and port"},
+      {"RefNotPermitted", "allow it by a ReferenceGrant in the namespace that is referred to"},
+      {"BackendNotFound", "make that Service, or correct the name and the port"},
+      {"InvalidKind", "name a Service"},
+      {"UnsupportedValue", "leave it out, or write it otherwise"},
+      {"InvalidParameters", "leave it out"},
+      {"InvalidRouteKinds", "name kinds of routes that the listener's protocol has"},
+      {"InvalidCertificateRef", "name a Secret of type kubernetes.io/tls with a certificate and its key"},
+      {"InvalidCACertificateKind", "name a ConfigMap or a Secret with ca.crt"},
+      {"InvalidCACertificateRef", "name a ConfigMap or a Secret with ca.crt"},
+      {"UnsupportedProtocol", "use HTTP, HTTPS, TLS, TCP or UDP"},
+      {"UnsupportedAddress", "ask for IP addresses"},
+  }};
+  auto at = std::ranges::find(kFixes, reason, &std::pair<std::string_view, std::string_view>::first);
+  return at == kFixes.end() ? std::string() : std::string(at->second);
 }
 
 int distance(std::string_view a, std::string_view b) {

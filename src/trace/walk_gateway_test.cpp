@@ -112,6 +112,7 @@ TEST(WalkGateway, AnswersOfTheProxyItself) {
               Contains(HasSubstr("location http://www.example.com/new")));
   auto missing = cluster.trace("outside", "http://www.example.com/missing");
   EXPECT_EQ(missing.outcome.status, 500);
+  EXPECT_THAT(missing.outcome.fix, HasSubstr("make that Service"));
   EXPECT_THAT(missing.outcome.reason, HasSubstr("BackendNotFound"));
   auto empty = cluster.trace("outside", "http://www.example.com/empty");
   EXPECT_EQ(empty.outcome.status, 503);
