@@ -154,6 +154,8 @@ TEST(Walk, NamesThatAreNot) {
   EXPECT_EQ(cluster.verdict("default/stranger", "https://www.example.org/"), "unknown");
   EXPECT_EQ(cluster.trace("default/stranger", "https://www.example.org/").exit_code(), 3);
   EXPECT_EQ(cluster.verdict("node/node-1", "http://web.shop.svc.cluster.local/"), "unknown");
+  EXPECT_THAT(cluster.trace("outside", "http://web.shop/").outcome.fix,
+              HasSubstr("ask for service/shop/web"));
 }
 
 TEST(Walk, WhatIsBehindTheApiServersServiceOnlyTheClusterKnows) {
