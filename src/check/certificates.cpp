@@ -62,7 +62,8 @@ class CertificateCheck {
       auto where = ingress.at(context_, fmt::format("spec.tls[{}]", i));
       auto secret = trace::key_of(ingress.ns, tls.secretName);
       if (auto problem = problem_of(secret)) {
-        context_.add("WEFT0125", Severity::error, where, *problem, "");
+        context_.add("WEFT0125", Severity::error, where, *problem,
+                     "Name a Secret of type kubernetes.io/tls with a certificate and its key");
         continue;
       }
       // Each of its hosts is served with it.

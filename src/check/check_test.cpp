@@ -19,7 +19,7 @@ TEST(CheckServices, WhatIsRight) {
                            "{selector: {app: web}, ports: [{port: 8080}]}",
                            "{selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}, {name: "
                            "metrics, port: 9090}]}",
-                           "{ports: [{port: 80}]}", "{type: ExternalName, externalName: example.com}"})
+                           "{type: ExternalName, externalName: example.com}"})
     EXPECT_EQ(brief(findings_of(service(spec))), "") << spec;
 }
 
@@ -36,6 +36,19 @@ TEST(CheckServices, WhatIsWrong) {
             "19 error WEFT0106\n");
   EXPECT_EQ(brief(findings_of(service("{selector: {app: web}, ports: [{port: 80, targetPort: \"8080\"}]}"))),
             "19 error WEFT0001\n");
+}
+
+TEST(CheckServices, WithoutSelector) {
+  EXPECT_EQ(brief(findings_of(service("{ports: [{port: 80}]}"))), "19 note WEFT0110\n");
+  EXPECT_EQ(brief(findings_of(service("{ports: [{port: 80}]}") + R"(---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: web-1, namespace: shop, labels: {kubernetes.io/service-name: web}}
+addressType: IPv4
+ports: [{port: 80}]
+endpoints: [{addresses: [192.0.2.1]}]
+)")),
+            "");
 }
 
 TEST(CheckServices, NearestLabelsAreNamed) {
@@ -82,6 +95,24 @@ spec:
   EXPECT_EQ(brief(findings_of(probed)), "14 warning WEFT0108\n") << "the Service's port instead of the pod's";
 }
 
+TEST(CheckGateways, AClassThatIsNotThereIsToldAndANearOneNamed) {
+  auto gateway = [](const char* name) {
+    return std::string(
+               "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: edge}\n"
+               "spec: {gatewayClassName: ") +
+           name + ", listeners: [{name: http, port: 80, protocol: HTTP}]}\n";
+  };
+  EXPECT_EQ(brief(findings_of(gateway("weft"))), "");
+  EXPECT_EQ(brief(findings_of(gateway("wetf"))), "4 note WEFT0121\n");
+  EXPECT_EQ(brief(findings_of(gateway("mien") + R"(---
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: mine}
+spec: {controllerName: example.com/mine}
+)")),
+            "4 error WEFT0121\n");
+}
+
 TEST(Check, ANumberInQuotes) {
   auto found = findings_of(service("{selector: {app: web}, ports: [{port: 80, targetPort: \"8080\"}]}"));
   ASSERT_EQ(found.size(), 1U);
@@ -125,6 +156,11 @@ TEST(CheckPolicies, WhatIsRight) {
            "[{port: 53, "
            "protocol: UDP}]}]\n",
            "  podSelector: {matchLabels: {app: client}}\n  policyTypes: [Egress]\n",
+           "  podSelector: {matchLabels: {app: client}}\n"
+           "  egress: [{to: [{namespaceSelector: {}}]}]\n",
+           "  podSelector: {matchLabels: {app: client}}\n"
+           "  egress: [{to: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: "
+           "kube-system}}}]}]\n",
        })
     EXPECT_EQ(brief(findings_of(policy(spec))), "") << spec;
 }
@@ -151,6 +187,9 @@ TEST(CheckPolicies, WhatIsWrong) {
            {"  podSelector: {matchLabels: {app: client}}\n"
             "  egress: [{to: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 8080}]}]\n",
             "WEFT0116", "Pod shop/client may reach others, but nobody by name"},
+           {"  podSelector: {matchLabels: {app: client}}\n"
+            "  egress: [{to: [{podSelector: {matchLabels: {app: web}}}]}]\n",
+            "WEFT0116", "no rule allows UDP port 53 of the cluster's DNS"},
        }) {
     auto found = findings_of(policy(c.spec));
     ASSERT_EQ(found.size(), 1U) << c.spec << brief(found);
@@ -182,7 +221,7 @@ apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: edge, namespace: shop}
 spec:
-  gatewayClassName: any
+  gatewayClassName: weft
   listeners: [{name: http, port: 80, protocol: HTTP, hostname: "*.example.com"}]
 ---
 apiVersion: gateway.networking.k8s.io/v1

@@ -3,8 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
+
+#include "trace/hints.h"
 
 namespace weft::check {
 
@@ -26,20 +27,6 @@ trace::ObjectRef place_of(const Context& context, const kube::Pod& pod, const st
   return context.world.origins.find(kind, ref.origin.substr(space + 1), prefix + field);
 }
 
-int distance(std::string_view a, std::string_view b) {
-  std::vector<int> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), 0);
-  for (size_t i = 1; i <= a.size(); ++i) {
-    int corner = std::exchange(row[0], static_cast<int>(i));
-    for (size_t j = 1; j <= b.size(); ++j) {
-      int above = row[j];
-      row[j] = std::min({above + 1, row[j - 1] + 1, corner + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      corner = above;
-    }
-  }
-  return std::min(row.back(), 3);
-}
-
 namespace {
 
 /// Labels of a pod in comparison with what is wanted.
@@ -57,7 +44,7 @@ Likeness compare(const kube::StringMap& labels, const kube::StringMap& wanted) {
       ++out.same;
       continue;
     }
-    out.alike = out.alike || distance(at->second, value) <= 2;
+    out.alike = out.alike || trace::distance(at->second, value) <= 2;
     out.differs += fmt::format("{}{}={}", out.differs.empty() ? "" : ", ", key, at->second);
   }
   return out;

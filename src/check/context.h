@@ -71,9 +71,6 @@ inline std::string protocol_or_tcp(const std::string& protocol) {
 /// Where a pod's field ("spec.containers[0].env[1]") is written: in its workload's template, when it has one.
 trace::ObjectRef place_of(const Context& context, const kube::Pod& pod, const std::string& field);
 
-/// How many letters differ; 3: more than two.
-int distance(std::string_view a, std::string_view b);
-
 /// Labels that are nearly what a selector asks for.
 struct Nearest {
   std::string owner;  ///< as owner_of; empty: none is near

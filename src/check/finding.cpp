@@ -26,7 +26,7 @@ const std::vector<Rule>& rules() {
       {"WEFT0106", "a port and what it leads to, or what asks for it, have different protocols"},
       {"WEFT0107", "a Service is asked for a port that it does not have"},
       {"WEFT0108", "a probe asks a port that its container does not declare"},
-      {"WEFT0110", "an EndpointSlice belongs to no Service"},
+      {"WEFT0110", "an EndpointSlice belongs to no Service, or a Service without selector has none"},
       {"WEFT0111", "addresses are of a family that the Service, or what is behind it, does not have"},
       {"WEFT0112", "externalTrafficPolicy is Local, and a node has no endpoint"},
       {"WEFT0113", "internalTrafficPolicy is Local, and a node has no endpoint"},

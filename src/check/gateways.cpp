@@ -1,11 +1,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cctype>
 #include <optional>
 #include <set>
 
 #include "check/context.h"
 #include "gateway/mesh.h"
+#include "trace/hints.h"
 
 namespace weft::check {
 namespace {
@@ -25,6 +27,11 @@ const json::array& list_at(const json::value& value, std::string_view name) {
   return found && found->is_array() ? found->get_array() : kNone;
 }
 
+std::string sentence(std::string text) {
+  if (!text.empty()) text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+  return text;
+}
+
 /// A Service that is named and not there.
 void missing_service(const Context& context, trace::ObjectRef where, const std::string& ns,
                      const std::string& name) {
@@ -36,13 +43,14 @@ void missing_service(const Context& context, trace::ObjectRef where, const std::
           "WEFT0101", Severity::error, std::move(where),
           fmt::format("there is no Service {}/{}; there is one in namespace {}", ns, name, meta.namespace_),
           "Name that namespace (a route then needs a ReferenceGrant), or move one of them");
-    if (meta.namespace_ == ns && distance(meta.name, name) <= 2)
+    if (meta.namespace_ == ns && trace::distance(meta.name, name) <= 2)
       return context.add("WEFT0101", Severity::error, std::move(where),
                          fmt::format("there is no Service {}/{}; there is {}", ns, name, meta.name),
                          "Correct the name");
   }
   context.add("WEFT0101", Severity::note, std::move(where),
-              fmt::format("there is no Service {}/{} in these manifests", ns, name), "");
+              fmt::format("there is no Service {}/{} in these manifests", ns, name),
+              "Make it, or correct the name");
 }
 
 std::string ports_text(const kube::Service& service) {
@@ -111,28 +119,22 @@ class RouteCheck {
       return missing_service(context_, route_.at(context_, "spec.parentRefs"), ns, ref.name);
     auto message = fmt::format("{} {} does not take it ({}): {}", ref.kind.value_or("Gateway"),
                                trace::key_of(ns, ref.name), reason, condition.message);
+    auto fix = sentence(trace::fix_of_condition(reason));
     if (reason == "NoMatchingListenerHostname")
-      return context_.add("WEFT0123", Severity::error, route_.at(context_, "spec.hostnames"), message,
-                          "Use a hostname that a listener has");
-    if (reason == "NotAllowedByListeners")
-      return context_.add(
-          "WEFT0122", Severity::error, route_.at(context_, "spec.parentRefs"), message,
-          "Open the listener's allowedRoutes to this namespace and kind, or name another one");
-    if (reason == "NoMatchingParent")
-      return context_.add("WEFT0122", Severity::error, route_.at(context_, "spec.parentRefs"), message,
-                          "Correct sectionName and port");
-    context_.add("WEFT0122", Severity::warning, route_.at(context_, "spec.parentRefs"), message, "");
+      return context_.add("WEFT0123", Severity::error, route_.at(context_, "spec.hostnames"), message, fix);
+    const bool sure = reason == "NotAllowedByListeners" || reason == "NoMatchingParent";
+    context_.add("WEFT0122", sure ? Severity::error : Severity::warning,
+                 route_.at(context_, "spec.parentRefs"), message, fix);
   }
 
   /// Backends that are missing were looked at by themselves.
   void not_resolved(const kube::Condition& condition) const {
     if (condition.reason == "BackendNotFound") return;
-    const bool permitted = condition.reason != "RefNotPermitted";
     // Other implementations have backends of their own.
     const auto severity = condition.reason == "InvalidKind" ? Severity::note : Severity::error;
     context_.add("WEFT0124", severity, route_.at(context_, "spec.rules"),
                  fmt::format("{}: {}", condition.reason, condition.message),
-                 permitted ? "" : "Allow it by a ReferenceGrant in the backend's namespace");
+                 sentence(trace::fix_of_condition(condition.reason)));
   }
 
   void check_backends() const {
@@ -196,13 +198,15 @@ std::set<std::string> names_of(const Context& context, std::string_view kind) {
 void check_class(const Context& context, const kube::YamlDocument& document, const char* field,
                  const std::set<std::string>& classes) {
   std::string wanted(kube::string_at(document.value, field));
-  if (wanted.empty() || wanted == "weft" || classes.empty() || classes.contains(wanted)) return;
-  auto near = std::ranges::find_if(classes, [&](const auto& name) { return distance(name, wanted) <= 2; });
+  if (wanted.empty() || wanted == "weft" || classes.contains(wanted)) return;
+  auto near =
+      std::ranges::find_if(classes, [&](const auto& name) { return trace::distance(name, wanted) <= 2; });
   Written object(document);
-  context.add("WEFT0121", near == classes.end() ? Severity::note : Severity::error, object.at(context, field),
-              fmt::format("there is no class {} in these manifests{}", wanted,
-                          near == classes.end() ? "" : "; there is " + *near),
-              near == classes.end() ? "" : "Correct the name");
+  context.add(
+      "WEFT0121", near == classes.end() ? Severity::note : Severity::error, object.at(context, field),
+      fmt::format("there is no class {} in these manifests{}", wanted,
+                  near == classes.end() ? "" : "; there is " + *near),
+      near == classes.end() ? "Weft's is called weft; others are for other controllers" : "Correct the name");
 }
 
 /// The Secret may be elsewhere, as is usual for keys.
@@ -225,7 +229,7 @@ void check_gateway(const Context& context, const std::string& key) {
       if (condition.type != "ResolvedRefs" || condition.status != "False") continue;
       auto severity = is_missing(condition) ? Severity::note : Severity::error;
       context.add(condition.reason == "InvalidRouteKinds" ? "WEFT0122" : "WEFT0125", severity, where, message,
-                  "");
+                  sentence(trace::fix_of_condition(condition.reason)));
     }
   }
 }

@@ -9,6 +9,7 @@
 #include "kube/codec.h"
 #include "kube/networking.h"
 #include "kube/selector.h"
+#include "policy/peer.h"
 #include "trace/hints.h"
 
 namespace weft::check {
@@ -295,6 +296,22 @@ bool may_be_dns(const kube::NetworkPolicyPort& port) {
   return port.port->number() <= 53 && port.endPort.value_or(port.port->number()) >= 53;
 }
 
+/// The cluster's DNS is in kube-system; what labels that has no manifest needs to say.
+bool may_be_dns(const kube::NetworkPolicyPeer& peer, const std::string& ns) {
+  if (peer.ipBlock) return true;
+  if (!peer.namespaceSelector) return ns == policy::kDnsNamespace;
+  const auto& labels = peer.namespaceSelector->matchLabels;
+  auto name = labels.find("kubernetes.io/metadata.name");
+  return name == labels.end() || name->second == policy::kDnsNamespace;
+}
+
+bool may_reach_dns(const kube::NetworkPolicyEgressRule& rule, const std::string& ns) {
+  if (!rule.ports.empty())
+    return std::ranges::any_of(rule.ports, [](const auto& port) { return may_be_dns(port); });
+  return rule.to.empty() ||
+         std::ranges::any_of(rule.to, [&](const auto& peer) { return may_be_dns(peer, ns); });
+}
+
 /// A policy of a manifest, as an API server would complete it.
 struct Policy {
   std::string key;
@@ -316,10 +333,9 @@ std::map<std::string, std::vector<Egress>> egress_of(const std::vector<Policy>& 
     if (std::ranges::count(spec.policyTypes, "Egress") == 0 || spec.egress.empty()) continue;
     auto selector = kube::Selector::from(spec.podSelector);
     if (!selector) continue;
-    bool dns = std::ranges::any_of(spec.egress, [](const auto& rule) {
-      return rule.ports.empty() || std::ranges::any_of(rule.ports, may_be_dns);
-    });
-    out[policy.object.metadata.namespace_].push_back({&policy, std::move(*selector), dns});
+    const auto& ns = policy.object.metadata.namespace_;
+    bool dns = std::ranges::any_of(spec.egress, [&](const auto& rule) { return may_reach_dns(rule, ns); });
+    out[ns].push_back({&policy, std::move(*selector), dns});
   }
   return out;
 }
@@ -336,11 +352,13 @@ void check_dns(const Context& context, const std::vector<Policy>& policies) {
         dns = egress.dns;
       }
       if (!first || dns) continue;
-      context.add("WEFT0116", Severity::warning,
-                  context.world.origins.find("NetworkPolicy", first->policy->key, "spec.egress"),
-                  fmt::format("{} may reach others, but nobody by name: no rule allows UDP port 53",
-                              context.pods.owner_of(*pod)),
-                  "Allow UDP and TCP port 53 to the cluster's DNS");
+      context.add(
+          "WEFT0116", Severity::warning,
+          context.world.origins.find("NetworkPolicy", first->policy->key, "spec.egress"),
+          fmt::format(
+              "{} may reach others, but nobody by name: no rule allows UDP port 53 of the cluster's DNS",
+              context.pods.owner_of(*pod)),
+          "Allow UDP and TCP port 53 to the cluster's DNS");
     }
   }
 }

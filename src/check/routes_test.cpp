@@ -21,7 +21,7 @@ apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: edge, namespace: shop}
 spec:
-  gatewayClassName: any
+  gatewayClassName: weft
   listeners: [{name: http, port: 80, protocol: HTTP}]
 ---
 apiVersion: gateway.networking.k8s.io/v1
@@ -116,7 +116,7 @@ std::string listener(const std::string& hostname, const gateway::test::TestCerti
 kind: Gateway
 metadata: {name: edge}
 spec:
-  gatewayClassName: any
+  gatewayClassName: weft
   listeners:
     - {name: tls, port: 443, protocol: HTTPS, )" +
          hostname + "tls: {certificateRefs: [{name: cert}]}}\n" + secret(pair);
@@ -152,9 +152,10 @@ TEST(CheckCertificates, OfIngresses) {
   auto ingress = [](const std::string& host, const gateway::test::TestCertificate& pair) {
     return "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: web}\nspec:\n  "
            "ingressClassName: "
-           "nginx\n  tls: [{hosts: [" +
+           "weft\n  tls: [{hosts: [" +
            host + "], secretName: cert}]\n  defaultBackend: {service: {name: web, port: {number: 80}}}\n" +
-           "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n" +
+           "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {type: ExternalName, "
+           "externalName: example.com, ports: [{port: 80}]}\n" +
            secret(pair);
   };
   auto pair = certificate("DNS:a.example.com,DNS:b.example.com", -kDay, kDay);

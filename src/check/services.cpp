@@ -54,7 +54,8 @@ class ServiceCheck {
       : context_(context), key_(std::move(key)), service_(service) {}
 
   void run() {
-    if (service_.spec.selector.empty() || service_.spec.type == "ExternalName") return;
+    if (service_.spec.type == "ExternalName") return;
+    if (service_.spec.selector.empty()) return has_slices();
     auto selected = context_.pods.selected(service_.metadata.namespace_, service_.spec.selector);
     if (selected.empty()) return selects_nobody();
     for (size_t i = 0; i < service_.spec.ports.size(); ++i) check_port(i, selected);
@@ -63,6 +64,16 @@ class ServiceCheck {
  private:
   trace::ObjectRef at(const std::string& part) const {
     return context_.world.origins.find("Service", key_, part);
+  }
+
+  void has_slices() const {
+    auto at_key = context_.world.slices.find(key_);
+    if (at_key != context_.world.slices.end() && !at_key->second.empty()) return;
+    context_.add("WEFT0110", Severity::note, at("spec"),
+                 "it has no selector, and no EndpointSlice of these manifests is its own: it leads nowhere, "
+                 "unless somebody makes one",
+                 fmt::format("Select pods, or write a slice with the label kubernetes.io/service-name: {}",
+                             service_.metadata.name));
   }
 
   void selects_nobody() const {
@@ -85,7 +96,8 @@ class ServiceCheck {
           "A Service selects pods of its own namespace: move one of them");
     }
     context_.add("WEFT0102", Severity::note, at("spec.selector"),
-                 fmt::format("no pod of these manifests has the labels {}", wanted), "");
+                 fmt::format("no pod of these manifests has the labels {}", wanted),
+                 "Align the labels, if the pods are meant to be here");
   }
 
   void check_port(size_t index, const Pods& selected) const {
@@ -176,7 +188,8 @@ void check_slices(const Context& context) {
     } else if (!context.world.services.contains(trace::key_of(ns, service))) {
       context.add("WEFT0110", Severity::note,
                   context.world.origins.find("EndpointSlice", key, "metadata.labels"),
-                  fmt::format("there is no Service {}/{} in these manifests", ns, service), "");
+                  fmt::format("there is no Service {}/{} in these manifests", ns, service),
+                  "Make it, or correct the label");
     }
   }
 }
@@ -194,7 +207,7 @@ void check_stateful_sets(const Context& context) {
                 context.world.origins.find("StatefulSet", key, "spec.serviceName"),
                 fmt::format("there is no Service {}/{} in these manifests: without it its pods have no names",
                             ns, name),
-                "");
+                "Make it, with clusterIP: None");
   }
 }
 

@@ -9,6 +9,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/ip.h"
 #include "cmd/commands.h"
 #include "cmd/node_flows.h"
 #include "kube/time.h"
@@ -89,23 +90,36 @@ Expected<int> run(const Flags& flags) {
   return complete ? 0 : 2;
 }
 
+/// As flows have it.
+std::string canonical_address(std::string& text) {
+  auto address = IpAddr::parse(text);
+  if (!address) return fmt::format("{} is no IPv4 or IPv6 address", text);
+  text = address->str();
+  return {};
+}
+
 void add_filters(CLI::App& command, observe::FlowFilter& filter) {
+  const CLI::Validator address(canonical_address, "");
   command.add_option("--pod", filter.pod, "from or to pods that begin so: NAMESPACE/NAME or NAME");
   command.add_option("--from-pod", filter.from_pod, "from such pods");
   command.add_option("--to-pod", filter.to_pod, "to such pods");
   command.add_option("-n,--namespace", filter.ns, "from or to pods of the namespace");
   command.add_option("--from-namespace", filter.from_ns, "from its pods");
   command.add_option("--to-namespace", filter.to_ns, "to its pods");
-  command.add_option("--ip", filter.ip, "from or to the address");
-  command.add_option("--from-ip", filter.from_ip, "from it");
-  command.add_option("--to-ip", filter.to_ip, "to it");
+  command.add_option("--ip", filter.ip, "from or to the address")->transform(address);
+  command.add_option("--from-ip", filter.from_ip, "from it")->transform(address);
+  command.add_option("--to-ip", filter.to_ip, "to it")->transform(address);
   command.add_option("--service,--to-service", filter.service,
                      "that asked for the Service: NAMESPACE/NAME or NAME");
   command.add_option("--port", filter.port, "either end's, or the Service's");
   command.add_option("--to-port", filter.to_port, "the target's, or the Service's");
-  command.add_option("--protocol", filter.protocol, "TCP, UDP, …");
-  command.add_option("--verdict", filter.verdict, "FORWARDED, DROPPED, AUDIT, ERROR");
-  command.add_option("--type", filter.event, "connected, accepted, failed, closed, sent, decided");
+  command.add_option("--protocol", filter.protocol, "TCP, UDP, SCTP, or a number")
+      ->check(CLI::IsMember({"TCP", "UDP", "SCTP"}, CLI::ignore_case) | CLI::Range(0, 255));
+  command.add_option("--verdict", filter.verdict, "what became of it")
+      ->check(CLI::IsMember({"FORWARDED", "DROPPED", "AUDIT", "ERROR"}, CLI::ignore_case));
+  command.add_option("--type", filter.event, "of event")
+      ->check(
+          CLI::IsMember({"connected", "accepted", "failed", "closed", "sent", "decided"}, CLI::ignore_case));
   command.add_flag("--not", filter.invert, "those that do not fit all this");
 }
 

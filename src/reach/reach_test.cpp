@@ -75,6 +75,7 @@ TEST(Reach, PodsAndServicesByPolicies) {
   EXPECT_EQ(matrix.verdict("Deployment shop/front", "Service shop/web 80/TCP"), "works");
   EXPECT_EQ(matrix.verdict("Deployment shop/other", "Service shop/web 80/TCP"), "denied");
   EXPECT_EQ(matrix.verdict("Deployment shop/front", "Service shop/none 80/TCP"), "refused");
+  EXPECT_EQ(matrix.verdict("Deployment shop/web", "Service default/kubernetes 443/TCP"), "unknown");
   EXPECT_EQ(matrix.verdict("Deployment shop/web", "outside 443/TCP"), "works");
   EXPECT_EQ(matrix.verdict("outside", "Service shop/web 80/TCP"), "not asked");
   auto denied = matrix.edge("Deployment shop/other", "Service shop/web 80/TCP");

@@ -82,8 +82,10 @@ Ways ServicePort::from_plan(const std::string& node) const {
     const auto& set = plan.sets[front.set];
     for (const auto& backend : set.backends) add(out, backend.addr, backend.port);
     if (!set.backends.empty()) continue;
-    bool drop = front.when_empty == service::WhenEmpty::drop;
-    out.empty.push_back({front.addr.is_v6(), drop ? trace::Verdict::dropped : trace::Verdict::refused});
+    auto verdict = world_.has_unknown_endpoints(service_)         ? trace::Verdict::unknown
+                   : front.when_empty == service::WhenEmpty::drop ? trace::Verdict::dropped
+                                                                  : trace::Verdict::refused;
+    out.empty.push_back({front.addr.is_v6(), verdict});
   }
   return out;
 }

@@ -9,6 +9,7 @@
 #include "kube/node.h"
 #include "kube/node_addresses.h"
 #include "standalone/apimachinery/new_objects.h"
+#include "standalone/apiserver/own_service.h"
 #include "standalone/bootstrap.h"
 #include "standalone/cluster_options.h"
 #include "standalone/sandbox/scheduler_plan.h"
@@ -86,8 +87,9 @@ trace::Machinery offline_cluster(const std::vector<kube::YamlDocument>& manifest
     out.assumed.push_back({.value = std::move(object), .file = {}, .line = 0, .lines = {}});
   };
   for (const auto& node : layout.nodes) add(node_object(node));
-  for (auto& object : bootstrap_objects(layout)) add(std::move(object.object));
   ServiceRanges ranges{.cluster_ips = {layout.services4, layout.services6}};
+  add(own_service(ranges));
+  for (auto& object : bootstrap_objects(layout)) add(std::move(object.object));
   out.complete = [objects = std::make_shared<NewObjects>(ranges), nodes = layout.nodes](json::value& object) {
     if (kube::string_at(object, "kind") == "Node" && object.is_object()) {
       auto at = std::ranges::find(nodes, kube::string_at(object, "metadata.name"), &NodeLayout::name);

@@ -3,6 +3,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
+#include <numeric>
+#include <tuple>
+#include <utility>
 
 #include "endpoints/endpoint.h"
 #include "kube/selector.h"
@@ -29,15 +33,21 @@ size_t shared_labels(const kube::StringMap& selector, const kube::StringMap& lab
   }));
 }
 
-/// The pod that comes nearest to a selector: most labels as asked, else most keys with other values.
+/// The pod that comes nearest to a selector: most labels as asked, else most that are nearly so, else most
+/// keys with other values.
 PodPtr nearest(const std::vector<PodPtr>& pods, const kube::StringMap& selector) {
   PodPtr best;
-  std::pair<size_t, size_t> most;
+  std::tuple<size_t, size_t, size_t> most;
   for (const auto& pod : pods) {
     const auto& labels = pod->metadata.labels;
-    auto keys =
-        std::ranges::count_if(selector, [&](const auto& pair) { return labels.contains(pair.first); });
-    std::pair<size_t, size_t> now{shared_labels(selector, labels), static_cast<size_t>(keys)};
+    size_t keys = 0, alike = 0;
+    for (const auto& [key, value] : selector) {
+      auto at = labels.find(key);
+      if (at == labels.end()) continue;
+      ++keys;
+      if (distance(at->second, value) <= 2) ++alike;
+    }
+    std::tuple now{shared_labels(selector, labels), alike, keys};
     if (now > most) {
       most = now;
       best = pod;
@@ -85,6 +95,42 @@ std::string names_of_ports(const kube::Pod& pod) {
 
 }  // namespace
 
+std::string fix_of_condition(std::string_view reason) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kFixes{{
+      {"NoMatchingListenerHostname", "use a hostname that a listener has"},
+      {"NotAllowedByListeners",
+       "open the listener's allowedRoutes to this namespace and kind, or name another one"},
+      {"NoMatchingParent", "correct sectionName and port"},
+      {"RefNotPermitted", "allow it by a ReferenceGrant in the namespace that is referred to"},
+      {"BackendNotFound", "make that Service, or correct the name and the port"},
+      {"InvalidKind", "name a Service"},
+      {"UnsupportedValue", "leave it out, or write it otherwise"},
+      {"InvalidParameters", "leave it out"},
+      {"InvalidRouteKinds", "name kinds of routes that the listener's protocol has"},
+      {"InvalidCertificateRef", "name a Secret of type kubernetes.io/tls with a certificate and its key"},
+      {"InvalidCACertificateKind", "name a ConfigMap or a Secret with ca.crt"},
+      {"InvalidCACertificateRef", "name a ConfigMap or a Secret with ca.crt"},
+      {"UnsupportedProtocol", "use HTTP, HTTPS, TLS, TCP or UDP"},
+      {"UnsupportedAddress", "ask for IP addresses"},
+  }};
+  auto at = std::ranges::find(kFixes, reason, &std::pair<std::string_view, std::string_view>::first);
+  return at == kFixes.end() ? std::string() : std::string(at->second);
+}
+
+int distance(std::string_view a, std::string_view b) {
+  std::vector<int> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (size_t i = 1; i <= a.size(); ++i) {
+    int corner = std::exchange(row[0], static_cast<int>(i));
+    for (size_t j = 1; j <= b.size(); ++j) {
+      int above = row[j];
+      row[j] = std::min({above + 1, row[j - 1] + 1, corner + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      corner = above;
+    }
+  }
+  return std::min(row.back(), 3);
+}
+
 std::string protocol_text(uint8_t protocol) { return policy::protocol_name(protocol); }
 
 std::string labels_text(const kube::StringMap& labels) {
@@ -96,9 +142,19 @@ std::string labels_text(const kube::StringMap& labels) {
 Hint why_no_endpoints(const World& world, const std::string& key, const kube::ServicePort& port, bool v6) {
   const auto& service = *world.services.at(key);
   Hint out;
+  auto family = v6 ? "IPv6" : "IPv4";
   if (service.spec.selector.empty()) {
     auto at = world.slices.find(key);
     bool any = at != world.slices.end() && !at->second.empty();
+    if (any &&
+        std::ranges::none_of(at->second, [&](const auto& slice) { return slice->addressType == family; })) {
+      out.reason =
+          fmt::format("no EndpointSlice of Service {} has {} addresses, and the Service does", key, family);
+      out.fix =
+          fmt::format("make spec.ipFamilies of the Service and addressType of its slices agree: they have {}",
+                      at->second.front()->addressType);
+      return out;
+    }
     out.reason = any ? fmt::format("no EndpointSlice of Service {} has an endpoint with its port {}", key,
                                    port_text(port))
                      : fmt::format("Service {} has no selector and no EndpointSlice", key);
@@ -133,7 +189,6 @@ Hint why_no_endpoints(const World& world, const std::string& key, const kube::Se
                     port.targetPort.str(), pod.metadata.namespace_, pod.metadata.name, names_of_ports(pod));
     return out;
   }
-  auto family = v6 ? "IPv6" : "IPv4";
   bool of_family = std::ranges::any_of(pods, [&](const auto& pod) {
     return std::ranges::any_of(pod->status.podIPs, [&](const auto& ip) {
       auto address = IpAddr::parse(ip.ip);

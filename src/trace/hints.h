@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "trace/world.h"
 
@@ -24,6 +25,13 @@ Hint why_no_name(const World& world, const std::string& host, const std::string&
 
 /// The rules that decided; where none did, the policies that isolate the pod.
 std::vector<ObjectRef> refs_of(const World& world, const policy::Reason& reason);
+
+/// What would mend what a condition of a Gateway, a listener or a route complains of, by its reason; "":
+/// nothing is known.
+std::string fix_of_condition(std::string_view reason);
+
+/// How many letters differ; 3: more than two.
+int distance(std::string_view a, std::string_view b);
 
 /// "TCP".
 std::string protocol_text(uint8_t protocol);

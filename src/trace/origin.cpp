@@ -3,6 +3,11 @@
 #include <fmt/core.h>
 
 namespace weft::trace {
+namespace {
+
+constexpr const char* kAssumed = "assumed";
+
+}  // namespace
 
 std::string key_of(std::string_view namespace_, std::string_view name) {
   std::string out(namespace_);
@@ -27,7 +32,12 @@ void Origins::made(const std::string& kind, const std::string& key, const std::s
 }
 
 void Origins::assumed(const std::string& kind, const std::string& key) {
-  known_[kind + "/" + key] = {.document = nullptr, .from = "assumed"};
+  known_[kind + "/" + key] = {.document = nullptr, .from = kAssumed};
+}
+
+bool Origins::is_assumed(const std::string& kind, const std::string& key) const {
+  auto at = known_.find(kind + "/" + key);
+  return at != known_.end() && at->second.from == kAssumed;
 }
 
 ObjectRef Origins::find(const std::string& kind, const std::string& key, const std::string& part) const {

@@ -43,6 +43,7 @@ class Origins {
             const std::string& of_key);
   /// One that every cluster of the kind is taken to have.
   void assumed(const std::string& kind, const std::string& key);
+  bool is_assumed(const std::string& kind, const std::string& key) const;
 
   /// `key`: "namespace/name", or "name".
   ObjectRef find(const std::string& kind, const std::string& key, const std::string& part = {}) const;

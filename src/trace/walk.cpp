@@ -7,6 +7,7 @@
 
 #include "gateway/infrastructure.h"
 #include "kube/node_addresses.h"
+#include "policy/rules.h"
 #include "trace/hints.h"
 
 namespace weft::trace {
@@ -23,15 +24,6 @@ std::vector<IpAddr> addresses_of(const kube::Pod& pod) {
     if (auto address = IpAddr::parse(ip.ip)) out.push_back(*address);
   }
   return out;
-}
-
-bool declares(const kube::Pod& pod, uint16_t port, uint8_t protocol) {
-  return std::ranges::any_of(pod.spec.containers, [&](const auto& container) {
-    return std::ranges::any_of(container.ports, [&](const auto& have) {
-      return have.containerPort == port &&
-             (have.protocol.empty() ? "TCP" : have.protocol) == protocol_text(protocol);
-    });
-  });
 }
 
 bool declares_any(const kube::Pod& pod) {
@@ -61,6 +53,15 @@ Expected<uint16_t> only_port(const World& world, const Destination& to) {
 }
 
 }  // namespace
+
+bool declares(const kube::Pod& pod, uint16_t port, uint8_t protocol) {
+  return std::ranges::any_of(pod.spec.containers, [&](const auto& container) {
+    return std::ranges::any_of(container.ports, [&](const auto& have) {
+      return have.containerPort == port &&
+             (have.protocol.empty() ? "TCP" : have.protocol) == protocol_text(protocol);
+    });
+  });
+}
 
 void settle_sequence(Hop& hop) { hop.outcome = in_sequence(hop.hops); }
 void settle_any(Hop& hop) { hop.outcome = any_of(hop.hops); }
@@ -99,7 +100,7 @@ std::vector<Hop> Walk::run() {
     case Destination::Kind::gateway:
       return to_gateway();
     case Destination::Kind::node:
-      return to_addresses(world_.facts_of(to_.key).addresses, *request_.port);
+      return to_nodes(world_.facts_of(to_.key).addresses, *request_.port);
   }
   return {};
 }
@@ -134,6 +135,24 @@ std::vector<Hop> Walk::to_addresses(const std::vector<IpAddr>& addresses, uint16
   return {std::move(all)};
 }
 
+/// A node port is there in the families of its Service alone, so nobody asks for it in others.
+std::vector<Hop> Walk::to_nodes(std::vector<IpAddr> addresses, uint16_t port) {
+  auto is_meant = [&](const kube::ServicePort& have) {
+    return have.nodePort == port && policy::protocol_number(have.protocol) == request_.protocol;
+  };
+  std::string note;
+  for (const auto& key : world_.node_port_services) {
+    const auto& spec = world_.services.at(key)->spec;
+    if (spec.ipFamilies.size() != 1 || std::ranges::none_of(spec.ports, is_meant)) continue;
+    const auto& family = spec.ipFamilies.front();
+    std::erase_if(addresses, [&](const IpAddr& address) { return address.is_v4() != (family == "IPv4"); });
+    note = fmt::format("Service {} is of {} alone", key, family);
+  }
+  auto out = to_addresses(addresses, port);
+  if (!note.empty()) out.front().notes.push_back(std::move(note));
+  return out;
+}
+
 std::vector<Hop> Walk::to_service() {
   const auto& service = *world_.services.at(to_.key);
   auto ref = world_.origins.find("Service", to_.key);
@@ -152,7 +171,7 @@ std::vector<Hop> Walk::to_service() {
       hop.notes.push_back(fmt::format("by its nodePort {} of each node", port.nodePort));
       std::vector<IpAddr> nodes;
       for (const auto& [address, node] : world_.node_at) nodes.push_back(address);
-      auto hops = to_addresses(nodes, static_cast<uint16_t>(port.nodePort));
+      auto hops = to_nodes(std::move(nodes), static_cast<uint16_t>(port.nodePort));
       hops.insert(hops.begin(), std::move(hop));
       return hops;
     }
@@ -246,13 +265,17 @@ Hop Walk::connect_to_pod(const Target& to, const std::string& pod) {
   const auto& object = *world_.pods.at(pod);
   auto hop = make_hop("pod", fmt::format("{}, Pod {} on {}", where(to), pod, object.spec.nodeName),
                       {world_.origins.find("Pod", pod)});
-  if (declares_any(object) && !declares(object, to.port, request_.protocol))
-    hop.notes.push_back(
-        fmt::format("no container of it declares port {}/{}: whether a program listens there is not known",
-                    to.port, protocol_text(request_.protocol)));
+  note_undeclared(hop, object, to.port);
   ask_policies(hop, party(to.addr), {.pod = pod, .address = to.addr}, to.port);
   settle_sequence(hop);
   return hop;
+}
+
+void Walk::note_undeclared(Hop& hop, const kube::Pod& pod, uint16_t port) const {
+  if (declares_any(pod) && !declares(pod, port, request_.protocol))
+    hop.notes.push_back(
+        fmt::format("no container of it declares port {}/{}: whether a program listens there is not known",
+                    port, protocol_text(request_.protocol)));
 }
 
 /// What listens on a node is no object's business, but for pods on its network that say so.

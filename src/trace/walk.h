@@ -9,6 +9,7 @@
 #include "gateway/http/message.h"
 #include "gateway/route/router.h"
 #include "trace/ends.h"
+#include "trace/hints.h"
 #include "trace/hop.h"
 #include "trace/world.h"
 
@@ -48,6 +49,9 @@ class Walk {
   std::vector<Hop> to_service();
   std::vector<Hop> to_gateway();
   std::vector<Hop> to_addresses(const std::vector<IpAddr>& addresses, uint16_t port);
+  /// Where a pod declares ports, and not this one.
+  void note_undeclared(Hop& hop, const kube::Pod& pod, uint16_t port) const;
+  std::vector<Hop> to_nodes(std::vector<IpAddr> addresses, uint16_t port);
   /// From here to there, whatever is there.
   Hop connect(const Target& to);
   Hop connect_by(const Target& to, const std::string& node);
@@ -101,9 +105,13 @@ class Walk {
   /// the client's own end was asked before.
   void ask_policies(Hop& hop, const policy::Party& from, const policy::Party& to, uint16_t port,
                     uint16_t service_port = 0, bool has_left = false) const;
+  /// `fix`: what mends it better than another rule; "": that is what mends it.
   Hop end_hop(policy::Direction direction, const policy::EndVerdict& verdict, const policy::Party& at,
-              const policy::Party& peer, uint16_t port, bool service_port_allowed,
-              uint16_t service_port) const;
+              const policy::Party& peer, uint16_t port, std::string fix) const;
+  /// Where it is denied at that end, and policies allow a port there that this one may be taken for.
+  std::string fix_of_port(const policy::Party& from, const policy::Party& to, uint16_t port,
+                          uint16_t service_port,
+                          std::optional<policy::EndVerdict> policy::Evaluation::* end) const;
   std::string describe_peer(const policy::Party& peer, uint16_t port) const;
 
   // walk_gateway.cpp: what a proxy does.
@@ -127,7 +135,7 @@ class Walk {
                                 const gateway::Why& why, const IpAddr& proxy);
   Hop backend_hop(const gateway::WeightedBackend& backend, const gateway::Why& why, const IpAddr& proxy);
   Hop unserved(const std::string& gateway, const gateway::PortKey& port) const;
-  std::string why_unattached(std::string_view host, std::vector<ObjectRef>& by) const;
+  Hint why_unattached(std::string_view host, std::vector<ObjectRef>& by) const;
 
   const World& world_;
   const Source& source_;
@@ -136,6 +144,9 @@ class Walk {
   std::vector<Target> targets_;
   bool name_taken_ = false;
 };
+
+/// Whether one of its containers declares the port; `protocol` IPPROTO_….
+bool declares(const kube::Pod& pod, uint16_t port, uint8_t protocol);
 
 /// Fills the outcome in from the hops that are one after the other.
 void settle_sequence(Hop& hop);

@@ -88,17 +88,21 @@ std::string who_is_meant(const gateway::Listener& listener) {
   return listener.protocol == gateway::Protocol::tcp ? "clients without routes" : "all clients (producers)";
 }
 
-/// "Accepted is False (NotAllowedByListeners): …" of those that are as they should not be.
-std::string complaints(const std::vector<kube::Condition>& conditions) {
-  std::string out;
+bool is_bad(const kube::Condition& condition) {
+  bool should_not_be = condition.type == "Conflicted" || condition.type == "OverlappingTLSConfig" ||
+                       condition.type == "PartiallyInvalid";
+  return condition.status == (should_not_be ? "True" : "False");
+}
+
+/// What is not as it should be: "Accepted is False (NotAllowedByListeners): …", and what would mend the first
+/// of it.
+Hint complaints(const std::vector<kube::Condition>& conditions) {
+  Hint out;
   for (const auto& condition : conditions) {
-    bool bad = (condition.type == "Conflicted" || condition.type == "OverlappingTLSConfig" ||
-                condition.type == "PartiallyInvalid")
-                   ? condition.status == "True"
-                   : condition.status == "False";
-    if (!bad) continue;
-    out += fmt::format("{}{} is {} ({}): {}", out.empty() ? "" : "; ", condition.type, condition.status,
-                       condition.reason, condition.message);
+    if (!is_bad(condition)) continue;
+    out.reason += fmt::format("{}{} is {} ({}): {}", out.reason.empty() ? "" : "; ", condition.type,
+                              condition.status, condition.reason, condition.message);
+    if (out.fix.empty()) out.fix = fix_of_condition(condition.reason);
   }
   return out;
 }
@@ -173,17 +177,21 @@ Hop Walk::unserved(const std::string& gateway, const gateway::PortKey& port) con
   auto why = complaints(status->conditions);
   for (const auto& listener : status->listeners) {
     auto wrong = complaints(listener.conditions);
-    if (!wrong.empty())
-      why += fmt::format("{}listener {}: {}", why.empty() ? "" : "; ", listener.name, wrong);
+    if (!wrong.reason.empty())
+      why.reason +=
+          fmt::format("{}listener {}: {}", why.reason.empty() ? "" : "; ", listener.name, wrong.reason);
+    if (why.fix.empty()) why.fix = wrong.fix;
   }
   bool has_port = std::ranges::any_of(object->second->spec.listeners,
                                       [&](const auto& listener) { return listener.port == port.port; });
   if (!has_port)
-    why = fmt::format("it has no listener at port {}{}", port.port, why.empty() ? "" : "; " + why);
+    why = {.reason = fmt::format("it has no listener at port {}{}", port.port,
+                                 why.reason.empty() ? "" : "; " + why.reason),
+           .fix = "add a listener, or ask for a port that it has"};
   hop.end(Verdict::no_way,
           fmt::format("Gateway {} does not serve port {}: {}", gateway, port.port,
-                      why.empty() ? "it has no address yet" : why),
-          has_port ? "see its listeners" : "add a listener, or ask for a port that it has");
+                      why.reason.empty() ? "it has no address yet" : why.reason),
+          why.fix.empty() ? "see its listeners" : why.fix);
   return hop;
 }
 
@@ -313,15 +321,15 @@ Hop Walk::http_hop(const gateway::CompiledListener& listener, Ask& ask, const Ip
   hop.notes = passed;
   auto why = why_unattached(host, hop.by);
   auto reason = fmt::format("no route takes {} {}{}", ask.head.method, host, ask.head.path);
-  end_with_status(hop, 404, why.empty() ? reason : reason + "; " + why,
-                  why.empty() ? "add a rule for it, or ask for a host and path that a route has"
-                              : "mend what the route's status says");
+  end_with_status(
+      hop, 404, why.reason.empty() ? reason : reason + "; " + why.reason,
+      why.fix.empty() ? "add a rule for it, or ask for a host and path that a route has" : why.fix);
   return hop;
 }
 
 /// Routes that are for this host and did not get there.
-std::string Walk::why_unattached(std::string_view host, std::vector<ObjectRef>& by) const {
-  std::string out;
+Hint Walk::why_unattached(std::string_view host, std::vector<ObjectRef>& by) const {
+  Hint out;
   for (const auto& route : world_.routes) {
     bool takes = route.hostnames.empty() || std::ranges::any_of(route.hostnames, [&](const auto& hostname) {
                    return gateway::takes_host(hostname, host);
@@ -329,8 +337,10 @@ std::string Walk::why_unattached(std::string_view host, std::vector<ObjectRef>& 
     if (!takes) continue;
     for (const auto& parent : world_.gateway_plan.route_parents(route.kind, route.key)) {
       auto wrong = complaints(parent.conditions);
-      if (wrong.empty()) continue;
-      out += fmt::format("{}{} {}: {}", out.empty() ? "" : "; ", route.kind, route.key, wrong);
+      if (wrong.reason.empty()) continue;
+      out.reason +=
+          fmt::format("{}{} {}: {}", out.reason.empty() ? "" : "; ", route.kind, route.key, wrong.reason);
+      if (out.fix.empty()) out.fix = wrong.fix;
       by.push_back(world_.origins.find(route.kind, route.key, "spec.parentRefs"));
     }
   }
@@ -381,8 +391,8 @@ Hop Walk::stream_hop(const gateway::CompiledListener& listener, const IpAddr& pr
     auto why = why_unattached(name, hop.by);
     hop.end(Verdict::refused,
             fmt::format("no route of the listener takes {}: the proxy closes it{}",
-                        name.empty() ? "the connection" : name, why.empty() ? "" : "; " + why),
-            "attach a route to the listener");
+                        name.empty() ? "the connection" : name, why.reason.empty() ? "" : "; " + why.reason),
+            why.fix.empty() ? "attach a route to the listener" : why.fix);
     return hop;
   }
   const auto& route = *stream->route;
@@ -423,14 +433,14 @@ Hop Walk::backend_hop(const gateway::WeightedBackend& backend, const gateway::Wh
   if (backend.backend.empty() || !snapshot.backends->contains(backend.backend)) {
     auto hop = make_hop("backend", "a reference that leads nowhere",
                         {world_.origins.find(why.kind, key_of(why), rule_part(why) + ".backendRefs")});
-    std::string said;
+    Hint said;
     for (const auto& parent : world_.gateway_plan.route_parents(why.kind, key_of(why))) {
-      if (said.empty()) said = complaints(parent.conditions);
+      if (said.reason.empty()) said = complaints(parent.conditions);
     }
     end_with_status(hop, 500,
                     fmt::format("a backendRef of {} {} {} leads nowhere{}", why.kind, key_of(why),
-                                rule_part(why), said.empty() ? "" : ": " + said),
-                    "correct the backendRef, or add the ReferenceGrant");
+                                rule_part(why), said.reason.empty() ? "" : ": " + said.reason),
+                    said.fix.empty() ? "correct the backendRef" : said.fix);
     return hop;
   }
   const auto& target = *snapshot.backends->at(backend.backend);

@@ -112,6 +112,7 @@ TEST(WalkGateway, AnswersOfTheProxyItself) {
               Contains(HasSubstr("location http://www.example.com/new")));
   auto missing = cluster.trace("outside", "http://www.example.com/missing");
   EXPECT_EQ(missing.outcome.status, 500);
+  EXPECT_THAT(missing.outcome.fix, HasSubstr("make that Service"));
   EXPECT_THAT(missing.outcome.reason, HasSubstr("BackendNotFound"));
   auto empty = cluster.trace("outside", "http://www.example.com/empty");
   EXPECT_EQ(empty.outcome.status, 503);
@@ -203,6 +204,7 @@ spec: {gatewayClassName: other, listeners: [{name: http, port: 80, protocol: HTT
   auto trace = cluster.trace("outside", "gateway/web/edge", host);
   EXPECT_EQ(trace.outcome.status, 404);
   EXPECT_THAT(trace.outcome.reason, HasSubstr("NotAllowedByListeners"));
+  EXPECT_THAT(trace.outcome.fix, HasSubstr("allowedRoutes"));
   auto alien = cluster.trace("outside", "gateway/web/alien");
   EXPECT_EQ(alien.outcome.verdict, Verdict::no_way);
   EXPECT_THAT(alien.outcome.reason, HasSubstr("GatewayClass other"));

@@ -47,6 +47,15 @@ std::vector<std::string> candidates(const kube::ResolvConf& conf, const std::str
   return out;
 }
 
+/// The Service that a pod would mean by "NAME.NAMESPACE…"; empty: none.
+std::string named_service(const World& world, std::string_view host) {
+  auto first = host.find('.');
+  if (first == host.npos) return {};
+  auto rest = host.substr(first + 1);
+  auto key = key_of(rest.substr(0, rest.find('.')), host.substr(0, first));
+  return world.services.contains(key) ? key : std::string();
+}
+
 }  // namespace
 
 Hop Walk::resolve(const std::string& host, std::vector<IpAddr>& out) {
@@ -279,11 +288,18 @@ void Walk::resolve_outside(const std::string& asked, Hop& hop, std::vector<IpAdd
     hop.hops.push_back(std::move(step));
     return;
   }
-  // Nobody outside has names of one label.
-  if (!host.contains('.')) return miss(host, hop);
+  if (!host.contains('.')) {
+    hop.hops.push_back(
+        make_hop("answer", fmt::format("{}: nobody outside the cluster has a name of one label", host)));
+    return miss(host, hop);
+  }
   hop.end(Verdict::unknown,
           fmt::format("{} is a name outside the cluster; what it stands for no object says", host));
-  if (source_.pod.empty()) return;
+  if (source_.pod.empty()) {
+    if (auto key = named_service(world_, host); !key.empty())
+      hop.outcome.fix = fmt::format("names of Services are known to pods alone: ask for service/{}", key);
+    return;
+  }
   auto hint = why_no_name(world_, host, source_.pod.substr(0, source_.pod.find('/')));
   if (hint.fix.starts_with("there is")) hop.outcome.fix = std::move(hint.fix);
 }

@@ -59,8 +59,7 @@ std::string Walk::describe_peer(const policy::Party& peer, uint16_t port) const 
 }
 
 Hop Walk::end_hop(policy::Direction direction, const policy::EndVerdict& verdict, const policy::Party& at,
-                  const policy::Party& peer, uint16_t port, bool service_port_allowed,
-                  uint16_t service_port) const {
+                  const policy::Party& peer, uint16_t port, std::string fix) const {
   auto hop = make_hop(std::string(name_of(direction)), fmt::format("{}: {}", at.pod, verdict.why));
   auto reason = verdict.reason != 0 ? world_.policies.reason(verdict.reason)
                 : verdict.allowed   ? nullptr
@@ -69,18 +68,13 @@ Hop Walk::end_hop(policy::Direction direction, const policy::EndVerdict& verdict
   if (verdict.audit) hop.notes.emplace_back("it is in audit: enforced, it would be denied");
   if (verdict.allowed) return hop;
   auto protocol = protocol_text(request_.protocol);
-  std::string fix;
-  if (service_port_allowed) {
-    fix = fmt::format(
-        "a rule allows port {}, which is the Service's: policies see the pod's port, so name {} {}",
-        service_port, protocol, port);
-  } else if (reason && reason->reason.kind == policy::Reason::Kind::isolation) {
+  if (fix.empty() && reason && reason->reason.kind == policy::Reason::Kind::isolation) {
     auto names = reason->reason.policies;
     fix = fmt::format(
         "add an {} rule to NetworkPolicy {} (or to another that selects the pod): {} {}, port {} {}",
         name_of(direction), names.empty() ? "" : names.front(),
         direction == policy::Direction::ingress ? "from" : "to", describe_peer(peer, port), protocol, port);
-  } else if (reason && !reason->reason.rules.empty()) {
+  } else if (fix.empty() && reason && !reason->reason.rules.empty()) {
     const auto& rule = reason->reason.rules.front();
     fix = fmt::format("put an Accept rule before {}[{}] of ClusterNetworkPolicy {}, or take {} out of it",
                       name_of(direction), rule.index, rule.policy, name_of(world_, peer));
@@ -97,6 +91,33 @@ Hop Walk::end_hop(policy::Direction direction, const policy::EndVerdict& verdict
   return hop;
 }
 
+/// Rules that name the Service's port instead of the pod's are a common mistake, and so are clients that ask
+/// the pod for another port than it declares.
+std::string Walk::fix_of_port(const policy::Party& from, const policy::Party& to, uint16_t port,
+                              uint16_t service_port,
+                              std::optional<policy::EndVerdict> policy::Evaluation::* end) const {
+  auto allows = [&](uint16_t other) {
+    auto again = world_.policies.evaluate(from, to, request_.protocol, other, service_port != 0);
+    return again && (*again).*end && ((*again).*end)->allowed;
+  };
+  auto protocol = protocol_text(request_.protocol);
+  if (service_port != 0 && service_port != port && allows(service_port))
+    return fmt::format(
+        "a rule allows port {}, which is the Service's: policies see the pod's port, so name {} {}",
+        service_port, protocol, port);
+  auto pod = world_.pods.find(to.pod);
+  if (pod == world_.pods.end() || declares(*pod->second, port, request_.protocol)) return {};
+  for (const auto& container : pod->second->spec.containers) {
+    for (const auto& have : container.ports) {
+      auto number = static_cast<uint16_t>(have.containerPort);
+      if (declares(*pod->second, number, request_.protocol) && allows(number))
+        return fmt::format("the pod does not declare port {}/{}, but {}, which policies allow: ask for that",
+                           port, protocol, number);
+    }
+  }
+  return {};
+}
+
 void Walk::ask_policies(Hop& hop, const policy::Party& from, const policy::Party& to, uint16_t port,
                         uint16_t service_port, bool has_left) const {
   auto result = world_.policies.evaluate(from, to, request_.protocol, port, service_port != 0);
@@ -107,22 +128,16 @@ void Walk::ask_policies(Hop& hop, const policy::Party& from, const policy::Party
     return;
   }
   if (has_left) result->egress.reset();
-  // Rules that name the Service's port instead of the pod's are a common mistake.
-  std::optional<policy::Evaluation> by_service_port;
-  if (!result->allowed && service_port != 0 && service_port != port) {
-    if (auto again = world_.policies.evaluate(from, to, request_.protocol, service_port, true))
-      by_service_port = std::move(*again);
-  }
-  auto other = [&](const std::optional<policy::EndVerdict> policy::Evaluation::* end) {
-    return by_service_port && (*by_service_port).*end && ((*by_service_port).*end)->allowed;
-  };
   using policy::Direction;
-  if (result->egress)
-    hop.hops.push_back(end_hop(Direction::egress, *result->egress, from, to, port,
-                               other(&policy::Evaluation::egress), service_port));
-  if (result->ingress)
-    hop.hops.push_back(end_hop(Direction::ingress, *result->ingress, to, from, port,
-                               other(&policy::Evaluation::ingress), service_port));
+  using policy::Evaluation;
+  if (const auto& end = result->egress) {
+    auto fix = end->allowed ? "" : fix_of_port(from, to, port, service_port, &Evaluation::egress);
+    hop.hops.push_back(end_hop(Direction::egress, *end, from, to, port, std::move(fix)));
+  }
+  if (const auto& end = result->ingress) {
+    auto fix = end->allowed ? "" : fix_of_port(from, to, port, service_port, &Evaluation::ingress);
+    hop.hops.push_back(end_hop(Direction::ingress, *end, to, from, port, std::move(fix)));
+  }
   if (!result->egress && !result->ingress)
     hop.hops.push_back(make_hop(
         "policy", from.pod.empty() && to.pod.empty() ? "policies are about pods alone" : result->why));

@@ -205,6 +205,12 @@ Hop Walk::slices_hop(const Way& way, const service::BackendSet& set, service::Wh
     settle_any(hop);
     return hop;
   }
+  if (world_.has_unknown_endpoints(way.key)) {
+    hop.text = "the cluster's own endpoints";
+    hop.end(Verdict::unknown,
+            fmt::format("what is behind Service {}, which every cluster has, no manifest says", way.key));
+    return hop;
+  }
   const auto& port = way.service->spec.ports[set.port];
   if (when_empty == service::WhenEmpty::drop) {
     bool inside = !way.by_edge;
@@ -267,6 +273,7 @@ Hop Walk::endpoint_hop(const Way& way, const service::Backend& backend) {
                                     fmt::format("endpoints[{}]", backend.from.endpoint))});
   if (!to.pod.empty()) {
     hop.by.push_back(world_.origins.find("Pod", to.pod));
+    note_undeclared(hop, *world_.pods.at(to.pod), backend.port);
   } else if (endpoint.targetRef && endpoint.targetRef->kind == "Pod") {
     // Of the node's network: for policies it is the node.
     auto key = key_of(slice.metadata.namespace_, endpoint.targetRef->name);

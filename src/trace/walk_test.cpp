@@ -11,6 +11,7 @@ namespace {
 
 using test::Cluster;
 using test::steps;
+using testing::Contains;
 using testing::HasSubstr;
 using testing::SizeIs;
 
@@ -146,12 +147,41 @@ TEST(Walk, NamesThatAreNot) {
   auto missing = cluster.trace("default/stranger", "http://web/");
   EXPECT_EQ(missing.outcome.verdict, Verdict::no_name);
   EXPECT_THAT(missing.outcome.fix, HasSubstr("there is a Service web in namespace shop: ask for web.shop"));
+  EXPECT_THAT(steps(missing.hops, "answer").back()->text, HasSubstr("web: nobody outside the cluster"));
   EXPECT_EQ(cluster.verdict("default/stranger", "http://web.shop.svc.cluster.local/"), "works");
   EXPECT_EQ(cluster.verdict("default/stranger", "http://web.shop.svc.cluster.local./"), "works");
   EXPECT_EQ(cluster.verdict("default/stranger", "http://nobody.shop.svc.cluster.local./"), "no name");
   EXPECT_EQ(cluster.verdict("default/stranger", "https://www.example.org/"), "unknown");
   EXPECT_EQ(cluster.trace("default/stranger", "https://www.example.org/").exit_code(), 3);
   EXPECT_EQ(cluster.verdict("node/node-1", "http://web.shop.svc.cluster.local/"), "unknown");
+  EXPECT_THAT(cluster.trace("outside", "http://web.shop/").outcome.fix,
+              HasSubstr("ask for service/shop/web"));
+}
+
+TEST(Walk, WhatIsBehindTheApiServersServiceOnlyTheClusterKnows) {
+  Cluster cluster(kShop);
+  auto api = cluster.trace("shop/client", "https://kubernetes.default/");
+  EXPECT_EQ(api.outcome.verdict, Verdict::unknown) << api.to_text();
+  EXPECT_THAT(api.outcome.reason, HasSubstr("Service default/kubernetes, which every cluster has"));
+  EXPECT_EQ(api.exit_code(), 3);
+  EXPECT_EQ(cluster.verdict("node/node-1", "service/default/kubernetes"), "unknown");
+  EXPECT_EQ(cluster.verdict("shop/client", "kubernetes.default.svc:80"), "refused") << "443 is its port";
+
+  Cluster told(kShop + R"(
+---
+apiVersion: v1
+kind: Service
+metadata: {name: kubernetes}
+spec: {clusterIP: 10.96.0.1, ports: [{name: https, port: 443, targetPort: 6443}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: kubernetes, labels: {kubernetes.io/service-name: kubernetes}}
+addressType: IPv4
+ports: [{name: https, port: 6443, protocol: TCP}]
+endpoints: [{addresses: [192.0.2.7]}]
+)");
+  EXPECT_EQ(told.verdict("shop/client", "https://kubernetes.default/"), "works");
 }
 
 TEST(Walk, DnsPolicyAndHostsFile) {
@@ -222,7 +252,7 @@ spec: {selector: {app: sick}, ports: [{port: 80}]}
   auto typo = trace("service/shop/typo");
   EXPECT_EQ(typo.outcome.verdict, Verdict::refused);
   EXPECT_THAT(typo.outcome.reason, HasSubstr("the selector of Service shop/typo (app=wep) matches no pod"));
-  EXPECT_THAT(typo.outcome.fix, HasSubstr("Pod shop/client has app=client"));
+  EXPECT_THAT(typo.outcome.fix, HasSubstr("Pod shop/web-0 has app=web")) << "the nearest";
   EXPECT_THAT(trace("service/default/elsewhere").outcome.fix,
               HasSubstr("is in namespace shop; put the Service there"));
   auto named = trace("service/shop/named");
@@ -233,6 +263,49 @@ spec: {selector: {app: sick}, ports: [{port: 80}]}
   EXPECT_THAT(sick.outcome.reason, HasSubstr("none of the 1 pods of Service shop/sick is ready"));
   ASSERT_THAT(steps(sick.hops, "slices"), SizeIs(1));
   EXPECT_THAT(steps(sick.hops, "slices")[0]->notes.at(0), HasSubstr("(Pod shop/sick): it is not ready"));
+}
+
+TEST(Walk, SlicesOfAnotherFamily) {
+  Cluster cluster(kShop + R"(
+---
+apiVersion: v1
+kind: Service
+metadata: {name: four, namespace: shop}
+spec: {ports: [{port: 80}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: four-1, namespace: shop, labels: {kubernetes.io/service-name: four}}
+addressType: IPv6
+ports: [{port: 80}]
+endpoints: [{addresses: ["2001:db8::5"]}]
+)");
+  auto four = cluster.trace("shop/client", "service/shop/four");
+  EXPECT_THAT(four.outcome.reason, HasSubstr("no EndpointSlice of Service shop/four has IPv4 addresses"));
+  EXPECT_THAT(four.outcome.fix, HasSubstr("they have IPv6"));
+}
+
+TEST(Walk, APortThatThePodDoesNotDeclare) {
+  Cluster cluster(kShop +
+                  policy("web",
+                         "podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {}}], "
+                         "ports: [{port: 8080}]}]") +
+                  R"(
+---
+apiVersion: v1
+kind: Service
+metadata: {name: other, namespace: shop}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: 9090}]}
+)");
+  auto pod = cluster.trace("shop/client", "pod/shop/web-0", {.port = 80, .headers = {}});
+  EXPECT_EQ(pod.outcome.verdict, Verdict::denied);
+  EXPECT_THAT(pod.outcome.fix, HasSubstr("does not declare port 80/TCP, but 8080, which policies allow"));
+  auto endpoints = [&](const char* to) { return cluster.trace("shop/client", to).hops; };
+  EXPECT_THAT(steps(endpoints("service/shop/other"), "endpoint").at(0)->notes,
+              Contains(HasSubstr("no container of it declares port 9090/TCP")));
+  EXPECT_THAT(cluster.trace("shop/client", "service/shop/other").outcome.fix, HasSubstr("but 8080"));
+  auto stranger = cluster.trace("default/stranger", "pod/shop/web-0", {.port = 80, .headers = {}});
+  EXPECT_THAT(stranger.outcome.fix, HasSubstr("add an ingress rule")) << "it is let in nowhere";
 }
 
 TEST(Walk, PortsThatAServiceDoesNotHave) {
@@ -369,6 +442,30 @@ spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, nodePort: 30081}
   EXPECT_EQ(cluster.verdict("far", "172.30.0.2:30081"), "works") << "it comes to the pod's own node";
   EXPECT_EQ(cluster.verdict("far", "172.30.0.3:30081"), "works") << "translated where it begins";
   EXPECT_EQ(cluster.verdict("near", "172.30.0.3:30081"), "denied") << "there and back";
+}
+
+TEST(Walk, ANodePortIsThereInTheFamiliesOfItsService) {
+  Cluster cluster(kNodes + R"(
+---
+apiVersion: v1
+kind: Service
+metadata: {name: four}
+spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, nodePort: 30084}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: both}
+spec: {type: NodePort, ipFamilyPolicy: PreferDualStack, selector: {app: web}, ports: [{port: 80, nodePort: 30085}]}
+)");
+  auto node = cluster.trace("outside", "node/b:30084");
+  EXPECT_EQ(node.outcome.verdict, Verdict::works) << node.to_text();
+  EXPECT_THAT(steps(node.hops, "service"), SizeIs(1));
+  EXPECT_THAT(steps(node.hops, "service")[0]->notes, Contains("Service default/four is of IPv4 alone"));
+  EXPECT_EQ(cluster.verdict("outside", "service/four"), "works");
+  EXPECT_EQ(cluster.verdict("far", "node/a:30084"), "works");
+  EXPECT_THAT(steps(cluster.trace("outside", "node/b:30085").hops, "service"), SizeIs(2));
+  EXPECT_EQ(cluster.verdict("2001:db8::7", "node/b:30084"), "no way") << "a client without IPv4";
+  EXPECT_EQ(cluster.verdict("outside", "[fd00:172::3]:30084"), "unknown") << "who asks for that address";
 }
 
 TEST(Walk, OnANodeListensWhatPodsOnItsNetworkSay) {

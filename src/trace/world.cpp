@@ -330,6 +330,11 @@ void WorldBuilder::fill_plans() {
 
 }  // namespace
 
+bool World::has_unknown_endpoints(const std::string& service) const {
+  auto at = slices.find(service);
+  return origins.is_assumed("Service", service) && (at == slices.end() || at->second.empty());
+}
+
 service::NodeFacts World::facts_of(const std::string& node) const {
   service::NodeFacts facts{.name = node, .zone = {}, .addresses = {}};
   auto at = nodes.find(node);

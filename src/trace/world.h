@@ -71,6 +71,9 @@ struct World {
   /// Where pods ask for names.
   kube::ClusterDns dns;
 
+  /// Whether it is a Service that every cluster has, whose endpoints are the cluster's own: no manifest tells
+  /// of them.
+  bool has_unknown_endpoints(const std::string& service) const;
   service::NodeFacts facts_of(const std::string& node) const;
   /// A proxy's port (of gateway_plan's snapshot) as the proxy looks things up in it; made when it is first
   /// asked for. Not for several threads.

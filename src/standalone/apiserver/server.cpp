@@ -20,6 +20,7 @@
 #include "standalone/apiserver/garbage_collector.h"
 #include "standalone/apiserver/journal.h"
 #include "standalone/apiserver/namespace_lifecycle.h"
+#include "standalone/apiserver/own_service.h"
 #include "standalone/apiserver/priority.h"
 
 namespace weft::standalone {
@@ -71,25 +72,11 @@ struct ApiServer::Impl {
     for (const char* name : {"default", "kube-system", "kube-public", "kube-node-lease"}) {
       WEFT_CHECK(create("", "namespaces", "", {{"metadata", {{"name", name}}}}));
     }
-    json::array addresses, families, cidrs;
-    for (const auto& range : options.ranges.cluster_ips) {
-      addresses.emplace_back(range.base().plus(1).str());
-      families.emplace_back(range.addr.is_v4() ? "IPv4" : "IPv6");
-      cidrs.emplace_back(range.str());
-    }
+    json::array cidrs;
+    for (const auto& range : options.ranges.cluster_ips) cidrs.emplace_back(range.str());
     WEFT_CHECK(create("networking.k8s.io", "servicecidrs", "",
                       {{"metadata", {{"name", "kubernetes"}}}, {"spec", {{"cidrs", std::move(cidrs)}}}}));
-    auto first = addresses[0], family = families[0];
-    return create(
-        "", "services", "default",
-        {{"metadata",
-          {{"name", "kubernetes"}, {"labels", {{"component", "apiserver"}, {"provider", "kubernetes"}}}}},
-         {"spec",
-          {{"clusterIP", first},
-           {"clusterIPs", json::array{first}},
-           {"ipFamilies", json::array{family}},
-           {"ipFamilyPolicy", "SingleStack"},
-           {"ports", json::array{{{"name", "https"}, {"port", 443}, {"targetPort", 6443}}}}}}});
+    return create("", "services", "default", own_service(options.ranges));
   }
 
   void sweep_events() {

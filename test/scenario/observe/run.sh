@@ -44,6 +44,8 @@ check "the last one" expect '^1$' eval 'observe --last 1 | wc -l'
 check "to a port" expect '^0$' eval 'observe --last 1000 --to-port 80 -o json | jq -s "[.[] | select(.service.port != 80)] | length"'
 check "since a moment that has no flows" nothing eval 'sleep 1.1; observe --since 1s --pod client'
 check "what is no duration is refused" refused 'expected a time such as' observe --since yesterday
+check "what is no verdict is refused" refused 'DENIED' observe --verdict DENIED
+check "what is no address is refused" refused 'web-1 is no IPv4 or IPv6 address' observe --ip web-1
 
 # Live: the reader is there before the connection.
 live=$(mktemp)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Foretells every probe of the suite at the moment that it is made.
+"""Foretells every probe of a suite at the moment that it is made.
 
 serve SOCKET LOG WEFT CLUSTER: answers what weft trace says, and keeps a record of what was seen.
-probe SOCKET AGNHOST connect ADDRESS:PORT …: in a pod, in the place of agnhost. The suite gets to know what agnhost has
+probe SOCKET AGNHOST connect [OPTION…] ADDRESS:PORT [OPTION…]: in a pod, in the place of agnhost. The suite gets to know what agnhost has
 seen first; where that is not as foretold it is tried again here, as policies take a moment to be in force."""
 import json
 import os
@@ -14,6 +14,7 @@ import time
 
 PATIENCE = 5  # tries
 PAUSE = 1  # s
+VERDICTS = {"works": {"works"}, "TIMEOUT": {"denied", "dropped"}, "REFUSED": {"refused"}}  # that are right, by what agnhost sees
 
 
 def split(target):
@@ -55,18 +56,20 @@ def own_address(family_of):
 
 
 def probe(path, agnhost, args):
+    target = next(arg for arg in args[1:] if not arg.startswith("--"))
     protocol = next((arg.split("=")[1] for arg in args if arg.startswith("--protocol=")), "tcp")
-    question = {"from": own_address(split(args[1])[0]), "to": args[1], "protocol": protocol}
+    question = {"from": own_address(split(target)[0]), "to": target, "protocol": protocol}
     first = None
     for tries in range(1, PATIENCE + 1):
         foretold = json.loads(tell(path, question))
         run = subprocess.run([agnhost, *args], capture_output=True)
         first = first or run
-        works = run.returncode == 0
-        if works == (foretold["verdict"] == "works"):
+        seen = "works" if run.returncode == 0 else run.stderr.decode().partition(":")[0].strip()
+        agrees = foretold["verdict"] in VERDICTS.get(seen, ())
+        if agrees:
             break
         time.sleep(PAUSE)
-    tell(path, {**question, "foretold": foretold, "seen": works, "tries": tries})
+    tell(path, {**question, "foretold": foretold, "seen": seen, "agrees": agrees, "tries": tries})
     sys.stdout.buffer.write(first.stdout)
     sys.stderr.buffer.write(first.stderr)
     return first.returncode
