@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "dns/count_traffic.h"
+#include "dns/flood_guard.h"
 #include "dns/search_walk.h"
 #include "dns/worker.h"
 
@@ -136,6 +137,7 @@ class Server::Worker : Poller::Handler {
                  .ending = shared.ending,
                  .message = std::vector<uint8_t>(kMaxMessage),
                  .chased = std::vector<uint8_t>(kMaxMessage)},
+        guard_(clients_, counters_, [links](const Client& client) { return name_of(links, client); }),
         shared_(shared),
         threads_(options.threads),
         find_loops_(find_loops) {
@@ -189,10 +191,20 @@ class Server::Worker : Poller::Handler {
       listeners_.push_back({sockets.address, std::make_unique<UdpListener>(context_, std::move(sockets.udp)),
                             std::make_unique<TcpListener>(context_, std::move(sockets.tcp))});
     }
+    std::vector<FloodGuard::Socket> guarded;
+    for (const auto& listener : listeners_)
+      guarded.push_back({.fd = listener.udp->fd(), .v4 = listener.address.ip.is_v4()});
+    guard_.guard(std::move(guarded));
+  }
+
+  static std::string name_of(const PodLinks* links, const Client& client) {
+    if (client.link == 0 || !links) return client.address.str();
+    return fmt::format("a pod of namespace {} ({})", links->namespace_of(client.link), client.address.str());
   }
 
   Poller::Clock::time_point next_deadline() const {
     auto deadline = std::min(context_.forwarder->next_deadline(), domains_.next_deadline());
+    deadline = std::min(deadline, guard_.next_deadline());
     for (const auto& forwarder : ending_) deadline = std::min(deadline, forwarder->next_deadline());
     for (const auto& listener : listeners_) deadline = std::min(deadline, listener.tcp->next_deadline());
     // "Never" minus now would not fit into a duration.
@@ -205,6 +217,7 @@ class Server::Worker : Poller::Handler {
     std::erase_if(ending_, [](const auto& forwarder) { return forwarder->idle(); });
     domains_.expire(now);
     for (const auto& listener : listeners_) listener.tcp->expire(now);
+    guard_.look(now, context_.config->client_rate != 0U);
   }
 
   void run() {
@@ -225,6 +238,7 @@ class Server::Worker : Poller::Handler {
   ClientLimits clients_;  ///< outlives the questions that are with upstreams
   DomainFeed domains_;
   WorkerContext context_;
+  FloodGuard guard_;
   std::vector<std::shared_ptr<Forwarder>> ending_;  ///< of earlier configurations, with questions in flight
   Shared& shared_;
   const int threads_;
