@@ -128,6 +128,7 @@ class Server::Worker : Poller::Handler {
         domains_(*poller_, {.socket = options.domains_socket}),
         context_{.zone = zone,
                  .poller = *poller_,
+                 .timers = timers_,
                  .own = shared.own,
                  .domains = domains_,
                  .counters = counters_,
@@ -204,7 +205,7 @@ class Server::Worker : Poller::Handler {
 
   Poller::Clock::time_point next_deadline() const {
     auto deadline = std::min(context_.forwarder->next_deadline(), domains_.next_deadline());
-    deadline = std::min(deadline, guard_.next_deadline());
+    deadline = std::min({deadline, guard_.next_deadline(), timers_.next_deadline()});
     for (const auto& forwarder : ending_) deadline = std::min(deadline, forwarder->next_deadline());
     for (const auto& listener : listeners_) deadline = std::min(deadline, listener.tcp->next_deadline());
     // "Never" minus now would not fit into a duration.
@@ -216,6 +217,7 @@ class Server::Worker : Poller::Handler {
     for (const auto& forwarder : ending_) forwarder->expire(now);
     std::erase_if(ending_, [](const auto& forwarder) { return forwarder->idle(); });
     domains_.expire(now);
+    timers_.expire(now);
     for (const auto& listener : listeners_) listener.tcp->expire(now);
     guard_.look(now, context_.config->client_rate != 0U);
   }
@@ -237,6 +239,7 @@ class Server::Worker : Poller::Handler {
   const std::vector<Name> node_search_;
   ClientLimits clients_;  ///< outlives the questions that are with upstreams
   DomainFeed domains_;
+  TimerQueue timers_;
   WorkerContext context_;
   FloodGuard guard_;
   std::vector<std::shared_ptr<Forwarder>> ending_;  ///< of earlier configurations, with questions in flight

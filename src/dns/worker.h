@@ -15,6 +15,7 @@
 #include "dns/responder.h"
 #include "dns/shared_zone.h"
 #include "dns/socket.h"
+#include "dns/timer_queue.h"
 
 /// What one DNS thread is made of. Included by its parts only.
 namespace weft::dns {
@@ -32,6 +33,7 @@ struct AnswerSource {
 struct WorkerContext {
   const SharedZone& zone;
   Poller& poller;
+  TimerQueue& timers;
   const OwnQuestions& own;
   DomainFeed& domains;
   Counters& counters;
