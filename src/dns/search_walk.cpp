@@ -46,6 +46,11 @@ void deliver(WorkerContext& context, const Query& query, const Name& found, std:
   reply(message);
 }
 
+/// The pod is told what it would have been told, once.
+void give_up(SearchWalk& walk, const Walker& walker) {
+  if (!std::exchange(walk.answered, true)) walker.reply(walk.not_found);
+}
+
 /// What an upstream says about a step, with the CNAMEs that lead to it.
 void take_answer(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, const Walker& walker,
                  std::span<const uint8_t> answer) {
@@ -56,9 +61,9 @@ void take_answer(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk
     ++walk->at;
     return walk_on(context, walk, walker);
   }
-  walk->answered = true;
   // Where nothing is known of a step, nothing may be said about later ones.
-  if (header.rcode != Rcode::noerror) return walker.reply(walk->not_found);
+  if (header.rcode != Rcode::noerror) return give_up(*walk, walker);
+  walk->answered = true;
   deliver(context, walk->query, walk->steps[walk->at], answer, walker.reply);
 }
 
@@ -70,12 +75,11 @@ void ask_upstream(WorkerContext& context, const std::shared_ptr<SearchWalk>& wal
                        .walk = nullptr};
   const size_t cached = answer_from_cache(context, step, walker.transport, context.message);
   if (cached > 0) return take_answer(context, walk, walker, {context.message.data(), cached});
+  if (context.forwarder->is_down(step.prefix->chase)) return give_up(*walk, walker);
   if (!walk->patience) {
-    walk->patience = std::make_unique<TimerQueue::Timer>(
-        context.timers, [weak = std::weak_ptr(walk), reply = walker.reply] {
-          auto waited = weak.lock();
-          if (!waited || std::exchange(waited->answered, true)) return;
-          reply(waited->not_found);
+    walk->patience =
+        std::make_unique<TimerQueue::Timer>(context.timers, [weak = std::weak_ptr(walk), walker] {
+          if (auto waiting = weak.lock()) give_up(*waiting, walker);
         });
     walk->patience->at(context.poller.now() + kPatience);
   }
@@ -138,8 +142,7 @@ void walk_on(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, co
     if (walk->answered)
       return deliver(context, walk->query, step, {context.message.data(), size}, walker.reply);
   }
-  walk->answered = true;
-  walker.reply(walk->not_found);
+  give_up(*walk, walker);
 }
 
 }  // namespace weft::dns

@@ -160,6 +160,9 @@ TEST_F(SearchWalkTest, AnUpstreamThatIsSilentIsNotWaitedFor) {
   EXPECT_THAT(dig("shop", "api.other.shop.svc.cluster.local"), HasSubstr("10.96.0.30"));
   // When the pod is at that step itself, it waits as anybody does.
   EXPECT_THAT(dig("shop", "nope"), HasSubstr("status: SERVFAIL"));
+  EXPECT_THAT(dig("shop", "nope2.shop.svc.cluster.local"),
+              testing::ContainsRegex("Query time: [0-9]?[0-9] msec"))
+      << "one that is known to be down is not asked at all";
 }
 
 TEST_F(SearchWalkTest, WhatExistsAndLaterStepsAreAsEver) {
