@@ -22,13 +22,17 @@ flood() {
   kubectl exec flooder -- python3 "$PWD/flood.py" "$1" "$question" 10.96.0.10 >"$out/sent"
   wait "$other"
 }
+flood_tcp() {
+  kubectl exec flooder -- python3 "$PWD/flood_tcp.py" "$1" "$question" 10.96.0.10 >"$out/sent"
+  : >"$out/sent.other"
+}
 exec 3>&1
-# during SECONDS: a flood, and questions from before it on, and from when it has lasted a second.
+# during SECONDS FLOOD: a flood, and questions from before it on, and from when it has lasted a second.
 during() {
   rm -f "$out/stop"
   asking from-before & local before=$!
   sleep 0.5
-  flood "$1" & local flood=$!
+  "$2" "$1" & local flood=$!
   sleep 1
   asking from-then-on & local then_on=$!
   wait $flood
@@ -42,9 +46,10 @@ during() {
 # lost FILE MOST: in no way of asking more.
 lost() { [ "$(awk -F'[= ]' -v most="$2" '$3 > 10 && $5 <= most' "$out/$1" | wc -l)" = 5 ] || { cat "$out/$1"; return 1; }; }
 
-check "a flood is its own loss" during 3
+check "a flood is its own loss" during 3 flood
+check "one over TCP too" during 2 flood_tcp
 python3 slowed.py "$out/slowed" "$server" & slowed=$!
-check "also when the server has a fifth of a processor" during 4
+check "also when the server has a fifth of a processor" during 4 flood
 touch "$out/slowed"
 wait $slowed
 check "metrics count what was not answered" [ "$(limited)" -gt 100000 ]
