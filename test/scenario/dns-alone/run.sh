@@ -98,6 +98,13 @@ during() {
   [ "$(grep -cE '^[a-z-]+ asked=[0-9]{3,} lost=0 ' "$work/result")" = 5 ] || { cat "$work/result"; status=1; }
   return $status
 }
+# What the manifest says of a Corefile: it stands in the ConfigMap, and --config names it.
+to_corefile() {
+  jq -n --rawfile file Corefile '{data: {Corefile: $file}}' | kubectl -n kube-system patch configmap weft-dns --patch-file /dev/stdin &&
+    kubectl -n kube-system patch daemonset weft-dns --type json -p \
+      '[{"op": "replace", "path": "/spec/template/spec/containers/0/args/2", "value": "/etc/weft/Corefile"}]' && sleep 0.3 &&
+    kubectl -n kube-system rollout status ds/weft-dns --timeout=60s
+}
 rollout() {
   kubectl -n kube-system rollout restart ds/weft-dns && sleep 0.3 && kubectl -n kube-system rollout status ds/weft-dns --timeout=60s
 }
@@ -127,7 +134,9 @@ terminated() {
   eventually 30 slice_says node-1 ready true || { echo "it does not come back"; return 1; }
 }
 service() { kubectl -n kube-system annotate service kube-dns "$1" >/dev/null && sleep 1; }
-check "a rollout loses nothing" during rollout
+check "a rollout loses nothing, here one to a Corefile" during to_corefile
+check "which is in force" expect '\s30\s+IN\s+A\s+10.96.0.1$' ask kubernetes.default.svc.cluster.local
+check "and needs no other right" verified_same
 check "one that is told to end loses nothing" during terminated
 service weft.dev/local-check-
 check "nor does a rollout where the API alone tells of an end" during rollout
