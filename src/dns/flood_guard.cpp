@@ -9,20 +9,30 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLookEach = 100ms;
-constexpr auto kCountFirst = 20ms;  ///< it shows soon who it is
-constexpr auto kTellEach = 10s;
+constexpr auto kLookEach = 20ms;
+constexpr auto kStepEach = 100ms;  ///< what a step has done is seen by then
+constexpr auto kCalm = 1s, kMostCalm = 30s;
+constexpr auto kSoon = 10s;         ///< a flood that goes on by then has not ended
 constexpr auto kSeveralLasts = 5s;  ///< how long somebody else counts who has asked
-constexpr uint32_t kFirst = 16;     ///< one in so many is taken first; what fits is found from there
+constexpr double kEarly = 0.5;      ///< a buffer that is so full without a filter will be full
+constexpr double kCrowded = 0.25;   ///< with one it is not to be fuller
+constexpr uint32_t kFirst = 16;     ///< at most one in so many is taken first; what fits is found from there
 constexpr uint32_t kMost = 65'536;
 constexpr uint64_t kMuch = 8;  ///< who asks less than one in so many is not who is one too many
-constexpr size_t kTold = 5;    ///< clients, at a time
+constexpr auto kTellEach = 10s;
+constexpr size_t kTold = 5;  ///< clients, at a time
+
+/// Half of what could be taken, as others want some too: a burst that was a little too much is hardly felt.
+uint32_t first_of(uint64_t dropped, uint64_t taken) {
+  return static_cast<uint32_t>(std::min<uint64_t>(2 * (1 + dropped / taken), kFirst));
+}
 
 }  // namespace
 
 void FloodGuard::guard(std::vector<Socket> sockets) {
   sockets_ = std::move(sockets);
-  (void)take_fill();
+  add_fill();
+  fill_ = {};
   if (!thinned_.empty()) attach();
 }
 
@@ -32,36 +42,35 @@ FloodGuard::Clock::time_point FloodGuard::next_deadline() const {
 }
 
 void FloodGuard::look(Clock::time_point now, bool limited) {
+  // A small buffer is full and empty again between two looks.
+  if (!thinned_.empty()) add_fill();
   if (now < next_look_) return;
   next_look_ = now + kLookEach;
-  const Fill fill = take_fill();
+  if (thinned_.empty()) add_fill();
+  const Fill fill = std::exchange(fill_, {});
   note_dropped(fill.dropped);
-  // With a filter, what is dropped says nothing of room.
-  const bool crowded = limited && (thinned_.empty() ? fill.dropped > 0 : fill.full);
   if (!limited && !thinned_.empty()) {
     thinned_.clear();
     attach();
   }
   // What is on the way to be full is told of in time for limits that cost nobody an answer who asks little.
-  if (limited && (fill.full || crowded || !thinned_.empty())) {
+  if (limited && (fill.dropped > 0 || fill.most > kEarly || !thinned_.empty())) {
     clients_.note_overload(now);
-    thin(now, crowded);
+    thin(now, fill);
   } else {
     counting_ = false;
   }
   if (clients_.has_refused() && now >= next_tell_) tell(now);
 }
 
-FloodGuard::Fill FloodGuard::take_fill() {
-  Fill out;
+void FloodGuard::add_fill() {
   for (Socket& socket : sockets_) {
     auto fill = fill_of(socket.fd);
-    if (!fill) continue;
-    out.dropped += fill->dropped - socket.dropped;
+    if (!fill || fill->size == 0) continue;
+    fill_.dropped += fill->dropped - socket.dropped;
     socket.dropped = fill->dropped;
-    out.full = out.full || fill->used > fill->size / 2;
+    fill_.most = std::max(fill_.most, static_cast<double>(fill->used) / fill->size);
   }
-  return out;
 }
 
 void FloodGuard::note_dropped(uint64_t count) {
@@ -72,26 +81,45 @@ void FloodGuard::note_dropped(uint64_t count) {
   for (const Thinned& one : thinned_) clients_.note_refused(one.client, count * one.one_in / shares);
 }
 
-/// While it is crowded half as much is taken of who uses most of what there is; else more and more of all.
-void FloodGuard::thin(Clock::time_point now, bool crowded) {
-  const auto busiest = clients_.take_busiest();
+void FloodGuard::thin(Clock::time_point now, const Fill& fill) {
+  // With a filter, what is dropped says nothing of room.
+  const bool crowded = thinned_.empty() ? fill.dropped > 0 : fill.most > kCrowded;
   if (!std::exchange(counting_, true)) {
-    next_look_ = now + kCountFirst;
-    return;
+    (void)clients_.take_busiest();
+  } else if (crowded) {
+    tighten(now, fill);
+  } else if (now >= relax_at_ && !thinned_.empty()) {
+    relax(now);
   }
+}
+
+/// Half as much is taken of who uses most of what there is.
+void FloodGuard::tighten(Clock::time_point now, const Fill& fill) {
+  relax_at_ = now + calm_;
+  if (now < tighten_at_) return;
+  const auto busiest = clients_.take_busiest();
   if (busiest.of > busiest.asked) several_until_ = now + kSeveralLasts;
-  if (!crowded) {
-    for (Thinned& one : thinned_) one.one_in -= std::max(1U, one.one_in / 5);
-    std::erase_if(thinned_, [](const Thinned& one) { return one.one_in <= 1; });
-  } else if (now < several_until_ && busiest.asked > busiest.of / kMuch) {
-    auto known = std::ranges::find(thinned_, busiest.client, &Thinned::client);
-    if (known != thinned_.end())
-      known->one_in = std::min(known->one_in * 2, kMost);
-    else if (thinned_.size() < kMaxThinned)
-      thinned_.push_back({busiest.client, kFirst});
-  } else {
-    return;
+  if (now >= several_until_ || busiest.asked <= busiest.of / kMuch) return;
+  auto known = std::ranges::find(thinned_, busiest.client, &Thinned::client);
+  if (known != thinned_.end()) {
+    known->one_in = std::min(known->one_in * 2, kMost);
+  } else if (thinned_.size() < kMaxThinned) {
+    if (thinned_.empty())
+      calm_ = now - relaxed_ < kSoon ? std::min<Clock::duration>(calm_ * 2, kMostCalm) : kCalm;
+    thinned_.push_back({busiest.client, first_of(fill.dropped, busiest.of)});
   }
+  tighten_at_ = now + kStepEach;
+  relax_at_ = now + calm_;
+  attach();
+}
+
+/// More is taken of all.
+void FloodGuard::relax(Clock::time_point now) {
+  (void)clients_.take_busiest();
+  for (Thinned& one : thinned_) one.one_in -= std::max(1U, one.one_in / 5);
+  std::erase_if(thinned_, [](const Thinned& one) { return one.one_in <= 1; });
+  relax_at_ = now + kStepEach;
+  if (thinned_.empty()) relaxed_ = now;
   attach();
 }
 

@@ -163,6 +163,15 @@ TEST_F(Guarded, WhoFloodsHasNoMoreThanThereIsRoomFor) {
   EXPECT_EQ(taken_of(bad, room / 4), room / 4);
 }
 
+TEST_F(Guarded, ABurstThatWasTooMuchIsNoFlood) {
+  for (int i = 0; i < 10; ++i) {
+    round(room * 2);
+    EXPECT_EQ(round(room / 4), 10);
+    EXPECT_TRUE(guard.thinned().empty());
+  }
+  EXPECT_GT(counters.overflowed.get(), static_cast<uint64_t>(room) * 5);
+}
+
 TEST_F(Guarded, WhoIsAloneTakesFromNobody) {
   for (int i = 0; i < 20; ++i) {
     send(bad, room * 2);
