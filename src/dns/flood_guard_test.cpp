@@ -99,6 +99,8 @@ class Guarded : public Flooded {
  protected:
   void SetUp() override {
     listen("127.0.0.1:0");
+    constexpr int kSmall = 512 * 1024;
+    ASSERT_EQ(::setsockopt(server.get(), SOL_SOCKET, SO_RCVBUF, &kSmall, sizeof kSmall), 0);
     bad = from("127.0.0.2:0");
     good = from("127.0.0.3:0");
     guard.guard({{.fd = server.get(), .v4 = true}});
