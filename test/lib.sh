@@ -96,13 +96,17 @@ cluster_down() {
   exit "$status"
 }
 
-# outside_up: a host on the nodes' segment that is no node; `outside COMMAND…` runs there. Named so that weft down removes it.
-# Sets net4 (172.30.0) and net6 (fd00:172::), what the addresses on the segment begin with.
-outside_up() {
-  local bridge ns=weft-$cluster-outside
+# find_segment: sets bridge, the nodes' segment, and net4 (172.30.0) and net6 (fd00:172::), what the addresses on it begin with.
+find_segment() {
   bridge=$(ip -o link | grep -F "alias weft-$cluster/segment" | sed 's/^[0-9]*: \([^:]*\):.*/\1/')
   net4=$(ip -o -4 addr show dev "$bridge" | grep -oE '172\.30\.[0-9]+')
   net6=$(ip -o -6 addr show dev "$bridge" | grep -oE 'fd00:172[0-9a-f:]*::1/' | sed 's|1/$||')
+}
+
+# outside_up: a host on the nodes' segment that is no node; `outside COMMAND…` runs there. Named so that weft down removes it.
+outside_up() {
+  local ns=weft-$cluster-outside
+  find_segment
   ip netns add "$ns" && ip link add "wo$$" type veth peer name eth0 netns "$ns" &&
     ip link set "wo$$" alias "weft-$cluster/outside" master "$bridge" up &&
     ip -n "$ns" addr add "$net4.250/24" dev eth0 && ip -n "$ns" addr add "${net6}250/64" dev eth0 nodad &&

@@ -1,6 +1,7 @@
 #include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -50,8 +51,18 @@ struct Settings {
   std::vector<std::string> files;  ///< that it was read from
 };
 
+/// All addresses of both families are those of one where the kernel has no other.
+std::vector<dns::SocketAddress> without_v6(std::vector<dns::SocketAddress> all) {
+  if (dns::kernel_has_v6()) return all;
+  std::erase_if(all, [wanted = all](const dns::SocketAddress& address) {
+    return address.ip.is_v6() && address.ip.is_unspecified() &&
+           std::ranges::find(wanted, dns::SocketAddress{IpAddr(), address.port}) != wanted.end();
+  });
+  return all;
+}
+
 Expected<std::vector<dns::SocketAddress>> listen_addresses(const Flags& flags, const dns::ConfigFile& file) {
-  if (flags.listen.empty() && !file.listen.empty()) return file.listen;
+  if (flags.listen.empty() && !file.listen.empty()) return without_v6(file.listen);
   std::vector<dns::SocketAddress> out;
   const std::vector<std::string> all{"0.0.0.0:53", "[::]:53"};
   for (const std::string& text : flags.listen.empty() ? all : flags.listen) {
@@ -61,7 +72,7 @@ Expected<std::vector<dns::SocketAddress>> listen_addresses(const Flags& flags, c
                   "--listen " + text + ": expected ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT");
     out.push_back(*address);
   }
-  return out;
+  return without_v6(std::move(out));
 }
 
 Expected<dns::ZoneOptions> zone_options(const Flags& flags, const dns::ConfigFile& file) {

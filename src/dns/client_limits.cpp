@@ -1,6 +1,7 @@
 #include "dns/client_limits.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace weft::dns {
 
@@ -25,6 +26,11 @@ ClientLimits::Entry& ClientLimits::entry(const Client& client) {
 
 bool ClientLimits::allow(const Client& client, uint32_t rate, Clock::time_point now) {
   auto& known = entry(client);
+  return has_token(known, rate, now) || refuse(known);
+}
+
+bool ClientLimits::has_token(Entry& known, uint32_t rate, Clock::time_point now) {
+  ++known.asked;
   const double most = rate;
   if (known.counted == Clock::time_point{}) {
     known.tokens = most;
@@ -40,8 +46,35 @@ bool ClientLimits::allow(const Client& client, uint32_t rate, Clock::time_point 
 
 std::shared_ptr<ClientLimits::Ticket> ClientLimits::begin(const Client& client) {
   auto& known = entry(client);
-  if (known.in_flight >= options_.in_flight) return nullptr;
+  if (known.in_flight >= options_.in_flight) {
+    refuse(known);
+    return nullptr;
+  }
   return std::make_shared<Ticket>(known.in_flight);
+}
+
+ClientLimits::Busiest ClientLimits::take_busiest() {
+  Busiest out;
+  for (Entry& one : entries_) {
+    out.of += one.asked;
+    if (one.asked > out.asked) {
+      out.client = one.client;
+      out.asked = one.asked;
+    }
+    one.asked = 0;
+  }
+  return out;
+}
+
+std::vector<std::pair<Client, uint64_t>> ClientLimits::take_refused() {
+  std::vector<std::pair<Client, uint64_t>> out;
+  for (Entry& one : entries_) {
+    if (one.refused > 0) out.emplace_back(one.client, one.refused);
+    one.refused = 0;
+  }
+  refused_ = false;
+  std::ranges::sort(out, std::greater{}, &std::pair<Client, uint64_t>::second);
+  return out;
 }
 
 }  // namespace weft::dns

@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include "base/ip.h"
 
@@ -14,8 +16,10 @@ namespace weft::dns {
 /// Who asks: a pod by the node's link to it, which no packet can lie about; anybody else by source address.
 struct Client {
   int link = 0;    ///< 0: no pod of this node
-  IpAddr address;  ///< of the unspecified address when `link` says who it is
-  bool operator==(const Client&) const = default;
+  IpAddr address;  ///< what a pod asked from; it counts for nothing then
+  bool operator==(const Client& other) const {
+    return link == other.link && (link != 0 || address == other.address);
+  }
 };
 
 /// What one client may take from the others of a thread. A table of bounded size: of those who have nothing
@@ -51,13 +55,27 @@ class ClientLimits {
     if (configured) return *configured == 0 || allow(client(), *configured, now);
     if (now >= overloaded_until_) return true;
     const Client who = client();
-    const bool within = allow(who, options_.overload_rate, now);
+    Entry& known = entry(who);
+    const bool within = has_token(known, options_.overload_rate, now);
     if (one_of_them_ && who != *one_of_them_) several_until_ = now + options_.overload_lasts;
     one_of_them_ = who;
     if (within || now >= several_until_) return true;
     note_overload(now);
-    return false;
+    return refuse(known);
   }
+
+  /// Who of those that were looked up has asked most since the last call, and how much of all.
+  struct Busiest {
+    Client client;
+    uint64_t asked = 0, of = 0;
+  };
+  Busiest take_busiest();
+
+  /// That so many of a client's questions were not answered, beside those that were refused here.
+  void note_refused(const Client& client, uint64_t count) { refuse(entry(client), count); }
+  bool has_refused() const { return refused_; }
+  /// Who was refused something since the last call, and how much; who was refused most comes first.
+  std::vector<std::pair<Client, uint64_t>> take_refused();
 
   /// Held for as long as a question is with an upstream; must not outlive the table.
   class Ticket {
@@ -81,16 +99,25 @@ class ClientLimits {
     double tokens = 0;
     Clock::time_point counted{};
     uint32_t in_flight = 0;
+    uint64_t asked = 0, refused = 0;
   };
   struct Hash {
     size_t operator()(const Client& client) const {
-      return std::hash<IpAddr>{}(client.address) ^ static_cast<size_t>(client.link) * 0x9e3779b97f4a7c15U;
+      if (client.link != 0) return static_cast<size_t>(client.link) * 0x9e3779b97f4a7c15U;
+      return std::hash<IpAddr>{}(client.address);
     }
   };
   Entry& entry(const Client& client);
+  static bool has_token(Entry& known, uint32_t rate, Clock::time_point now);
+  bool refuse(Entry& known, uint64_t count = 1) {
+    known.refused += count;
+    refused_ = true;
+    return false;
+  }
 
   Options options_;
   Clock::time_point overloaded_until_{}, several_until_{};
+  bool refused_ = false;
   std::optional<Client> one_of_them_;  ///< who asked last in an overload
   std::list<Entry> entries_;           ///< who asked longest ago first
   std::unordered_map<Client, std::list<Entry>::iterator, Hash> by_client_;

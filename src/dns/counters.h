@@ -39,6 +39,7 @@ struct Counters {
   Count duration_us;
   Count dropped;         ///< packets that are no question
   Count client_limited;  ///< questions of clients that ask too much
+  Count overflowed;      ///< datagrams that the kernel dropped, a socket's buffer being full
   Count search_path;     ///< walks that were answered at once
   Count rebind_refused;  ///< answers that pointed into the cluster
   struct Cache {

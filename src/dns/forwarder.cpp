@@ -228,6 +228,11 @@ Forwarder::Domain* Forwarder::domain_of(const Name& name) {
   return found == domains_.end() ? nullptr : found->get();
 }
 
+bool Forwarder::is_down(const Name& name) {
+  Domain* domain = domain_of(name);
+  return domain && domain->all_down();
+}
+
 const CacheOptions* Forwarder::bounds() const { return cache_ ? &config_->cache : nullptr; }
 
 Forwarder::Asked Forwarder::ask(const UpstreamQuestion& question, bool has_stale, Done done) {

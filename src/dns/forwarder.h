@@ -56,6 +56,9 @@ class Forwarder {
   /// upstreams are down, and the question goes on for the cache.
   Asked ask(const UpstreamQuestion& question, bool has_stale, Done done);
 
+  /// Whether all who would be asked for a name are known to be down.
+  bool is_down(const Name& name);
+
   /// Takes a configuration with the same forwards.
   void configure(ConfigPtr config, std::shared_ptr<AnswerCache> cache);
   /// No health checks any more: it will be destroyed when it is idle.

@@ -223,6 +223,9 @@ class Families {
     single(MetricType::Counter, "dropped_total", "Packets that are no question", &Counters::dropped);
     single(MetricType::Counter, "client_limited_total", "Questions of clients that ask too much",
            &Counters::client_limited);
+    single(MetricType::Counter, "overflowed_total",
+           "Datagrams that were lost, whoever sent them, as more came than could be answered",
+           &Counters::overflowed);
     single(MetricType::Counter, "search_path_total", "Walks along a search path that were answered at once",
            &Counters::search_path);
     single(MetricType::Counter, "rebind_refused_total", "Answers of upstreams that pointed into the cluster",

@@ -7,6 +7,9 @@
 namespace weft::dns {
 namespace {
 
+/// What the cluster knows of a name may not depend on others for longer; the pod's next steps cost it less.
+constexpr std::chrono::milliseconds kPatience{100};
+
 enum class Found { nothing, here, upstream };
 
 /// Resolves one step into the context's answer, with the CNAME that leads to it in front.
@@ -43,17 +46,25 @@ void deliver(WorkerContext& context, const Query& query, const Name& found, std:
   reply(message);
 }
 
+/// The pod is told what it would have been told, once.
+void give_up(SearchWalk& walk, const Walker& walker) {
+  if (!std::exchange(walk.answered, true)) walker.reply(walk.not_found);
+}
+
 /// What an upstream says about a step, with the CNAMEs that lead to it.
 void take_answer(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, const Walker& walker,
                  std::span<const uint8_t> answer) {
+  if (walk->answered) return;
   ResponseHeader header;
   read_header(answer, header);
-  if (header.rcode == Rcode::noerror)
-    return deliver(context, walk->query, walk->steps[walk->at], answer, walker.reply);
+  if (header.rcode == Rcode::nxdomain) {
+    ++walk->at;
+    return walk_on(context, walk, walker);
+  }
   // Where nothing is known of a step, nothing may be said about later ones.
-  if (header.rcode != Rcode::nxdomain) return walker.reply(walk->not_found);
-  ++walk->at;
-  walk_on(context, walk, walker);
+  if (header.rcode != Rcode::noerror) return give_up(*walk, walker);
+  walk->answered = true;
+  deliver(context, walk->query, walk->steps[walk->at], answer, walker.reply);
 }
 
 /// Asks the cache or an upstream about the step whose CNAMEs the context's answer has.
@@ -64,6 +75,14 @@ void ask_upstream(WorkerContext& context, const std::shared_ptr<SearchWalk>& wal
                        .walk = nullptr};
   const size_t cached = answer_from_cache(context, step, walker.transport, context.message);
   if (cached > 0) return take_answer(context, walk, walker, {context.message.data(), cached});
+  if (context.forwarder->is_down(step.prefix->chase)) return give_up(*walk, walker);
+  if (!walk->patience) {
+    walk->patience =
+        std::make_unique<TimerQueue::Timer>(context.timers, [weak = std::weak_ptr(walk), walker] {
+          if (auto waiting = weak.lock()) give_up(*waiting, walker);
+        });
+    walk->patience->at(context.poller.now() + kPatience);
+  }
   forward(context, step, walker.client, walker.peer, walker.transport,
           [&context, walk, walker](std::span<const uint8_t> answer) {
             take_answer(context, walk, walker, answer);
@@ -96,8 +115,11 @@ WalkStart start_walk(WorkerContext& context, const Zone& zone, const Query& quer
                 .found = steps[i]};
       case Found::upstream:
         return {.size = 0,
-                .rest = std::make_shared<SearchWalk>(SearchWalk{
-                    query, std::move(steps), i, {out.begin(), out.begin() + static_cast<ptrdiff_t>(reply)}}),
+                .rest = std::make_shared<SearchWalk>(
+                    SearchWalk{.query = query,
+                               .steps = std::move(steps),
+                               .at = i,
+                               .not_found = {out.begin(), out.begin() + static_cast<ptrdiff_t>(reply)}}),
                 .found = {}};
     }
   }
@@ -116,10 +138,11 @@ void walk_on(WorkerContext& context, const std::shared_ptr<SearchWalk>& walk, co
                             context.rotation++, context.message);
     });
     if (found == Found::upstream) return ask_upstream(context, walk, walker);
-    if (found == Found::here)
+    walk->answered = found == Found::here;
+    if (walk->answered)
       return deliver(context, walk->query, step, {context.message.data(), size}, walker.reply);
   }
-  walker.reply(walk->not_found);
+  give_up(*walk, walker);
 }
 
 }  // namespace weft::dns

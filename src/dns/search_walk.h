@@ -3,11 +3,13 @@
 #include <memory>
 #include <vector>
 
+#include "dns/timer_queue.h"
 #include "dns/worker.h"
 
 /// A pod's search path, walked by the server: the pod asks for `name.<ns>.svc.<zone>`, which does not exist,
 /// and gets what it would have found with its next questions, behind a CNAME from the name it asked for.
-/// Without anything found it gets the answer that it would have got, and goes on by itself.
+/// Without anything found, or when an upstream takes its time, it gets the answer that it would have got, and
+/// goes on by itself.
 namespace weft::dns {
 
 /// A walk that an upstream has to take part in.
@@ -15,7 +17,9 @@ struct SearchWalk {
   Query query;
   std::vector<Name> steps;  ///< those not looked at yet, from `at`
   size_t at = 0;
-  std::vector<uint8_t> not_found;  ///< the answer when nothing is found
+  std::vector<uint8_t> not_found;               ///< the answer when nothing is found
+  bool answered = false;                        ///< the pod does not wait any more
+  std::unique_ptr<TimerQueue::Timer> patience;  ///< set while an upstream is asked
 };
 
 /// What came of the start of a walk.

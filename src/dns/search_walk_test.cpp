@@ -147,6 +147,24 @@ TEST_F(SearchWalkTest, WithoutUpstreamsToo) {
   EXPECT_THAT(dig("shop", "www.example.org.shop.svc.cluster.local"), HasSubstr("status: NXDOMAIN"));
 }
 
+TEST_F(SearchWalkTest, AnUpstreamThatIsSilentIsNotWaitedFor) {
+  auto silent = open_udp(*SocketAddress::parse("127.0.0.1:0"), false);
+  ASSERT_TRUE(silent);
+  start(upstream_at(local_address(*silent)));
+  for (const char* transport : {"+notcp", "+tcp"}) {
+    const auto began = std::chrono::steady_clock::now();
+    EXPECT_THAT(dig("shop", fmt::format("nope.shop.svc.cluster.local {}", transport)),
+                HasSubstr("status: NXDOMAIN"));
+    EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(1000)) << transport;
+  }
+  EXPECT_THAT(dig("shop", "api.other.shop.svc.cluster.local"), HasSubstr("10.96.0.30"));
+  // When the pod is at that step itself, it waits as anybody does.
+  EXPECT_THAT(dig("shop", "nope"), HasSubstr("status: SERVFAIL"));
+  EXPECT_THAT(dig("shop", "nope2.shop.svc.cluster.local"),
+              testing::ContainsRegex("Query time: [0-9]?[0-9] msec"))
+      << "one that is known to be down is not asked at all";
+}
+
 TEST_F(SearchWalkTest, WhatExistsAndLaterStepsAreAsEver) {
   EXPECT_THAT(dig("shop", "web.shop.svc.cluster.local"), Not(HasSubstr("CNAME")));
   EXPECT_THAT(dig("shop", "AAAA web.shop.svc.cluster.local"), HasSubstr("status: NOERROR"));

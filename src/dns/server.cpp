@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "dns/count_traffic.h"
+#include "dns/flood_guard.h"
 #include "dns/search_walk.h"
 #include "dns/worker.h"
 
@@ -127,6 +128,7 @@ class Server::Worker : Poller::Handler {
         domains_(*poller_, {.socket = options.domains_socket}),
         context_{.zone = zone,
                  .poller = *poller_,
+                 .timers = timers_,
                  .own = shared.own,
                  .domains = domains_,
                  .counters = counters_,
@@ -136,6 +138,7 @@ class Server::Worker : Poller::Handler {
                  .ending = shared.ending,
                  .message = std::vector<uint8_t>(kMaxMessage),
                  .chased = std::vector<uint8_t>(kMaxMessage)},
+        guard_(clients_, counters_, [links](const Client& client) { return name_of(links, client); }),
         shared_(shared),
         threads_(options.threads),
         find_loops_(find_loops) {
@@ -189,10 +192,20 @@ class Server::Worker : Poller::Handler {
       listeners_.push_back({sockets.address, std::make_unique<UdpListener>(context_, std::move(sockets.udp)),
                             std::make_unique<TcpListener>(context_, std::move(sockets.tcp))});
     }
+    std::vector<FloodGuard::Socket> guarded;
+    for (const auto& listener : listeners_)
+      guarded.push_back({.fd = listener.udp->fd(), .v4 = listener.address.ip.is_v4()});
+    guard_.guard(std::move(guarded));
+  }
+
+  static std::string name_of(const PodLinks* links, const Client& client) {
+    if (client.link == 0 || !links) return client.address.str();
+    return fmt::format("a pod of namespace {} ({})", links->namespace_of(client.link), client.address.str());
   }
 
   Poller::Clock::time_point next_deadline() const {
     auto deadline = std::min(context_.forwarder->next_deadline(), domains_.next_deadline());
+    deadline = std::min({deadline, guard_.next_deadline(), timers_.next_deadline()});
     for (const auto& forwarder : ending_) deadline = std::min(deadline, forwarder->next_deadline());
     for (const auto& listener : listeners_) deadline = std::min(deadline, listener.tcp->next_deadline());
     // "Never" minus now would not fit into a duration.
@@ -204,7 +217,9 @@ class Server::Worker : Poller::Handler {
     for (const auto& forwarder : ending_) forwarder->expire(now);
     std::erase_if(ending_, [](const auto& forwarder) { return forwarder->idle(); });
     domains_.expire(now);
+    timers_.expire(now);
     for (const auto& listener : listeners_) listener.tcp->expire(now);
+    guard_.look(now, context_.config->client_rate != 0U);
   }
 
   void run() {
@@ -224,7 +239,9 @@ class Server::Worker : Poller::Handler {
   const std::vector<Name> node_search_;
   ClientLimits clients_;  ///< outlives the questions that are with upstreams
   DomainFeed domains_;
+  TimerQueue timers_;
   WorkerContext context_;
+  FloodGuard guard_;
   std::vector<std::shared_ptr<Forwarder>> ending_;  ///< of earlier configurations, with questions in flight
   Shared& shared_;
   const int threads_;

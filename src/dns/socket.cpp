@@ -15,7 +15,7 @@ constexpr int kBacklog = 256;
 
 Expected<Fd> open_bound(const SocketAddress& address, int type, bool shared) {
   Fd fd(::socket(address.ip.is_v4() ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd) return fail_errno("socket", errno);
+  if (!fd) return fail_errno("a socket for " + address.str(), errno);
   const int on = 1;
   if (address.ip.is_v6()) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   if (shared) ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
@@ -141,6 +141,11 @@ int device_of(const Fd& connection, bool v4) {
   message.msg_control = control.data();
   message.msg_controllen = size;
   return device_of(message);
+}
+
+bool kernel_has_v6() {
+  const Fd any(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return any || errno != EAFNOSUPPORT;
 }
 
 SocketAddress local_address(const Fd& fd) {

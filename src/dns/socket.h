@@ -39,6 +39,8 @@ Expected<Fd> open_tcp(const SocketAddress& address, bool shared);
 int device_of(const msghdr& message);
 /// Of the device that an accepted TCP connection came through; 0: not known.
 int device_of(const Fd& connection, bool v4);
+/// False where IPv6 was left out when the kernel was started (ipv6.disable=1).
+bool kernel_has_v6();
 /// Where a socket is bound.
 SocketAddress local_address(const Fd& fd);
 

@@ -71,7 +71,8 @@ class TcpListener::Connection : public Poller::Handler, public std::enable_share
   }
 
   bool receive() {
-    std::array<uint8_t, 16 * 1024> buffer;
+    // Not more at a turn: others have theirs after all connections of one client.
+    std::array<uint8_t, 4 * 1024> buffer;
     ssize_t size = ::recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (size < 0) return errno == EAGAIN || errno == EINTR;
     if (size == 0) finished_ = true;  // half closed: what was asked is still answered

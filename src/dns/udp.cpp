@@ -131,11 +131,11 @@ void UdpListener::note_backlog(size_t count) {
 void UdpListener::serve(const Zone& zone, size_t index, Query& query) {
   Batch& b = *batch_;
   const msghdr& header = b.in[index].msg_hdr;
-  if ((header.msg_flags & MSG_TRUNC) != 0) return context_.counters.dropped.add();
   const bool allowed = context_.clients.allow_by(context_.config->client_rate, context_.poller.now(), [&] {
     return client_of(context_, device_of(header), SocketAddress::from(b.peers[index]));
   });
   if (!allowed) return context_.counters.client_limited.add();
+  if ((header.msg_flags & MSG_TRUNC) != 0) return context_.counters.dropped.add();
   auto& out = b.replies[index];
   query.client = SocketAddress::from(b.peers[index]).ip;
   auto response = respond(zone, *context_.overrides, {b.queries[index].data(), b.in[index].msg_len},

@@ -15,6 +15,7 @@
 #include "dns/responder.h"
 #include "dns/shared_zone.h"
 #include "dns/socket.h"
+#include "dns/timer_queue.h"
 
 /// What one DNS thread is made of. Included by its parts only.
 namespace weft::dns {
@@ -32,6 +33,7 @@ struct AnswerSource {
 struct WorkerContext {
   const SharedZone& zone;
   Poller& poller;
+  TimerQueue& timers;
   const OwnQuestions& own;
   DomainFeed& domains;
   Counters& counters;
@@ -60,8 +62,8 @@ struct Forwarded {
 
 /// `link`: the device that the question came through.
 inline Client client_of(const WorkerContext& context, int link, const SocketAddress& peer) {
-  if (context.links && context.links->is_pod(link)) return {.link = link, .address = {}};
-  return {.link = 0, .address = peer.ip};
+  const bool pod = context.links && context.links->is_pod(link);
+  return {.link = pod ? link : 0, .address = peer.ip};
 }
 
 /// Makes the note while `context.answer` still holds what was resolved.
@@ -88,6 +90,7 @@ class UdpListener : public Poller::Handler {
  public:
   UdpListener(WorkerContext& context, Fd fd);
   ~UdpListener() override;
+  int fd() const { return fd_->get(); }
   void on_ready(uint32_t events) override;
 
  private:

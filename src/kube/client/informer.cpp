@@ -108,7 +108,10 @@ awaitable<void> Reflector::run_loop() {
       delay = std::min(delay, kAbsentDelay);
       on_absent();
     }
-    if (!result && !absent && delay == kLongestDelay)
+    // What others have to mend is told at once; what may pass by itself when it has lasted.
+    const bool refused = !result && (result.error().code == ErrorCode::forbidden ||
+                                     result.error().code == ErrorCode::unauthorized);
+    if (!result && !absent && (delay == kLongestDelay || (refused && delay == kFirstDelay)))
       spdlog::warn("{} cannot be followed: {}", resource_.plural, result.error().message);
     timer.expires_after(jittered(delay));
     delay = std::min(delay * 2, kLongestDelay);

@@ -119,3 +119,12 @@ check "its rights are objects that kubectl knows" expect 'ClusterRole:\["list","
 dns_yaml() { kubectl create --dry-run=client -o jsonpath='{.data.dns\.yaml}' -f <(manifest | awk 'BEGIN { RS = "---\n" } /kind: ConfigMap/'); }
 dns_yaml >"$work/dns.yaml"
 check "and so is the configuration in it" expect 'zone cluster.local' "$weft" dns check "$work/dns.yaml"
+
+# The same configuration on a node whose kernel has no IPv6, in a network namespace that is no node's.
+alone="weft-$cluster-alone" # by this name weft down removes it
+ip netns add "$alone" && ip -n "$alone" link set lo up
+ip netns exec "$alone" python3 without_ipv6.py "$weft" dns --config "$work/dns.yaml" --kubeconfig "$KUBECONFIG" \
+  --domains-socket "" </dev/null >"$work/alone.log" 2>&1 &
+pids+=($!)
+check "it starts without IPv6" eventually 5 expect '^ok$' ip netns exec "$alone" curl -sS -m 2 http://127.0.0.1:8080/health
+check "and listens" expect 'status: SERVFAIL' ip netns exec "$alone" dig @127.0.0.1 +time=2 +tries=1 web.default.svc.cluster.local

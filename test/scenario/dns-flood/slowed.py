@@ -1,0 +1,15 @@
+"""Gives a process a fifth of the time until the file STOP exists: slowed.py STOP PID."""
+import os
+import signal
+import sys
+import time
+
+stop, pid = sys.argv[1], int(sys.argv[2])
+try:
+    while not os.path.exists(stop):
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.08)
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(0.02)
+finally:
+    os.kill(pid, signal.SIGCONT)
