@@ -61,6 +61,12 @@ Hint selects_nobody(const World& world, const std::string& key, const kube::Serv
   const auto& selector = service.spec.selector;
   out.reason = fmt::format("the selector of Service {} ({}) matches no pod", key, labels_text(selector));
   auto ns = service.metadata.namespace_;
+  for (const auto& idle : world.idle) {
+    if (idle.namespace_ != ns || shared_labels(selector, idle.labels) != selector.size()) continue;
+    out.fix = fmt::format("{} makes such pods, and has none: give it replicas{}", idle.name,
+                          idle.name.starts_with("DaemonSet ") ? ", which are nodes that it may run on" : "");
+    return out;
+  }
   for (const auto& [pod_key, pod] : world.pods) {
     if (shared_labels(selector, pod->metadata.labels) != selector.size()) continue;
     out.fix = fmt::format(
@@ -215,7 +221,7 @@ Hint why_no_port(const World& world, const std::string& key, uint16_t port, uint
     all += (all.empty() ? "" : ", ") + port_text(have);
     if (have.port == port)
       out.fix = fmt::format("its port {} is of another protocol: {}", port, port_text(have));
-    if (have.targetPort.number() == port || have.nodePort == port)
+    else if (have.targetPort.number() == port || have.nodePort == port)
       out.fix = fmt::format(
           "{} is its {}: ask for its port {}", port,
           have.nodePort == port ? "nodePort, which nodes have" : "targetPort, which pods have", have.port);

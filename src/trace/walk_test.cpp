@@ -308,6 +308,34 @@ spec: {selector: {app: web}, ports: [{port: 80, targetPort: 9090}]}
   EXPECT_THAT(stranger.outcome.fix, HasSubstr("add an ingress rule")) << "it is let in nowhere";
 }
 
+TEST(Walk, WorkloadsWithoutPods) {
+  Cluster cluster(kShop + R"(
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: idle, namespace: shop}
+spec: {replicas: 0, selector: {matchLabels: {app: idle}}, template: {metadata: {labels: {app: idle}}, spec: {containers: [{name: c, image: i}]}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: idle, namespace: shop}
+spec: {selector: {app: idle}, ports: [{port: 80}]}
+)");
+  auto idle = cluster.trace("shop/client", "service/shop/idle");
+  EXPECT_EQ(idle.outcome.verdict, Verdict::refused);
+  EXPECT_THAT(idle.outcome.fix,
+              HasSubstr("Deployment shop/idle makes such pods, and has none: give it replicas"));
+  EXPECT_THAT(idle.notes, Contains("Deployment shop/idle has no pods"));
+}
+
+TEST(Walk, TheLoopbackAddressIsOnesOwn) {
+  Cluster cluster(kShop);
+  auto own = cluster.trace("shop/client", "http://127.0.0.1:8080/");
+  EXPECT_EQ(own.outcome.verdict, Verdict::unknown);
+  EXPECT_THAT(own.outcome.reason, HasSubstr("127.0.0.1 is Pod shop/client itself"));
+  EXPECT_EQ(cluster.verdict("node/node-1", "[::1]:80"), "unknown");
+}
+
 TEST(Walk, PortsThatAServiceDoesNotHave) {
   Cluster cluster(kShop);
   auto wrong = cluster.trace("shop/client", "web.shop:8080");
@@ -317,6 +345,16 @@ TEST(Walk, PortsThatAServiceDoesNotHave) {
   auto udp = cluster.trace("shop/client", "service/shop/web:80",
                            {.protocol = IPPROTO_UDP, .port = {}, .headers = {}});
   EXPECT_THAT(udp.outcome.fix, HasSubstr("of another protocol"));
+  cluster = Cluster(kShop + R"(
+---
+apiVersion: v1
+kind: Service
+metadata: {name: plain, namespace: shop}
+spec: {selector: {app: web}, ports: [{port: 80}]}
+)");
+  udp = cluster.trace("shop/client", "service/shop/plain:80",
+                      {.protocol = IPPROTO_UDP, .port = {}, .headers = {}});
+  EXPECT_THAT(udp.outcome.fix, HasSubstr("of another protocol")) << "its targetPort has that number, too";
 }
 
 TEST(Walk, HeadlessNamesAndStatefulSets) {
