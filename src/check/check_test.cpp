@@ -51,6 +51,15 @@ endpoints: [{addresses: [192.0.2.1]}]
             "");
 }
 
+TEST(CheckServices, AWorkloadWithoutPods) {
+  auto idle = service("{selector: {app: web}, ports: [{port: 80, targetPort: http}]}");
+  idle.replace(idle.find("spec:\n"), 6, "spec:\n  replicas: 0\n");
+  auto found = findings_of(idle);
+  EXPECT_EQ(brief(found), "20 note WEFT0102\n");
+  EXPECT_THAT(found.at(0).message,
+              HasSubstr("Deployment shop/web, whose pods have the labels app=web, has none"));
+}
+
 TEST(CheckServices, NearestLabelsAreNamed) {
   auto found = findings_of(service("{selector: {app: wbe}, ports: [{port: 8080}]}"));
   ASSERT_EQ(found.size(), 1U);

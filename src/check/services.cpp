@@ -80,6 +80,11 @@ class ServiceCheck {
     if (context_.has_foreign(service_.metadata.namespace_, kube::Selector::from(service_.spec.selector)))
       return;
     auto wanted = trace::labels_text(service_.spec.selector);
+    if (const auto* idle =
+            trace::idle_workload(context_.world, service_.metadata.namespace_, service_.spec.selector))
+      return context_.add("WEFT0102", Severity::note, at("spec.selector"),
+                          fmt::format("{}, whose pods have the labels {}, has none", idle->name, wanted),
+                          "Give it replicas");
     auto near =
         nearest(context_, context_.pods.kinds_in(service_.metadata.namespace_), service_.spec.selector);
     if (!near.owner.empty())

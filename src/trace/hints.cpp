@@ -61,6 +61,11 @@ Hint selects_nobody(const World& world, const std::string& key, const kube::Serv
   const auto& selector = service.spec.selector;
   out.reason = fmt::format("the selector of Service {} ({}) matches no pod", key, labels_text(selector));
   auto ns = service.metadata.namespace_;
+  if (const auto* idle = idle_workload(world, ns, selector)) {
+    out.fix = fmt::format("{} makes such pods, and has none: give it replicas{}", idle->name,
+                          idle->name.starts_with("DaemonSet ") ? ", which are nodes that it may run on" : "");
+    return out;
+  }
   for (const auto& [pod_key, pod] : world.pods) {
     if (shared_labels(selector, pod->metadata.labels) != selector.size()) continue;
     out.fix = fmt::format(
@@ -94,6 +99,14 @@ std::string names_of_ports(const kube::Pod& pod) {
 }
 
 }  // namespace
+
+const IdleWorkload* idle_workload(const World& world, const std::string& ns,
+                                  const kube::StringMap& selector) {
+  auto at = std::ranges::find_if(world.idle, [&](const IdleWorkload& idle) {
+    return idle.namespace_ == ns && shared_labels(selector, idle.labels) == selector.size();
+  });
+  return at == world.idle.end() ? nullptr : &*at;
+}
 
 std::string fix_of_condition(std::string_view reason) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kFixes{{
@@ -215,7 +228,7 @@ Hint why_no_port(const World& world, const std::string& key, uint16_t port, uint
     all += (all.empty() ? "" : ", ") + port_text(have);
     if (have.port == port)
       out.fix = fmt::format("its port {} is of another protocol: {}", port, port_text(have));
-    if (have.targetPort.number() == port || have.nodePort == port)
+    else if (have.targetPort.number() == port || have.nodePort == port)
       out.fix = fmt::format(
           "{} is its {}: ask for its port {}", port,
           have.nodePort == port ? "nodePort, which nodes have" : "targetPort, which pods have", have.port);

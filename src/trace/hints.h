@@ -26,6 +26,9 @@ Hint why_no_name(const World& world, const std::string& host, const std::string&
 /// The rules that decided; where none did, the policies that isolate the pod.
 std::vector<ObjectRef> refs_of(const World& world, const policy::Reason& reason);
 
+/// One whose pods a selector would match, if it had any; nullptr: none.
+const IdleWorkload* idle_workload(const World& world, const std::string& ns, const kube::StringMap& selector);
+
 /// What would mend what a condition of a Gateway, a listener or a route complains of, by its reason; "":
 /// nothing is known.
 std::string fix_of_condition(std::string_view reason);

@@ -249,7 +249,24 @@ bool ManifestReader::has_own_pods(const Item& workload) const {
 
 Expected<void> ManifestReader::add_workload(const Item& item) {
   auto& pods = world_.workloads[item.kind + "/" + item.key];
-  if (machinery_.observed || has_own_pods(item)) return {};
+  if (!machinery_.observed && !has_own_pods(item)) WEFT_CHECK(make_pods(item));
+  // A ReplicaSet without pods is a former state of its Deployment.
+  if (!pods.empty() || !controller_of(item.value).empty()) return {};
+  auto& idle = world_.idle.emplace_back();
+  idle.name = fmt::format("{} {}", item.kind, item.key);
+  idle.namespace_ = kube::string_at(item.value, "metadata.namespace");
+  if (const auto* labels = kube::at_path(item.value, "spec.template.metadata.labels");
+      labels && labels->is_object()) {
+    for (const auto& [name, value] : labels->get_object()) {
+      if (value.is_string()) idle.labels[name] = value.get_string();
+    }
+  }
+  if (!machinery_.observed) world_.notes.push_back(fmt::format("{} has no pods", idle.name));
+  return {};
+}
+
+/// What its controller would make.
+Expected<void> ManifestReader::make_pods(const Item& item) {
   auto name = std::string(kube::string_at(item.value, "metadata.name"));
   std::vector<Replica> replicas;
   if (item.kind == "DaemonSet") {
@@ -263,9 +280,7 @@ Expected<void> ManifestReader::add_workload(const Item& item) {
     for (int64_t i = first; i < first + count; ++i)
       replicas.push_back({.name = fmt::format("{}-{}", name, i), .node = {}, .ordinal = ordered ? i : -1});
   }
-  WEFT_CHECK(add_pods_of(item, replicas));
-  if (pods.empty()) world_.notes.push_back(fmt::format("{} {} has no pods", item.kind, item.key));
-  return {};
+  return add_pods_of(item, replicas);
 }
 
 /// Pods of the workload's template, as its controller would make them.

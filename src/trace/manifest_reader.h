@@ -49,6 +49,7 @@ class ManifestReader {
   Expected<void> add_route(const Item& item);
   Expected<void> add_pod(const Item& item);
   Expected<void> add_workload(const Item& item);
+  Expected<void> make_pods(const Item& item);
   /// What the pods of a workload differ in.
   struct Replica {
     std::string name;

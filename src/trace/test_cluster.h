@@ -56,6 +56,43 @@ class Cluster {
   std::unique_ptr<World> world_;
 };
 
+/// Two web pods behind a Service in namespace shop, a client there and one in namespace default.
+inline const std::string kShop = R"(
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: c, image: i, ports: [{name: http, containerPort: 8080}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: client, namespace: shop, labels: {app: client}}
+spec: {containers: [{name: c, image: i}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: stranger, labels: {app: stranger}}
+spec: {containers: [{name: c, image: i}]}
+)";
+
+inline std::string policy(const std::string& name, const std::string& spec, const std::string& ns = "shop") {
+  return "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: " + name +
+         ", namespace: " + ns + "}\nspec: {" + spec + "}\n";
+}
+
 /// All hops of one step, wherever they are.
 inline std::vector<const Hop*> steps(const std::vector<Hop>& hops, const std::string& step) {
   std::vector<const Hop*> out;

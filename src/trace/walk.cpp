@@ -222,6 +222,12 @@ std::vector<Hop> Walk::to_gateway() {
 }
 
 Hop Walk::connect(const Target& to) {
+  if (to.addr.is_loopback()) {
+    auto hop = make_hop("address", where(to));
+    hop.end(Verdict::unknown,
+            fmt::format("{} is {} itself; what listens there no object says", to.addr.str(), source_.label));
+    return hop;
+  }
   // A node's ports are its own: on others nothing is known of them.
   if (is_inside() && !world_.node_at.contains(to.addr)) return connect_by(to, source_.node);
   auto nodes = entry_nodes(to);

@@ -10,47 +10,12 @@ namespace weft::trace {
 namespace {
 
 using test::Cluster;
+using test::kShop;
+using test::policy;
 using test::steps;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::SizeIs;
-
-/// Two web pods behind a Service in namespace shop, a client there and one in namespace default.
-const std::string kShop = R"(
-apiVersion: v1
-kind: Namespace
-metadata: {name: shop}
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, namespace: shop}
-spec:
-  replicas: 2
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec: {containers: [{name: c, image: i, ports: [{name: http, containerPort: 8080}]}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: web, namespace: shop}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: client, namespace: shop, labels: {app: client}}
-spec: {containers: [{name: c, image: i}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: stranger, labels: {app: stranger}}
-spec: {containers: [{name: c, image: i}]}
-)";
-
-std::string policy(const std::string& name, const std::string& spec, const std::string& ns = "shop") {
-  return "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: " + name +
-         ", namespace: " + ns + "}\nspec: {" + spec + "}\n";
-}
 
 TEST(Walk, ANameAServiceAndItsPods) {
   Cluster cluster(kShop);
@@ -210,113 +175,12 @@ spec: {clusterIP: 10.96.0.77, selector: {app: web}, ports: [{port: 80, targetPor
   EXPECT_EQ(cluster.verdict("shop/alias", "http://the-web/"), "works");
 }
 
-TEST(Walk, ServicesWithoutEndpoints) {
-  Cluster cluster(kShop + R"(
----
-apiVersion: v1
-kind: Service
-metadata: {name: typo, namespace: shop}
-spec: {selector: {app: wep}, ports: [{port: 80}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: elsewhere}
-spec: {selector: {app: web}, ports: [{port: 80}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: named, namespace: shop}
-spec: {selector: {app: web}, ports: [{port: 80, targetPort: web}]}
----
-apiVersion: v1
-kind: Service
-metadata: {name: bare, namespace: shop}
-spec: {ports: [{port: 80}]}
----
-apiVersion: v1
-kind: Pod
-metadata: {name: sick, namespace: shop, labels: {app: sick}}
-spec: {nodeName: node-1, containers: [{name: c, image: i}]}
-status:
-  phase: Running
-  podIP: 10.244.0.200
-  podIPs: [{ip: 10.244.0.200}]
-  conditions: [{type: Ready, status: "False"}]
----
-apiVersion: v1
-kind: Service
-metadata: {name: sick, namespace: shop}
-spec: {selector: {app: sick}, ports: [{port: 80}]}
-)");
-  auto trace = [&](const char* to) { return cluster.trace("shop/client", to); };
-  auto typo = trace("service/shop/typo");
-  EXPECT_EQ(typo.outcome.verdict, Verdict::refused);
-  EXPECT_THAT(typo.outcome.reason, HasSubstr("the selector of Service shop/typo (app=wep) matches no pod"));
-  EXPECT_THAT(typo.outcome.fix, HasSubstr("Pod shop/web-0 has app=web")) << "the nearest";
-  EXPECT_THAT(trace("service/default/elsewhere").outcome.fix,
-              HasSubstr("is in namespace shop; put the Service there"));
-  auto named = trace("service/shop/named");
-  EXPECT_THAT(named.outcome.reason, HasSubstr("TCP port named \"web\""));
-  EXPECT_THAT(named.outcome.fix, HasSubstr("http (8080/TCP)"));
-  EXPECT_THAT(trace("service/shop/bare").outcome.reason, HasSubstr("has no selector and no EndpointSlice"));
-  auto sick = trace("service/shop/sick");
-  EXPECT_THAT(sick.outcome.reason, HasSubstr("none of the 1 pods of Service shop/sick is ready"));
-  ASSERT_THAT(steps(sick.hops, "slices"), SizeIs(1));
-  EXPECT_THAT(steps(sick.hops, "slices")[0]->notes.at(0), HasSubstr("(Pod shop/sick): it is not ready"));
-}
-
-TEST(Walk, SlicesOfAnotherFamily) {
-  Cluster cluster(kShop + R"(
----
-apiVersion: v1
-kind: Service
-metadata: {name: four, namespace: shop}
-spec: {ports: [{port: 80}]}
----
-apiVersion: discovery.k8s.io/v1
-kind: EndpointSlice
-metadata: {name: four-1, namespace: shop, labels: {kubernetes.io/service-name: four}}
-addressType: IPv6
-ports: [{port: 80}]
-endpoints: [{addresses: ["2001:db8::5"]}]
-)");
-  auto four = cluster.trace("shop/client", "service/shop/four");
-  EXPECT_THAT(four.outcome.reason, HasSubstr("no EndpointSlice of Service shop/four has IPv4 addresses"));
-  EXPECT_THAT(four.outcome.fix, HasSubstr("they have IPv6"));
-}
-
-TEST(Walk, APortThatThePodDoesNotDeclare) {
-  Cluster cluster(kShop +
-                  policy("web",
-                         "podSelector: {matchLabels: {app: web}}, ingress: [{from: [{podSelector: {}}], "
-                         "ports: [{port: 8080}]}]") +
-                  R"(
----
-apiVersion: v1
-kind: Service
-metadata: {name: other, namespace: shop}
-spec: {selector: {app: web}, ports: [{port: 80, targetPort: 9090}]}
-)");
-  auto pod = cluster.trace("shop/client", "pod/shop/web-0", {.port = 80, .headers = {}});
-  EXPECT_EQ(pod.outcome.verdict, Verdict::denied);
-  EXPECT_THAT(pod.outcome.fix, HasSubstr("does not declare port 80/TCP, but 8080, which policies allow"));
-  auto endpoints = [&](const char* to) { return cluster.trace("shop/client", to).hops; };
-  EXPECT_THAT(steps(endpoints("service/shop/other"), "endpoint").at(0)->notes,
-              Contains(HasSubstr("no container of it declares port 9090/TCP")));
-  EXPECT_THAT(cluster.trace("shop/client", "service/shop/other").outcome.fix, HasSubstr("but 8080"));
-  auto stranger = cluster.trace("default/stranger", "pod/shop/web-0", {.port = 80, .headers = {}});
-  EXPECT_THAT(stranger.outcome.fix, HasSubstr("add an ingress rule")) << "it is let in nowhere";
-}
-
-TEST(Walk, PortsThatAServiceDoesNotHave) {
+TEST(Walk, TheLoopbackAddressIsOnesOwn) {
   Cluster cluster(kShop);
-  auto wrong = cluster.trace("shop/client", "web.shop:8080");
-  EXPECT_EQ(wrong.outcome.verdict, Verdict::refused);
-  EXPECT_THAT(wrong.outcome.reason, HasSubstr("Service shop/web has no port 8080/TCP"));
-  EXPECT_THAT(wrong.outcome.fix, HasSubstr("ask for a port that it has (http 80/TCP)"));
-  auto udp = cluster.trace("shop/client", "service/shop/web:80",
-                           {.protocol = IPPROTO_UDP, .port = {}, .headers = {}});
-  EXPECT_THAT(udp.outcome.fix, HasSubstr("of another protocol"));
+  auto own = cluster.trace("shop/client", "http://127.0.0.1:8080/");
+  EXPECT_EQ(own.outcome.verdict, Verdict::unknown);
+  EXPECT_THAT(own.outcome.reason, HasSubstr("127.0.0.1 is Pod shop/client itself"));
+  EXPECT_EQ(cluster.verdict("node/node-1", "[::1]:80"), "unknown");
 }
 
 TEST(Walk, HeadlessNamesAndStatefulSets) {

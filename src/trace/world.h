@@ -37,6 +37,13 @@ struct RouteNames {
   std::vector<std::string> hostnames;  ///< empty: any
 };
 
+/// A workload that makes pods, and has none.
+struct IdleWorkload {
+  std::string name;  ///< "Deployment shop/web"
+  std::string namespace_;
+  kube::StringMap labels;  ///< of its template
+};
+
 struct World {
   ByKey<kube::Namespace> namespaces;
   ByKey<kube::Node> nodes;
@@ -47,6 +54,7 @@ struct World {
   std::vector<RouteNames> routes;
   /// Pods of a workload, by "kind/namespace/name".
   std::map<std::string, std::vector<std::string>> workloads;
+  std::vector<IdleWorkload> idle;
   Origins origins;
   /// Selected pods that no slice has, with the reason, by Service.
   std::map<std::string, std::vector<std::pair<std::string, std::string>>> left_out;
