@@ -125,7 +125,7 @@ terminated() {
   began=$(date +%s%N)
   eventually 4 slice_says node-1 ready false || { echo "the slice still has it"; return 1; }
   echo "the slice follows after $((($(date +%s%N) - began) / 1000000)) ms"
-  until [ "$(date +%s%N)" -gt $((began + 4700000000)) ]; do
+  until [ "$(date +%s%N)" -gt $((began + 4000000000)) ]; do
     expect '\sA\s+10.96.0.1$' ask "@$address" kubernetes.default.svc.cluster.local || return 1
   done
   ended() { [ "$(field "$pod" "$run")" != "$before" ]; }
