@@ -74,10 +74,10 @@ void FloodGuard::add_fill() {
 }
 
 void FloodGuard::note_dropped(uint64_t count) {
-  if (thinned_.empty()) return counters_.overflowed.add(count);
-  counters_.client_limited.add(count);
   uint64_t shares = 0;
   for (const Thinned& one : thinned_) shares += one.one_in;
+  if (shares == 0) return counters_.overflowed.add(count);
+  counters_.client_limited.add(count);
   for (const Thinned& one : thinned_) clients_.note_refused(one.client, count * one.one_in / shares);
 }
 

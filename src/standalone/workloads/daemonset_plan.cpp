@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "kube/codec.h"
 #include "kube/toleration.h"
@@ -40,10 +41,19 @@ enum class Fit : char {
   runs,
 };
 
+int max_surge(const kube::DaemonSet& set, int desired) {
+  const auto& rolling = set.spec.updateStrategy.rollingUpdate;
+  if (set.spec.updateStrategy.type == "OnDelete" || !rolling || !rolling->maxSurge) return 0;
+  return resolve_percent(*rolling->maxSurge, desired, true);
+}
+
 class Step {
  public:
   Step(const kube::DaemonSet& set, const PodList& pods, const PlanContext& context)
-      : set_(set), context_(context), tolerations_(tolerations_of(set.spec.template_.spec)) {
+      : set_(set),
+        context_(context),
+        tolerations_(tolerations_of(set.spec.template_.spec)),
+        surges_(max_surge(set, 100) > 0) {
     for (const auto& pod : pods) by_node_[pod->spec.nodeName].push_back(pod);
   }
 
@@ -52,7 +62,9 @@ class Step {
  private:
   Fit fit(const kube::Node& node) const;
   void serve(const kube::Node& node);
+  void keep(PodPtr& kept, const PodPtr& pod);
   void update(int desired);
+  void surge(int most);
   void create(const std::string& node);
   void remove(const PodPtr& pod, std::string_view why) {
     plan_.remove.push_back(pod);
@@ -70,6 +82,10 @@ class Step {
   std::map<std::string, PodList> by_node_;
   std::string hash_;
   PodList stale_, stale_broken_;  ///< of an older template; not available ones apart
+  /// With spec.updateStrategy.rollingUpdate.maxSurge a node has the pod of the new template beside the old
+  /// one.
+  const bool surges_;
+  std::map<std::string, PodPtr> beside_;  ///< by node
   DaemonSetPlan plan_;
 };
 
@@ -98,12 +114,26 @@ void Step::create(const std::string& node) {
   plan_.create.push_back(std::move(pod));
 }
 
-/// Exactly one living pod on a node that is to have one.
+/// Of two of a kind the newer one is one too many.
+void Step::keep(PodPtr& kept, const PodPtr& pod) {
+  if (!kept) {
+    kept = pod;
+    return;
+  }
+  remove(std::max(kept, pod,
+                  [](const PodPtr& a, const PodPtr& b) {
+                    return a->metadata.creationTimestamp < b->metadata.creationTimestamp;
+                  }),
+         " (one too many on its node)");
+  if (plan_.remove.back() == kept) kept = pod;
+}
+
+/// Exactly one living pod on a node that is to have one, or two in a surge.
 void Step::serve(const kube::Node& node) {
   kube::DaemonSetStatus& status = plan_.status;
   ++status.desiredNumberScheduled;
   auto it = by_node_.find(node.metadata.name);
-  PodPtr keep;
+  PodPtr kept, beside;
   bool leaving = false;
   for (const auto& pod : it == by_node_.end() ? PodList{} : it->second) {
     if (pod->metadata.deletionTimestamp) {
@@ -111,34 +141,54 @@ void Step::serve(const kube::Node& node) {
     } else if (pod->status.phase == "Failed" || pod->status.phase == "Succeeded") {
       remove(pod, " (finished)");
       leaving = true;
-    } else if (keep) {
-      remove(std::max(keep, pod,
-                      [](const PodPtr& a, const PodPtr& b) {
-                        return a->metadata.creationTimestamp < b->metadata.creationTimestamp;
-                      }),
-             " (one too many on its node)");
-      if (plan_.remove.back() == keep) keep = pod;
     } else {
-      keep = pod;
+      keep(surges_ && updated(*pod) ? beside : kept, pod);
     }
   }
-  if (!keep) {
+  if (!kept) kept = std::exchange(beside, nullptr);
+  if (!kept) {
     if (!leaving) create(node.metadata.name);
     return;
   }
+  if (beside) beside_.emplace(node.metadata.name, beside);
   ++status.currentNumberScheduled;
-  bool available = is_available(*keep, set_.spec.minReadySeconds, context_.now, plan_.look_again);
-  status.numberReady += is_ready(*keep);
+  bool available = is_available(*kept, set_.spec.minReadySeconds, context_.now, plan_.look_again);
+  status.numberReady += is_ready(*kept);
   status.numberAvailable += available;
-  if (updated(*keep)) {
+  if (updated(*kept)) {
     ++status.updatedNumberScheduled;
   } else {
-    (available ? stale_ : stale_broken_).push_back(keep);
+    (available ? stale_ : stale_broken_).push_back(kept);
+  }
+}
+
+/// Old pods go when the new ones beside them are available; at most so many nodes have two meanwhile.
+void Step::surge(int most) {
+  auto beside = [&](const PodPtr& pod) {
+    auto it = beside_.find(pod->spec.nodeName);
+    return it == beside_.end() ? nullptr : it->second;
+  };
+  for (const auto* stale : {&stale_broken_, &stale_}) {
+    for (const auto& pod : *stale) {
+      auto fresh = beside(pod);
+      if (!fresh) continue;
+      if (is_available(*fresh, set_.spec.minReadySeconds, context_.now, plan_.look_again))
+        remove(pod, "");
+      else
+        --most;
+    }
+  }
+  for (const auto& pod : stale_broken_) {  // what does not work costs no availability
+    if (!beside(pod)) create(pod->spec.nodeName);
+  }
+  for (const auto& pod : stale_) {
+    if (!beside(pod) && most-- > 0) create(pod->spec.nodeName);
   }
 }
 
 void Step::update(int desired) {
   if (set_.spec.updateStrategy.type == "OnDelete") return;
+  if (surges_) return surge(max_surge(set_, desired));
   kube::IntOrString limit{1};
   if (const auto& rolling = set_.spec.updateStrategy.rollingUpdate)
     limit = rolling->maxUnavailable.value_or(limit);

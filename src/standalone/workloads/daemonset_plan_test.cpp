@@ -139,6 +139,37 @@ TEST(DaemonSet, RollsOneNodeAfterTheOther) {
   EXPECT_THAT(world.revisions, SizeIs(2));
 }
 
+TEST(DaemonSet, ASurgeHasTheNewPodBeforeTheOldOneGoes) {
+  World world;
+  world.set.spec.updateStrategy.rollingUpdate.emplace();
+  world.set.spec.updateStrategy.rollingUpdate->maxSurge = kube::IntOrString{1};
+  world.set.spec.updateStrategy.rollingUpdate->maxUnavailable = kube::IntOrString{0};
+  world.step();
+  world.work();
+  world.set.spec.template_ = make_template("v2");
+  world.step();
+  EXPECT_EQ(world.state(), "node-1:v1 node-1:v2 node-2:v1 node-3:v1");
+  world.step();
+  EXPECT_EQ(world.state(), "node-1:v1 node-1:v2 node-2:v1 node-3:v1") << "the new one is not ready";
+  EXPECT_EQ(world.last.status.numberAvailable, 3);
+  EXPECT_EQ(world.last.status.updatedNumberScheduled, 0);
+  world.work();
+  world.step();
+  EXPECT_EQ(world.state(), "node-1:v1- node-1:v2 node-2:v1 node-2:v2 node-3:v1");
+  for (int i = 0; i < 4; ++i) {
+    world.work();
+    world.step();
+  }
+  EXPECT_EQ(world.state(), "node-1:v2 node-2:v2 node-3:v2");
+  EXPECT_EQ(world.last.status.updatedNumberScheduled, 3);
+
+  // Where the old one does not work there is nothing to wait for.
+  for (auto& [name, pod] : world.pods) pod.status.conditions.clear();
+  world.set.spec.template_ = make_template("v3");
+  world.step();
+  EXPECT_EQ(world.state(), "node-1:v2 node-1:v3 node-2:v2 node-2:v3 node-3:v2 node-3:v3");
+}
+
 TEST(DaemonSet, ReplacesFailedAndSurplusPods) {
   World world;
   world.step();
