@@ -198,8 +198,8 @@ class Agent {
       WEFT_TRY(auto link, netlink.find_link(podnet::host_link_name(pod.id)));
       if (!link) continue;
       pod_links_[link->index] = {pod.id, ""};
-      if (auto netns = netns_of(link->index); !netns.empty())
-        WEFT_CHECK(engine_->socket().add_pod(netns, pod.addresses));
+      if (auto done = engine_->socket().add_pod(netns_of(link->index), pod.addresses); !done)
+        spdlog::warn("pod of link {}: {}", link->name, done.error().message);
       WEFT_CHECK(policies_->connect(link->index, {.pod = {}, .uid = {}, .addresses = pod.addresses}));
     }
     return policies_->forget_gone();

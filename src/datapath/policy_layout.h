@@ -93,7 +93,7 @@ struct weft_policy_flow_key {
 
 /// The node itself began it: it is never decided anew.
 #define WEFT_POLICY_FLOW_NODE 1U
-/// Of TCP: it was allowed, and is not any more. Nothing but resets passes.
+/// It was allowed, and is not any more: of TCP nothing but resets passes, others may begin anew.
 #define WEFT_POLICY_FLOW_DENIED 2U
 
 /// What is not TCP may be silent for so long, and is the same connection.

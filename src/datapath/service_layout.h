@@ -130,6 +130,10 @@ struct weft_peer {
   __u64 netns_cookie;  ///< of the network namespace that the socket is in
 };
 
+/// In place of a backend's number: the socket's datagrams are left to the pod's edge, as the pod would be its
+/// own backend. In weft_peer the backend is the frontend then.
+#define WEFT_BACKEND_AT_EDGE (~0ULL)
+
 /// The Service that an unconnected UDP socket asked last.
 struct weft_recent {
   struct weft_peer peer;

@@ -13,7 +13,7 @@ namespace weft::policy {
 namespace {
 
 constexpr uint32_t kIsolated = WEFT_POLICY_ISOLATED_INGRESS | WEFT_POLICY_ISOLATED_EGRESS;
-/// No verdict has that number: nothing is allowed.
+/// No verdict has that number: nothing is allowed, not even what comes back to the pod itself.
 constexpr weft_policy_pod kClosed{.subject = 0, .flags = kIsolated};
 
 bool same(const weft_policy_pod& a, const weft_policy_pod& b) {
@@ -206,11 +206,13 @@ Expected<void> PolicyEngine::write_link(int link, const PolicyLink& pod) {
   return {};
 }
 
-/// What a map does not have could have been a denial.
+/// What a map does not have could have been a denial. So closed are those that are isolated, and those that
+/// are to be.
 void PolicyEngine::close_isolated() {
   closed_ = true;
   for (auto& [link, pod] : written_) {
-    if (!(pod.flags & kIsolated)) continue;
+    auto wanted = plan_.entry_of(pod_of(link));
+    if (!(pod.flags & kIsolated) && !(wanted && wanted->flags & kIsolated)) continue;
     if (auto closed = maps_.set_pod(static_cast<uint32_t>(link), kClosed); !closed)
       spdlog::error("{}", closed.error().message);
     pod = kClosed;

@@ -174,5 +174,20 @@ TEST_F(PolicyEngineTest, AFullMapClosesAndIsMended) {
   EXPECT_EQ(entry(kLink)->flags, WEFT_POLICY_ISOLATED_INGRESS);
 }
 
+TEST_F(PolicyEngineTest, AFullMapClosesPodsThatAPolicyIsAboutToIsolate) {
+  auto engine = this->engine();
+  ASSERT_TRUE(
+      engine->connect(kOtherLink, {.pod = {}, .uid = {}, .addresses = {*IpAddr::parse("10.244.0.3")}}));
+  ASSERT_EQ(entry(kOtherLink)->flags, 0U);
+  auto table = maps().verdicts();
+  for (uint32_t i = 0; i < table.max_entries(); ++i)
+    (void)table.update({WEFT_VERDICT_FIXED_BITS, 1'000'000 + i, 0, 0, 0, 0}, {WEFT_VERDICT_ALLOW, 1});
+  engine->plan().put(allow("client", "web"));
+  ASSERT_FALSE(engine->apply());
+  EXPECT_EQ(entry(kOtherLink)->flags, WEFT_POLICY_ISOLATED_INGRESS | WEFT_POLICY_ISOLATED_EGRESS);
+  ASSERT_TRUE(engine->apply()) << "what is not the plan's went first";
+  EXPECT_EQ(entry(kOtherLink)->flags, WEFT_POLICY_ISOLATED_INGRESS);
+}
+
 }  // namespace
 }  // namespace weft::policy

@@ -21,6 +21,7 @@ Expected<std::set<IpAddr>> talked_with(const datapath::PodPolicy& maps, uint64_t
   std::set<IpAddr> out;
   WEFT_TRY(auto flows, maps.flows().read_all());
   for (const auto& [key, flow] : flows) {
+    if (flow.flags & WEFT_POLICY_FLOW_DENIED) continue;
     if (key.protocol != IPPROTO_TCP && flow.seen_ns + WEFT_POLICY_PATIENCE_NS > now_ns)
       out.insert(datapath::addr_of(key.peer));
   }

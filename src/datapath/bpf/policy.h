@@ -17,7 +17,8 @@
 #define BEGINS 4U
 #define PLAIN 8U
 
-#define NEIGHBOUR_FIRST 130  // ICMPv6: listener and neighbour discovery (RFC 2710, RFC 4861)
+#define LISTENER_FIRST 130  // ICMPv6: listener and neighbour discovery (RFC 2710, RFC 4861)
+#define LISTENER_LAST 132
 #define NEIGHBOUR_LAST 137
 #define LISTENER_REPORT 143  // RFC 3810
 
@@ -178,7 +179,7 @@ __noinline __u32 verdict_of(struct question* q, __u32 direction) {
     find_answer(answer);
   }
   q->identity = answer->key.peer;
-  if (q->itself && answer->verdict == WEFT_VERDICT_DENY) return WEFT_VERDICT_ALLOW;
+  if (q->itself && q->subject && answer->verdict == WEFT_VERDICT_DENY) return WEFT_VERDICT_ALLOW;
   q->reason = answer->reason;
   return answer->verdict;
 }
@@ -303,20 +304,21 @@ static __noinline int go_on_unknown(struct question* q, int resets) {
   return resets ? PASS : deny(q, direction);
 }
 
-// What was decided, under policies that have changed since. Less than 0: as if it had not been. The entry is
-// written by its key: by now another connection may have its place.
+// What was decided, under policies that have changed since. Less than 0: as if it had not been; what is not
+// TCP may begin anew from the other end. The entry is written by its key: by now another connection may have
+// its place. It stays when it is denied, lest an answer of the node that is still on its way is taken for
+// something that the node begins.
 static __noinline int decide_anew(struct question* q, const struct weft_policy_flow* was, int resets) {
   struct weft_policy_flow flow = *was;
   __u32 direction = flow.direction & 1;
   flow.revision = q->revision;
   int allowed = judge(q, direction) == WEFT_VERDICT_ALLOW;
-  if (!allowed && !is_tcp(q->key.protocol)) {
-    tell(q, direction, WEFT_VERDICT_DENY, 0);
-    bpf_map_delete_elem(&policy_flows, &q->key);
-    return -1;
-  }
   flow.flags = allowed ? 0 : WEFT_POLICY_FLOW_DENIED;
   bpf_map_update_elem(&policy_flows, &q->key, &flow, BPF_EXIST);
+  if (!allowed && !is_tcp(q->key.protocol)) {
+    tell(q, direction, WEFT_VERDICT_DENY, 0);
+    return -1;
+  }
   return allowed || resets ? PASS : deny(q, direction);
 }
 
@@ -388,6 +390,7 @@ __noinline int police(context* ctx, const struct packet* p, const struct weft_tu
   struct weft_policy_flow* flow = begins ? 0 : bpf_map_lookup_elem(&policy_flows, &q.key);
   if (flow && is_silent(flow, q.key.protocol)) flow = 0;
   if (how & FROM_NODE) return pass_node(&q, !!flow, begins);
+  if (flow && flow->flags & WEFT_POLICY_FLOW_DENIED && !is_tcp(q.key.protocol)) flow = 0;
   if (flow && (flow->flags & WEFT_POLICY_FLOW_NODE || !(q.flags & ISOLATED))) return PASS;
   if (flow && flow->revision == q.revision) return go_on(&q, flow, p->tcp_flags);
   find_peer(&q, to);
@@ -410,8 +413,15 @@ static __always_inline int police_usual(context* ctx, const struct packet* p, co
 
 static __always_inline int finds_neighbours(context* ctx, const struct packet* p) {
   if (!p->v6 || p->tuple.protocol != IPPROTO_ICMPV6 || p->fragment != WHOLE) return 0;
+  const struct ipv6hdr* ip = bytes_at(ctx, p->l3, sizeof(*ip));
+  if (!ip) return 0;
+  __u8 hops = ip->hop_limit;
   const __u8* type = bytes_at(ctx, p->l4, 1);
-  return type && ((*type >= NEIGHBOUR_FIRST && *type <= NEIGHBOUR_LAST) || *type == LISTENER_REPORT);
+  if (!type) return 0;
+  int listener = (*type >= LISTENER_FIRST && *type <= LISTENER_LAST) || *type == LISTENER_REPORT;
+  int neighbour = *type > LISTENER_LAST && *type <= NEIGHBOUR_LAST;
+  // What has them comes from the link itself: no router passes it on.
+  return (neighbour && hops == 255) || (listener && hops == 1);
 }
 
 static __always_inline int is_arp(context* ctx) { return ethernet_type(ctx) == bpf_htons(ETH_P_ARP); }

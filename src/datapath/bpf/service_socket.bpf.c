@@ -139,11 +139,11 @@ static __always_inline int without_backend(struct weft_frontend* frontend) {
 }
 
 static __always_inline void fill_peer(struct weft_peer* peer, const struct weft_frontend_key* frontend,
-                                      const struct weft_backend* backend) {
+                                      const __u8* addr, __be16 port) {
   peer->frontend_port = frontend->port;
-  peer->backend_port = backend->port;
+  peer->backend_port = port;
   copy_addr(peer->frontend_addr, frontend->addr);
-  copy_addr(peer->backend_addr, backend->addr);
+  copy_addr(peer->backend_addr, addr);
 }
 
 static __always_inline int is_frontend(const struct weft_peer* peer, const __u8* addr, __be16 port) {
@@ -170,7 +170,7 @@ static __always_inline int on_connect(struct bpf_sock_addr* ctx, int v6) {
 
   __u64 cookie = bpf_get_socket_cookie(ctx);
   struct weft_peer peer = {.netns_cookie = bpf_get_netns_cookie(ctx)};
-  fill_peer(&peer, &key, backend);
+  fill_peer(&peer, &key, backend->addr, backend->port);
   if (udp)
     bpf_map_update_elem(&udp_peers, &cookie, &peer, BPF_ANY);
   else
@@ -212,6 +212,7 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr* ctx, int v6) {
   struct weft_recent* recent = bpf_map_lookup_elem(&udp_recent, &cookie);
   if (recent && is_frontend(&recent->peer, key.addr, key.port)) {
     __u64 same = recent->backend;
+    if (same == WEFT_BACKEND_AT_EDGE) return ALLOW;
     struct weft_backend* backend = bpf_map_lookup_elem(&backends, &same);
     if (backend) {
       write_user(ctx, v6, backend->addr, backend->port);
@@ -230,17 +231,23 @@ static __always_inline int on_sendmsg(struct bpf_sock_addr* ctx, int v6) {
     copy_addr(choice.addr, key.addr);
     backend = chosen_before(&choice, frontend, &id);
   }
-  if (!backend) backend = choose(ctx, &key, frontend, &id);
-  if (!backend) return without_backend(frontend);
-  if (is_itself(ctx, backend)) return ALLOW;
+  if (id != WEFT_BACKEND_AT_EDGE) {
+    if (!backend) backend = choose(ctx, &key, frontend, &id);
+    if (!backend) return without_backend(frontend);
+    if (is_itself(ctx, backend)) id = WEFT_BACKEND_AT_EDGE;
+  }
+  int at_edge = id == WEFT_BACKEND_AT_EDGE || !backend;
   now.backend = id;
-  fill_peer(&now.peer, &key, backend);
+  if (at_edge)
+    fill_peer(&now.peer, &key, key.addr, key.port);
+  else
+    fill_peer(&now.peer, &key, backend->addr, backend->port);
   if (recent) {
     remember(cookie, &recent->peer, recent->backend);
     remember(cookie, &now.peer, id);
   }
   bpf_map_update_elem(&udp_recent, &cookie, &now, BPF_ANY);
-  write_user(ctx, v6, backend->addr, backend->port);
+  if (!at_edge) write_user(ctx, v6, backend->addr, backend->port);
   return ALLOW;
 }
 

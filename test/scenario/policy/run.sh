@@ -121,6 +121,27 @@ wait "$cut"
 check "after it had begun" grep -q 'cut at' "/run/weft/$cluster/itself"
 kubectl delete clusternetworkpolicy apart >/dev/null
 
+# Datagrams to a process of the node, whose answers are on their way while policies change.
+node=$net4.2
+ip netns exec "weft-$cluster-node-1" python3 udp_talk.py serve "$node" 0.12 &
+server=$!
+in_pod shop/near python3 "$PWD/udp_talk.py" ask "$node" 4 >"/run/weft/$cluster/datagrams" 2>&1 &
+datagrams=$!
+sleep 1.5
+policy <<'Y'
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: silent, namespace: shop}
+spec: {podSelector: {matchLabels: {app: near}}, policyTypes: [Egress]}
+Y
+wait "$datagrams"
+check "datagrams that are denied by now stop" expect '^answers: [1-9].*last second: 0$' cat "/run/weft/$cluster/datagrams"
+kubectl delete networkpolicy silent -n shop >/dev/null
+talks() { in_pod shop/near python3 "$PWD/udp_talk.py" ask "$node" 1.5 | grep -v 'second: 0'; }
+check "and are answered again without the policy" eventually 3 talks
+kill "$server"
+wait "$server" 2>/dev/null
+
 # An agent that is away.
 agent_of() { cat "/run/weft/$cluster/pids/agent-node-1"; }
 for _ in 1 2 3; do
