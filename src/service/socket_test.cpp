@@ -187,6 +187,31 @@ TEST_F(SocketTest, AUdpSocketMayAskSeveralServices) {
             "ok");
 }
 
+TEST_F(SocketTest, WhoWouldBeItsOwnBackendIsLeftToItsEdge) {
+  engine->service_changed(nullptr, service("b", {"10.96.7.4"}, kPorts));
+  engine->slice_changed(nullptr, slice("b", "b", kTargets, {endpoint("10.244.9.4")}));
+  auto added = engine->socket().add_pod("/proc/self/fd/" + std::to_string(world.netns()),
+                                        std::vector{*IpAddr::parse("10.244.9.1")});
+  ASSERT_TRUE(added) << added.error().message;
+  EXPECT_EQ(world.run([] {
+    int left = 0, others = 0;
+    for (int i = 0; i < 40; ++i) {
+      Fd fd = udp_socket(AF_INET);
+      // There is no edge here, and no route to it.
+      auto first = ask_from(fd.get(), kV4, 80);
+      (first == "ENETUNREACH" ? left : others) += 1;
+      if (first.starts_with("10.244.9.1 ")) return first;
+      for (int j = 0; j < 10; ++j) {
+        if (j % 3 == 2) ask_from(fd.get(), "10.96.7.4", 80);
+        if (auto next = ask_from(fd.get(), kV4, 80); next != first) return first + ", then " + next;
+      }
+      if (auto asked = Client(SOCK_STREAM, kV4, 80).ask(); asked == "10.244.9.1") return "TCP from " + asked;
+    }
+    return std::string(left > 0 && others > 0 ? "ok" : "always the same");
+  }),
+            "ok");
+}
+
 TEST_F(SocketTest, RefusesAtOnceWithoutEndpoints) {
   engine->service_changed(nullptr, service("empty", {"10.96.7.2", "fd00:96::702"}, kPorts));
   auto started = std::chrono::steady_clock::now();
