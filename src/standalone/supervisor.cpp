@@ -15,7 +15,7 @@ namespace weft::standalone {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
-constexpr auto kFirstDelay = 100ms;
+constexpr auto kFirstDelay = 20ms;
 
 struct Supervisor::Child {
   Child(asio::io_context& io, ProcessSpec s) : spec(std::move(s)), ended(io), timer(io) {}

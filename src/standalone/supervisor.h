@@ -9,7 +9,7 @@
 
 namespace weft::standalone {
 
-/// Keeps a cluster's processes running: one that ends is started again, after 100 ms at first and at most 5 s
+/// Keeps a cluster's processes running: one that ends is started again, after 20 ms at first and at most 5 s
 /// when it keeps ending. Each one's process id is in PIDS_DIR/NAME while it runs. All calls on one
 /// io_context's thread.
 class Supervisor {

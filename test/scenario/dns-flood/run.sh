@@ -27,7 +27,8 @@ flood_tcp() {
   : >"$out/sent.other"
 }
 exec 3>&1
-# during SECONDS FLOOD: a flood, and questions from before it on, and from when it has lasted a second.
+# during SECONDS FLOOD [MOST]: a flood, and questions from before it on, and from when it has lasted a second; of these
+# at most so many may be lost in any way of asking.
 during() {
   rm -f "$out/stop"
   asking from-before & local before=$!
@@ -41,7 +42,7 @@ during() {
   sed "s/^/# flood: /" "$out/sent" "$out/sent.other" >&3
   for part in from-before from-then-on; do sed "s/^/# $part: /" "$out/$part" >&3; done
   # What is lost until the kernel knows whom to take less of: one question at a time, in each way.
-  lost from-before 1 && lost from-then-on 0
+  lost from-before 1 && lost from-then-on "${3:-0}"
 }
 # lost FILE MOST: in no way of asking more.
 lost() { [ "$(awk -F'[= ]' -v most="$2" '$3 > 10 && $5 <= most' "$out/$1" | wc -l)" = 5 ] || { cat "$out/$1"; return 1; }; }
@@ -49,7 +50,8 @@ lost() { [ "$(awk -F'[= ]' -v most="$2" '$3 > 10 && $5 <= most' "$out/$1" | wc -
 check "a flood is its own loss" during 3 flood
 check "one over TCP too" during 2 flood_tcp
 python3 slowed.py "$out/slowed" "$server" & slowed=$!
-check "also when the server has a fifth of a processor" during 4 flood
+# A busy machine may give it none of its fifth for so long that the part of the flood that is let in fills its buffer.
+check "also when the server has a fifth of a processor" during 4 flood 1
 touch "$out/slowed"
 wait $slowed
 check "metrics count what was not answered" [ "$(limited)" -gt 100000 ]
