@@ -5,7 +5,15 @@
 namespace weft::domain_feed {
 namespace {
 
-enum class Kind : uint8_t { asked = 1, dropped = 2, complete = 3, in_force = 4, answer = 5 };
+enum class Kind : uint8_t {
+  asked = 1,
+  dropped = 2,
+  complete = 3,
+  in_force = 4,
+  answer = 5,
+  serving = 6,
+  silent = 7
+};
 
 struct Writer {
   std::string out = std::string(2, '\0');
@@ -33,12 +41,27 @@ struct Writer {
     number(message.number, 4);
     number(message.name.size(), 2);
     out += message.name;
-    for (const auto& [address, ttl] : message.addresses) {
+    for (const auto& [to, ttl] : message.addresses) {
       number(ttl, 4);
-      auto bytes = address.bytes();
-      number(bytes.size(), 1);
-      out.append(bytes.begin(), bytes.end());
+      address(to);
     }
+  }
+  void operator()(const Serving& message) {
+    kind(Kind::serving);
+    number(message.ttl, 4);
+    number(message.serial, 4);
+    number(message.zone.size(), 2);
+    out += message.zone;
+    for (const auto& at : message.at) {
+      number(at.port, 2);
+      address(at.address);
+    }
+  }
+  void operator()(const Silent&) { kind(Kind::silent); }
+  void address(const IpAddr& address) {
+    auto bytes = address.bytes();
+    number(bytes.size(), 1);
+    out.append(bytes.begin(), bytes.end());
   }
 
   std::string finish() {
@@ -99,6 +122,19 @@ Answer read_answer(Parser& in) {
   return out;
 }
 
+Serving read_serving(Parser& in) {
+  Serving out;
+  out.ttl = in.number(4);
+  out.serial = in.number(4);
+  out.zone = in.name(in.number(2));
+  while (in.ok && !in.rest.empty()) {
+    auto port = static_cast<uint16_t>(in.number(2));
+    out.at.push_back({in.address(), port});
+    in.ok = in.ok && out.at.size() <= kMaxServing;
+  }
+  return out;
+}
+
 std::optional<Message> read(Parser& in) {
   switch (static_cast<Kind>(in.number(1))) {
     case Kind::asked:
@@ -111,6 +147,10 @@ std::optional<Message> read(Parser& in) {
       return InForce{in.number(4)};
     case Kind::answer:
       return read_answer(in);
+    case Kind::serving:
+      return read_serving(in);
+    case Kind::silent:
+      return Silent{};
   }
   return std::nullopt;
 }

@@ -12,7 +12,8 @@
 #include "base/ip.h"
 
 /// What a node's agent and its DNS servers say to each other over a unix socket, so that an address is in
-/// force before the answer that tells it leaves (docs/decisions/0005-domain-feed.md). Names are text in lower
+/// force before the answer that tells it leaves (docs/decisions/0005-domain-feed.md), and so that what is
+/// simple is answered without the server. Names are text in lower
 /// case, of printable characters, without the dot at the end. A message is its length in two bytes, a byte
 /// that tells its kind, and what it holds; numbers are in network order.
 namespace weft::domain_feed {
@@ -24,6 +25,10 @@ inline constexpr std::chrono::seconds kGrace{30};
 inline constexpr size_t kMaxName = 1024;
 /// Of one answer.
 inline constexpr size_t kMaxAddresses = 1000;
+/// After which a server that does not say so again is taken for one that does not answer.
+inline constexpr std::chrono::seconds kServingFor{1};
+/// Addresses of one server.
+inline constexpr size_t kMaxServing = 64;
 
 /// The agent: policies ask for a name or a pattern ("*.a.example").
 struct Asked {
@@ -56,7 +61,26 @@ struct Answer {
   std::vector<TimedAddress> addresses;
   bool operator==(const Answer&) const = default;
 };
-using Message = std::variant<Asked, Dropped, Complete, InForce, Answer>;
+/// The DNS server: for kServingFor from now on, links of the node's pods may answer as it does what asks one
+/// of these addresses for a name of a Service with a cluster address
+/// (docs/decisions/0009-dns-at-the-link.md).
+struct Serving {
+  struct At {
+    IpAddr address;  ///< unspecified: any of the node's
+    uint16_t port = 0;
+    bool operator==(const At&) const = default;
+  };
+  uint32_t ttl = 0;     ///< seconds, of all records
+  uint32_t serial = 0;  ///< of the zone's SOA record
+  std::string zone;
+  std::vector<At> at;
+  bool operator==(const Serving&) const = default;
+};
+/// The DNS server: not any more.
+struct Silent {
+  bool operator==(const Silent&) const = default;
+};
+using Message = std::variant<Asked, Dropped, Complete, InForce, Answer, Serving, Silent>;
 
 /// With its length. Names and lists of addresses must keep to the limits above.
 std::string encode(const Message& message);

@@ -13,9 +13,15 @@ const Answer kAnswer{.number = 0x01020304,
                      .name = "a.example",
                      .addresses = {{*IpAddr::parse("192.0.2.1"), 300}, {*IpAddr::parse("2001:db8::1"), 0}}};
 
+const Serving kServing{.ttl = 5,
+                       .serial = 0x01020304,
+                       .zone = "cluster.local",
+                       .at = {{*IpAddr::parse("192.0.2.1"), 53}, {*IpAddr::parse("::"), 5353}}};
+
 TEST(DomainMessages, AreReadAsTheyWereWritten) {
-  for (const Message& message : {Message(Asked{"*.a.example"}), Message(Dropped{"a.example"}),
-                                 Message(Complete{}), Message(InForce{7}), Message(kAnswer)}) {
+  for (const Message& message :
+       {Message(Asked{"*.a.example"}), Message(Dropped{"a.example"}), Message(Complete{}),
+        Message(InForce{7}), Message(kAnswer), Message(kServing), Message(Silent{})}) {
     auto text = encode(message);
     auto read = decode(bytes(text).subspan(2));
     ASSERT_TRUE(read);

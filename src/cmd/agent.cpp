@@ -16,6 +16,7 @@
 #include "base/mounts.h"
 #include "base/netlink.h"
 #include "cmd/commands.h"
+#include "dns/link_answers.h"
 #include "dns/liveness.h"
 #include "kube/client/client.h"
 #include "kube/client/events.h"
@@ -242,7 +243,8 @@ class Agent {
                              .on_synced = [this] { policies_synced(); },
                              .domains = {.socket = flags_.domains_socket,
                                          .file = policy::domain_file_in(flags_.state_dir),
-                                         .user = flags_.dns_user}}));
+                                         .user = flags_.dns_user,
+                                         .on_serving = [this](auto* server) { dns_serves(server); }}}));
     http_->add_families([this] { return policy::metric_families(policies_->readings()); });
     http_->add_page(std::string(policy::kDecisionsPage), [this](const auto&) {
       return http::Answer{.content_type = "application/json",
@@ -252,6 +254,21 @@ class Agent {
     WEFT_CHECK(take_over_pods());
     open_observer();
     return {};
+  }
+
+  /// Names are those of the Services, so these have to be known.
+  void dns_serves(const domain_feed::Serving* server) {
+    if (synced_ >= 3) link_answers_->serving(server);
+  }
+
+  void open_link_answers() {
+    link_answers_.emplace(edge_->edge().dns(), edge_facts_.addresses, [this](const auto& each) {
+      for (const auto& [key, service] : services_.items()) each(*service);
+    });
+    services_.on_change([this](const auto& before, const auto& after) {
+      link_answers_->service_changed(before.get(), after.get());
+    });
+    http_->add_families([this] { return link_answers_->families(); });
   }
 
   void policies_synced() {
@@ -268,6 +285,7 @@ class Agent {
                    .direct_return = flags_.dsr};
     WEFT_TRY(edge_, service::NodeEdgeEngine::open(flags_.bpf_dir, engine_->socket()));
     http_->set_edge(*edge_);
+    open_link_answers();
     return open_policies();
   }
 
@@ -484,6 +502,7 @@ class Agent {
   std::unique_ptr<policy::PolicyController> policies_;
   std::string cgroup_;  ///< whose processes get Services
   observe::ServiceNames service_names_;
+  std::optional<dns::LinkAnswers> link_answers_;
   std::unique_ptr<observe::Observer> observer_;                   ///< null: the kernel cannot
   std::map<int, std::pair<std::string, std::string>> pod_links_;  ///< id and network namespace; "": not known
   bool policies_synced_ = false;

@@ -53,6 +53,19 @@ std::unexpected<Error> fail_load(const char* what, int rc) {
   return error;
 }
 
+/// Of an array that each CPU has its own of.
+template <size_t Size>
+Expected<std::array<uint64_t, Size>> sums(int map, const char* what) {
+  std::array<uint64_t, Size> out{};
+  std::vector<uint64_t> cpus(static_cast<size_t>(libbpf_num_possible_cpus()));
+  for (uint32_t i = 0; i < Size; ++i) {
+    if (bpf_map_lookup_elem(map, &i, cpus.data()) != 0)
+      return fail_errno(fmt::format("read {}", what), errno);
+    for (uint64_t cpu : cpus) out[i] += cpu;
+  }
+  return out;
+}
+
 /// Whether the XDP program on a link is none but an edge's.
 bool is_edge(uint32_t program_id) {
   Fd program(bpf_prog_get_fd_by_id(program_id));
@@ -154,6 +167,11 @@ Expected<NodeEdge> NodeEdge::open(const Options& options, const ServiceSocket& s
   WEFT_TRY(edge.flows_, (HashMap<weft_tuple, weft_nat>::of(std::move(flows))));
   WEFT_TRY(auto prefixes, handle_on(maps.prefixes));
   WEFT_TRY(edge.prefixes_, (HashMap<weft_prefix_key, uint32_t>::of(std::move(prefixes))));
+  WEFT_TRY(auto names, handle_on(maps.dns_names));
+  WEFT_TRY(edge.dns_.names, (HashMap<weft_dns_name, weft_dns_record>::of(std::move(names))));
+  WEFT_TRY(auto server, handle_on(maps.dns_server));
+  WEFT_TRY(edge.dns_.server, ArrayMap<weft_dns_server>::of(std::move(server)));
+  WEFT_TRY(edge.dns_.counters, handle_on(maps.dns_counters));
   return edge;
 }
 
@@ -224,14 +242,11 @@ Expected<void> NodeEdge::attach_xdp(int link) {
 }
 
 Expected<std::array<uint64_t, WEFT_EDGE_COUNTERS>> NodeEdge::counters() const {
-  std::array<uint64_t, WEFT_EDGE_COUNTERS> out{};
-  std::vector<uint64_t> cpus(static_cast<size_t>(libbpf_num_possible_cpus()));
-  for (uint32_t i = 0; i < WEFT_EDGE_COUNTERS; ++i) {
-    if (bpf_map_lookup_elem(bpf_map__fd(programs_->object->maps.counters), &i, cpus.data()) != 0)
-      return fail_errno("read the node edge's counters", errno);
-    for (uint64_t cpu : cpus) out[i] += cpu;
-  }
-  return out;
+  return sums<WEFT_EDGE_COUNTERS>(bpf_map__fd(programs_->object->maps.counters), "the node edge's counters");
+}
+
+Expected<std::array<uint64_t, WEFT_DNS_COUNTERS>> DnsMaps::answers() const {
+  return sums<WEFT_DNS_COUNTERS>(counters.fd(), "the counters of answers at pods' links");
 }
 
 }  // namespace weft::datapath

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/ip.h"
+#include "datapath/dns_layout.h"
 #include "datapath/edge_layout.h"
 #include "datapath/map.h"
 #include "datapath/pod_policy.h"
@@ -19,6 +20,16 @@ namespace weft::datapath {
 
 /// An address range and what is there: WEFT_PREFIX_….
 using EdgePrefix = std::pair<IpPrefix, uint32_t>;
+
+/// What pods' links answer themselves. Empty at first: whoever puts something here says so again and again.
+struct DnsMaps {
+  HashMap<weft_dns_name, weft_dns_record> names;
+  ArrayMap<weft_dns_server> server;
+  RawMap counters;
+
+  /// Sums over all CPUs, by weft_dns_counter.
+  Expected<std::array<uint64_t, WEFT_DNS_COUNTERS>> answers() const;
+};
 
 /// The node edge's programs and maps. Maps are pinned under `bpf_dir`/edge; the programs stay on the links
 /// when this object or its process goes. Works in the network namespace of the thread that calls.
@@ -54,6 +65,7 @@ class NodeEdge {
                                                     std::pair<IpAddr, uint16_t> peer, uint8_t protocol) const;
   /// Entries of the translation table; two a connection.
   const HashMap<weft_tuple, weft_nat>& flows() const { return flows_; }
+  const DnsMaps& dns() const { return dns_; }
 
  private:
   struct Programs;
@@ -61,6 +73,7 @@ class NodeEdge {
   std::shared_ptr<Programs> programs_;
   HashMap<weft_tuple, weft_nat> flows_;
   HashMap<weft_prefix_key, uint32_t> prefixes_;
+  DnsMaps dns_;
 };
 
 }  // namespace weft::datapath

@@ -106,7 +106,8 @@ bool DomainFeed::look_for_agent() {
   if (!poller_.add(fd.get(), EPOLLIN, this)) return false;
   fd_ = std::move(fd);
   look_at_ = Clock::time_point::max();
-  missed_ = complete_ = false;
+  missed_ = complete_ = serving_ = false;
+  if (options_.serving) serving_at_ = Clock::now();
   tell_all();
   return true;
 }
@@ -119,6 +120,7 @@ void DomainFeed::lose_agent(const char* why) {
   reader_ = {};
   out_.clear();
   blocked_ = false;
+  serving_at_ = Clock::time_point::max();
   hearing_.clear();
   look_at_ = poller_.now() + options_.look_again;
   held_.clear();
@@ -190,12 +192,15 @@ bool DomainFeed::take(feed::Message message) {
   auto& set = complete_ ? asked_ : hearing_;
   if (auto* asked = std::get_if<feed::Asked>(&message)) {
     set.insert(std::move(asked->pattern));
+    // It may be of the zone: then the agent is to hear of all its answers.
+    if (serving_) serving_at_ = Clock::now();
   } else if (auto* dropped = std::get_if<feed::Dropped>(&message)) {
     set.erase(dropped->pattern);
   } else if (std::holds_alternative<feed::Complete>(message)) {
     complete_ = true;
     asked_ = std::exchange(hearing_, {});
     spdlog::info("the agent at {} asks for {} names", options_.socket, asked_.size());
+    if (options_.serving) serving_at_ = Clock::now();
   } else if (auto* done = std::get_if<feed::InForce>(&message)) {
     auto node = untold_.extract(done->number);
     held_.erase(done->number);
@@ -234,8 +239,32 @@ void DomainFeed::note_late() {
   spdlog::warn("answers that went before the agent had their addresses in force: {} so far", late_);
 }
 
+/// Nothing is said until it is known what the agent asks for.
+void DomainFeed::tell_serving(Clock::time_point now) {
+  serving_at_ = now + options_.serving_each;
+  auto serving = complete_ ? options_.serving() : std::nullopt;
+  if (serving && is_asked_within(serving->zone)) serving.reset();
+  const bool was = std::exchange(serving_, serving.has_value());
+  if (!serving && !was) return;
+  out_ += serving ? feed::encode(*serving) : feed::encode(feed::Silent{});
+  if (!flush()) lose_agent(std::strerror(errno));
+}
+
+/// Whether there may be a name of the zone that policies ask for.
+bool DomainFeed::is_asked_within(const std::string& zone) const {
+  return std::ranges::any_of(asked_, [&](std::string_view asked) {
+    const bool many = asked.starts_with("*.");
+    if (many) asked.remove_prefix(2);
+    auto within = [](std::string_view name, std::string_view of) {
+      return name.ends_with(of) && (name.size() == of.size() || name[name.size() - of.size() - 1] == '.');
+    };
+    return within(asked, zone) || (many && within(zone, asked));
+  });
+}
+
 Clock::time_point DomainFeed::next_deadline() const {
-  return held_.empty() ? look_at_ : std::min(look_at_, held_.begin()->second);
+  const auto next = std::min(look_at_, serving_at_);
+  return held_.empty() ? next : std::min(next, held_.begin()->second);
 }
 
 void DomainFeed::expire(Clock::time_point now) {
@@ -244,6 +273,7 @@ void DomainFeed::expire(Clock::time_point now) {
     held_.erase(held_.begin());
     release(untold_.at(number), false);
   }
+  if (serving_at_ <= now) tell_serving(now);
   if (look_at_ > now) return;
   // An agent that comes now has no use for these any more.
   std::erase_if(untold_, [&](const auto& entry) {

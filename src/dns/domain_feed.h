@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -18,8 +19,8 @@ namespace weft::dns {
 std::vector<domain_feed::TimedAddress> addresses_of(const Name& asked, std::span<const uint8_t> message);
 
 /// Tells the node's agent what names that policies ask for were answered to have, and holds such an answer
-/// until its addresses are in force (base/domain_messages.h). Finds the agent again when it was away, and
-/// tells it then what it has missed. One thread.
+/// until its addresses are in force; and that links may answer for this server (base/domain_messages.h).
+/// Finds the agent again when it was away, and tells it then what it has missed. One thread.
 class DomainFeed : public Poller::Handler {
  public:
   struct Options {
@@ -27,6 +28,10 @@ class DomainFeed : public Poller::Handler {
     std::chrono::milliseconds patience{100};    ///< for which an answer is held
     std::chrono::milliseconds look_again{200};  ///< for the agent
     size_t max_untold = 1000;                   ///< answers that the agent has not yet; others go as they are
+    /// What links are to answer like, as of now; nothing: they are not to. Without it nothing is said of
+    /// that.
+    std::function<std::optional<domain_feed::Serving>()> serving{};
+    std::chrono::milliseconds serving_each{250};
   };
   using Send = std::function<void(std::span<const uint8_t>)>;
 
@@ -69,6 +74,8 @@ class DomainFeed : public Poller::Handler {
   bool flush();
   void release(Untold& answer, bool in_time);
   void note_late();
+  void tell_serving(Poller::Clock::time_point now);
+  bool is_asked_within(const std::string& zone) const;
 
   Poller& poller_;
   Options options_;
@@ -84,6 +91,8 @@ class DomainFeed : public Poller::Handler {
   std::map<uint32_t, Untold> untold_;
   std::map<uint32_t, Poller::Clock::time_point> held_;  ///< numbers in the order of their deadlines
   uint64_t late_ = 0;
+  Poller::Clock::time_point serving_at_ = Poller::Clock::time_point::max();  ///< to be told next
+  bool serving_ = false;                                                     ///< was told last
   Poller::Clock::time_point late_told_{};
   bool missed_ = false;  ///< that there is no agent was told
 };

@@ -23,6 +23,13 @@ std::string service_of(const kube::EndpointSlice& slice) {
   return label == slice.metadata.labels.end() ? std::string{} : label->second;
 }
 
+constexpr std::string_view kHeadless = "None";
+
+std::vector<std::string> cluster_ips(const kube::ServiceSpec& spec) {
+  if (spec.clusterIPs.empty() && !spec.clusterIP.empty()) return {spec.clusterIP};
+  return spec.clusterIPs;
+}
+
 Name under(std::initializer_list<std::string_view> labels, const Name& zone) {
   Name name;
   for (auto label : labels) name.append(label);
@@ -31,6 +38,17 @@ Name under(std::initializer_list<std::string_view> labels, const Name& zone) {
 }
 
 }  // namespace
+
+std::vector<IpAddr> cluster_addresses(const kube::Service& service) {
+  std::vector<IpAddr> out;
+  if (service.spec.type == "ExternalName") return out;
+  const auto texts = cluster_ips(service.spec);
+  out.reserve(texts.size());
+  for (const std::string& text : texts) {
+    if (auto ip = IpAddr::parse(text)) out.push_back(*ip);
+  }
+  return out;
+}
 
 std::string dashed(const IpAddr& ip) {
   std::string text = ip.str();
@@ -130,17 +148,11 @@ void Zone::apply(const kube::Service* before, const kube::Service* after) {
     entry.external_name = spec.externalName;
     return;
   }
-  auto texts = spec.clusterIPs;
-  if (texts.empty() && !spec.clusterIP.empty()) texts.push_back(spec.clusterIP);
+  const auto texts = cluster_ips(spec);
   if (texts.empty()) return;  // not allocated yet
-  entry.kind = texts.front() == "None" ? Kind::headless : Kind::cluster_ip;
-  for (const std::string& text : texts) {
-    auto ip = IpAddr::parse(text);
-    if (!ip) continue;
-    entry.addresses.push_back(*ip);
-    add_reverse(*ip, entry);
-  }
-  entry.addresses.shrink_to_fit();
+  entry.kind = texts.front() == kHeadless ? Kind::headless : Kind::cluster_ip;
+  entry.addresses = cluster_addresses(*after);
+  for (const IpAddr& ip : entry.addresses) add_reverse(ip, entry);
   entry.ports.reserve(spec.ports.size());
   for (const auto& port : spec.ports) {
     entry.ports.push_back({lowered(port.name), static_cast<uint16_t>(port.port), protocol_of(port.protocol)});

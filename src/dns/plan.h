@@ -157,6 +157,9 @@ class Zone {
   std::unordered_multimap<IpAddr, std::string> pods_;  ///< to namespaces; pods of the host network share one
 };
 
+/// A Service's cluster addresses; none: it is headless, of another kind, or has not got any yet.
+std::vector<IpAddr> cluster_addresses(const kube::Service& service);
+
 /// The label that an endpoint without a hostname has: "10-1-2-3", "fd00-1--0".
 std::string dashed(const IpAddr& ip);
 /// The address that such a label spells in its one canonical way.

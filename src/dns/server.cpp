@@ -125,7 +125,7 @@ class Server::Worker : Poller::Handler {
       : poller_(std::move(poller)),
         bell_(std::move(bell)),
         node_search_(options.node_search),
-        domains_(*poller_, {.socket = options.domains_socket}),
+        domains_(*poller_, feed_options(options, find_loops)),
         context_{.zone = zone,
                  .poller = *poller_,
                  .timers = timers_,
@@ -143,6 +143,36 @@ class Server::Worker : Poller::Handler {
         threads_(options.threads),
         find_loops_(find_loops) {
     poller_->add(bell_.get(), EPOLLIN, this);
+  }
+
+  /// One thread tells what links may answer.
+  DomainFeed::Options feed_options(const ServerOptions& options, bool tells) {
+    DomainFeed::Options out{.socket = options.domains_socket};
+    if (tells) out.serving = [this] { return serving(); };
+    return out;
+  }
+
+  /// Nothing where an answer is more than what the zone says, or more is to happen than that it is given.
+  std::optional<domain_feed::Serving> serving() const {
+    const Config& config = *context_.config;
+    const bool plain = config.rewrites.empty() && config.hosts == Hosts{} && !config.log_queries &&
+                       config.client_rate.value_or(0) == 0;
+    if (!plain || context_.ending) return std::nullopt;
+    domain_feed::Serving out;
+    bool synced = false;
+    context_.zone.read([&](const Zone& zone) {
+      synced = zone.synced();
+      out.ttl = zone.options().ttl;
+      out.serial = zone.serial();
+      out.zone = zone.options().zone.str();
+    });
+    out.zone.pop_back();
+    if (!synced || out.zone.empty()) return std::nullopt;
+    for (const auto& listener : listeners_) {
+      if (out.at.size() < domain_feed::kMaxServing)
+        out.at.push_back({listener.address.ip, listener.address.port});
+    }
+    return out;
   }
 
   void wake() {

@@ -30,9 +30,11 @@ Expected<std::unique_ptr<DomainKeeper>> DomainKeeper::start(boost::asio::io_cont
   WEFT_TRY(keeper->server_,
            DomainServer::listen(io, {.socket = options.socket,
                                      .user = options.user,
-                                     .on_answer = [keeper = keeper.get()](const auto& answer, auto in_force) {
-                                       keeper->take(answer, std::move(in_force));
-                                     }}));
+                                     .on_answer =
+                                         [keeper = keeper.get()](const auto& answer, auto in_force) {
+                                           keeper->take(answer, std::move(in_force));
+                                         },
+                                     .on_serving = std::move(options.on_serving)}));
   return keeper;
 }
 

@@ -23,6 +23,8 @@ struct DomainOptions {
   std::string socket;  ///< empty: nobody tells; rules that go by names allow nothing then
   std::string file;
   uid_t user = 0;  ///< as whom DNS servers run
+  /// Of DomainServer.
+  std::function<void(const domain_feed::Serving* server)> on_serving = [](auto) {};
 };
 
 /// Tells the plan which addresses names have, from the answers of the node's DNS servers, for as long as

@@ -80,7 +80,9 @@ struct DomainServer::Impl : std::enable_shared_from_this<DomainServer::Impl> {
   Expected<void> open();
   static awaitable<void> accept(std::shared_ptr<Impl> self);
   static awaitable<void> serve(std::shared_ptr<Impl> self, std::shared_ptr<Connection> connection);
-  void take(feed::Answer answer, const std::shared_ptr<Connection>& connection) const;
+  void receive(const feed::Message& message, const std::shared_ptr<Connection>& connection);
+  void take(const feed::Answer& answer, const std::shared_ptr<Connection>& connection) const;
+  void hear(const feed::Serving* server, const Connection* connection);
 
   std::string all() const {
     std::string out;
@@ -93,6 +95,7 @@ struct DomainServer::Impl : std::enable_shared_from_this<DomainServer::Impl> {
   Unix::acceptor acceptor;
   std::optional<std::vector<std::string>> asked;  ///< sorted; nothing: not known yet
   std::list<std::shared_ptr<Connection>> connections;
+  const Connection* serving = nullptr;  ///< whose server is heard
 };
 
 Expected<void> DomainServer::Impl::open() {
@@ -141,15 +144,32 @@ awaitable<void> DomainServer::Impl::serve(std::shared_ptr<Impl> self,
     if (error) break;
     reader.append({buffer.data(), size});
     while (auto message = reader.next()) {
-      if (auto* answer = std::get_if<feed::Answer>(&*message)) self->take(std::move(*answer), connection);
+      self->receive(*message, connection);
     }
   }
   if (reader.broken()) spdlog::warn("{}: what a DNS server says is not understood", self->options.socket);
   connection->close();
+  self->hear(nullptr, connection.get());
   self->connections.erase(place);
 }
 
-void DomainServer::Impl::take(feed::Answer answer, const std::shared_ptr<Connection>& connection) const {
+/// What only agents say is not heard.
+void DomainServer::Impl::receive(const feed::Message& message,
+                                 const std::shared_ptr<Connection>& connection) {
+  if (const auto* answer = std::get_if<feed::Answer>(&message)) take(*answer, connection);
+  if (const auto* server = std::get_if<feed::Serving>(&message)) hear(server, connection.get());
+  if (std::holds_alternative<feed::Silent>(message)) hear(nullptr, connection.get());
+}
+
+void DomainServer::Impl::hear(const feed::Serving* server, const Connection* connection) {
+  if (serving == nullptr && server) serving = connection;
+  if (serving != connection) return;
+  if (!server) serving = nullptr;
+  options.on_serving(server);
+}
+
+void DomainServer::Impl::take(const feed::Answer& answer,
+                              const std::shared_ptr<Connection>& connection) const {
   options.on_answer(answer, [weak = std::weak_ptr(connection), number = answer.number] {
     if (auto to = weak.lock()) to->send(feed::encode(feed::InForce{number}));
   });
@@ -161,6 +181,7 @@ DomainServer::~DomainServer() {
   boost::system::error_code ignored;
   impl_->acceptor.close(ignored);
   impl_->options.on_answer = [](const auto&, const auto&) {};
+  impl_->options.on_serving = [](auto) {};
   for (auto& connection : impl_->connections) connection->close();
 }
 

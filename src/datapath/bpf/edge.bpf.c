@@ -1,9 +1,10 @@
 // The edges at tc. Of the node, both directions of every uplink: packets that come to Service addresses from
 // elsewhere go to a backend, and its answers come back from the Service's address; what pods send to the
 // outside gets the node's address. Of a pod, both directions of its link: what it sends to Service addresses
-// without a socket that was balanced (raw packets, virtual machines, nested namespaces, SCTP), and what
-// policies deny it to send or to get.
+// without a socket that was balanced (raw packets, virtual machines, nested namespaces, SCTP), what
+// policies deny it to send or to get, and the answers to its questions for plain names.
 #include "datapath/bpf/choice.h"
+#include "datapath/bpf/dns.h"
 #include "datapath/bpf/policy.h"
 
 struct {
@@ -363,7 +364,8 @@ int pod_in(context* ctx) {
   __u32 how = flow ? TO_PEER : TO_PEER | PLAIN;
   if (!(translated && (!pod.flags || !flow->backend)) && police_usual(ctx, &p, 0, &pod, how) == DROP)
     return DROP;
-  return translated ? translate(ctx, &p, flow) : PASS;
+  if (translated) return translate(ctx, &p, flow);
+  return p.tuple.protocol == IPPROTO_UDP ? answer_question(ctx, &p) : PASS;
 }
 
 // To a pod, what the node itself answers in a backend's place.

@@ -1,0 +1,29 @@
+#include "dns/link_plan.h"
+
+#include <algorithm>
+
+#include "dns/plan.h"
+
+namespace weft::dns {
+
+std::optional<LinkRecord> link_record(const kube::Service& service, const Name& zone) {
+  const auto addresses = cluster_addresses(service);
+  if (addresses.empty()) return std::nullopt;
+  Name name;
+  bool fits = true;
+  for (std::string_view label : {std::string_view(service.metadata.name),
+                                 std::string_view(service.metadata.namespace_), std::string_view("svc")})
+    fits = fits && name.append(label);
+  if (!fits || !name.append(zone.wire()) || name.size() > WEFT_DNS_NAME) return std::nullopt;
+  name.lower();
+  LinkRecord out{};
+  std::ranges::copy(name.wire(), out.first.wire);
+  for (const IpAddr& address : addresses) {
+    auto& has = address.is_v4() ? out.second.has_v4 : out.second.has_v6;
+    if (std::exchange(has, 1) != 0) return std::nullopt;
+    std::ranges::copy(address.bytes(), address.is_v4() ? out.second.v4 : out.second.v6);
+  }
+  return out;
+}
+
+}  // namespace weft::dns
