@@ -34,6 +34,7 @@ class EdgeNode {
   }
 
   service::ServiceEngine& services() { return *services_; }
+  const service::NodeEdgeEngine& edge() const { return *edge_; }
   const datapath::PodPolicy& policy() const { return edge_->policy(); }
   void sync() {
     must(services_->synced());

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "api.h"
+#include "pod.h"
 
 namespace weft::bench {
 
@@ -48,9 +49,9 @@ DnsContestant::DnsContestant(std::string name, uint16_t port, const std::vector<
   std::_Exit(127);
 }
 
-DnsContestant DnsContestant::weft(const std::string& folder, uint16_t port) {
+DnsContestant DnsContestant::weft(const std::string& folder, uint16_t port, const std::string& agent) {
   auto self = std::filesystem::read_symlink("/proc/self/exe").string();
-  return {"weft", port, {self, "serve", folder + "/kubeconfig", std::to_string(port)}, folder};
+  return {"weft", port, {self, "serve", folder + "/kubeconfig", std::to_string(port), agent}, folder};
 }
 
 DnsContestant DnsContestant::knot(const std::string& folder, uint16_t port, int services) {
@@ -63,21 +64,23 @@ DnsContestant DnsContestant::knot(const std::string& folder, uint16_t port, int 
   write_file(folder + "/cluster.local.zone", zone);
   write_file(
       folder + "/knot.conf",
-      fmt::format("server:\n  rundir: {0}/knot\n  user: root:root\n  udp-workers: 1\n  tcp-workers: 1\n"
-                  "  background-workers: 1\n  listen: 127.0.0.1@{1}\nlog:\n  - target: stdout\n    any: "
-                  "warning\ndatabase:\n  storage: {0}/knot\ntemplate:\n  - id: default\n    storage: "
-                  "{0}\n    journal-content: none\n    zonefile-sync: -1\nzone:\n  - domain: "
-                  "cluster.local\n    file: cluster.local.zone\n",
-                  folder, port));
+      fmt::format(
+          "server:\n  rundir: {0}/knot\n  user: root:root\n  udp-workers: 1\n  tcp-workers: 1\n"
+          "  background-workers: 1\n  listen: [127.0.0.1@{1}, {2}@{1}]\nlog:\n  - target: stdout\n    any: "
+          "warning\ndatabase:\n  storage: {0}/knot\ntemplate:\n  - id: default\n    storage: "
+          "{0}\n    journal-content: none\n    zonefile-sync: -1\nzone:\n  - domain: "
+          "cluster.local\n    file: cluster.local.zone\n",
+          folder, port, DnsPod::kNode));
   return {"knot", port, {"knotd", "-c", folder + "/knot.conf"}, folder};
 }
 
 DnsContestant DnsContestant::unbound(const std::string& folder, uint16_t port, int services) {
   std::string conf = fmt::format(
-      "server:\n  interface: 127.0.0.1@{}\n  num-threads: 1\n  username: \"\"\n  chroot: \"\"\n  directory: "
-      "\"{}\"\n  pidfile: \"\"\n  use-syslog: no\n  do-daemonize: no\n  module-config: \"iterator\"\n"
-      "  access-control: 127.0.0.0/8 allow\n  local-zone: \"cluster.local.\" static\n",
-      port, folder);
+      "server:\n  interface: 127.0.0.1@{0}\n  interface: {2}@{0}\n  num-threads: 1\n  username: \"\"\n  "
+      "chroot: \"\"\n  directory: "
+      "\"{1}\"\n  pidfile: \"\"\n  use-syslog: no\n  do-daemonize: no\n  module-config: \"iterator\"\n"
+      "  access-control: 0.0.0.0/0 allow\n  local-zone: \"cluster.local.\" static\n",
+      port, folder, DnsPod::kNode);
   for (int n = 0; n < services; ++n)
     conf += fmt::format("  local-data: \"{}.default.svc.cluster.local. 5 IN A {}\"\n", MadeUpApi::name_of(n),
                         MadeUpApi::address_of(n));
@@ -87,12 +90,13 @@ DnsContestant DnsContestant::unbound(const std::string& folder, uint16_t port, i
 }
 
 DnsContestant DnsContestant::coredns(const std::string& program, const std::string& folder, uint16_t port) {
-  write_file(folder + "/Corefile",
-             fmt::format(
-                 ".:{0} {{\n  bind 127.0.0.1\n  errors\n  kubernetes cluster.local in-addr.arpa ip6.arpa {{\n"
-                 "    kubeconfig {1}/kubeconfig\n    pods insecure\n    fallthrough in-addr.arpa ip6.arpa\n"
-                 "    ttl 30\n  }}\n  prometheus 127.0.0.1:{2}\n  cache 30\n  loadbalance\n}}\n",
-                 port, folder, port + 1));
+  write_file(
+      folder + "/Corefile",
+      fmt::format(
+          ".:{0} {{\n  bind 127.0.0.1 {3}\n  errors\n  kubernetes cluster.local in-addr.arpa ip6.arpa {{\n"
+          "    kubeconfig {1}/kubeconfig\n    pods insecure\n    fallthrough in-addr.arpa ip6.arpa\n"
+          "    ttl 30\n  }}\n  prometheus 127.0.0.1:{2}\n  cache 30\n  loadbalance\n}}\n",
+          port, folder, port + 1, DnsPod::kNode));
   return {"coredns", port, {program, "-conf", folder + "/Corefile"}, folder};
 }
 

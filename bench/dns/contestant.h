@@ -8,11 +8,12 @@
 
 namespace weft::bench {
 
-/// A DNS server in a process of its own, on one processor, that answers for cluster.local on 127.0.0.1.
+/// A DNS server in a process of its own, on one processor, that answers for cluster.local on 127.0.0.1 and
+/// the node's address (pod.h).
 class DnsContestant {
  public:
-  /// This very program with `serve`: the rooms of `weft dns`, fed by an API server.
-  static DnsContestant weft(const std::string& folder, uint16_t port);
+  /// This very program with `serve`: the rooms of `weft dns`, fed by an API server, with an agent there.
+  static DnsContestant weft(const std::string& folder, uint16_t port, const std::string& agent);
   /// Theirs is the same zone as a file.
   static DnsContestant knot(const std::string& folder, uint16_t port, int services);
   static DnsContestant unbound(const std::string& folder, uint16_t port, int services);

@@ -11,6 +11,7 @@
 #include <random>
 #include <stdexcept>
 
+#include "../service_load.h"
 #include "api.h"
 #include "base/fd.h"
 #include "dns/codec.h"
@@ -19,18 +20,20 @@ namespace weft::bench {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr size_t kSockets = 16;
 constexpr auto kTick = std::chrono::microseconds(500);
 constexpr auto kLate = std::chrono::milliseconds(300);  ///< after which an answer counts as lost
 
-Fd connected(uint16_t port) {
-  Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+Fd connected(const DnsTarget& target) {
+  Fd fd;
+  auto open = [&] { fd = Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); };
+  if (target.netns < 0)
+    open();
+  else
+    World::in(Fd(::dup(target.netns)), open);
   int size = 4 << 20;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size);
-  sockaddr_in to{
-      .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+  auto to = address(target.address, target.port);
   if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&to), sizeof to) != 0)
     throw std::runtime_error("connect");
   return fd;
@@ -66,6 +69,7 @@ struct Asker {
     std::memcpy(packet.data() + dns::kHeaderSize + 1 + 8, digits.data(), 6);
     asked[id] = Clock::now();
     if (::send(fd.get(), packet.data(), packet.size(), 0) > 0) ++load.sent;
+    load.send_ns += static_cast<uint64_t>((Clock::now() - asked[id]).count());
   }
 
   void hear(DnsLoad& load) {
@@ -91,10 +95,10 @@ double DnsLoad::p99_us() const {
   return latencies[(latencies.size() - 1) * 99 / 100] / 1000.0;
 }
 
-DnsLoad ask_evenly(uint16_t port, int services, int rate, std::chrono::milliseconds time) {
+DnsLoad ask_evenly(const DnsTarget& target, int services, int rate, std::chrono::milliseconds time) {
   DnsLoad load;
   std::vector<Asker> askers;
-  for (size_t i = 0; i < kSockets; ++i) askers.push_back({.fd = connected(port)});
+  for (size_t i = 0; i < kSockets; ++i) askers.push_back({.fd = connected(target)});
   std::minstd_rand random(7);
   const auto start = Clock::now();
   uint64_t due = 0;
@@ -120,7 +124,7 @@ DnsLoad ask_evenly(uint16_t port, int services, int rate, std::chrono::milliseco
 
 std::optional<std::string> ask_one(uint16_t port, const std::string& name,
                                    std::chrono::milliseconds patience) {
-  Fd fd = connected(port);
+  Fd fd = connected({.port = port});
   const auto packet = query(name, 1);
   if (::send(fd.get(), packet.data(), packet.size(), 0) < 0) return std::nullopt;
   pollfd wait{.fd = fd.get(), .events = POLLIN, .revents = 0};

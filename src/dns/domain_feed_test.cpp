@@ -109,7 +109,10 @@ class DomainFeedTest : public testing::Test {
     ASSERT_EQ(::listen(listener_.get(), 4), 0);
   }
   void start(std::chrono::milliseconds patience = 10s) {
-    feed_.emplace(*poller_, DomainFeed::Options{.socket = path_, .patience = patience, .look_again = 20ms});
+    DomainFeed::Options options{.socket = path_, .patience = patience, .look_again = 20ms};
+    if (tells_serving_) options.serving = [this] { return serving_; };
+    options.serving_each = 20ms;
+    feed_.emplace(*poller_, std::move(options));
   }
   void accept() {
     agent_ = Fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -120,18 +123,23 @@ class DomainFeedTest : public testing::Test {
     auto text = domain_feed::encode(message);
     ASSERT_EQ(::send(agent_.get(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
   }
-  domain_feed::Answer hear() {
+  domain_feed::Answer hear() { return std::get<domain_feed::Answer>(hear_any()); }
+  domain_feed::Message hear_any() {
     while (true) {
-      if (auto message = reader_.next()) return std::get<domain_feed::Answer>(*message);
+      if (auto message = reader_.next()) return *message;
       std::array<uint8_t, 4096> buffer;
       auto size = ::recv(agent_.get(), buffer.data(), buffer.size(), 0);
-      if (size <= 0) return {};
+      if (size <= 0) return domain_feed::Answer{};
       reader_.append({buffer.data(), static_cast<size_t>(size)});
     }
   }
   bool nothing_to_hear() const {
     char byte;
-    return ::recv(agent_.get(), &byte, 1, MSG_DONTWAIT) < 0;
+    return ::recv(agent_.get(), &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0;
+  }
+  domain_feed::Message next_heard() {
+    EXPECT_TRUE(until([this] { return !nothing_to_hear(); }));
+    return hear_any();
   }
   template <class Condition>
   bool until(Condition&& holds) {
@@ -174,6 +182,9 @@ class DomainFeedTest : public testing::Test {
   Fd listener_, agent_;
   domain_feed::Reader reader_;
   int sent_ = 0;
+  bool tells_serving_ = false;
+  std::optional<domain_feed::Serving> serving_ =
+      domain_feed::Serving{.ttl = 5, .serial = 7, .zone = "cluster.local", .at = {{ip("192.0.2.1"), 53}}};
 };
 
 TEST_F(DomainFeedTest, NothingIsWantedWithoutAnAgent) {
@@ -243,6 +254,39 @@ TEST_F(DomainFeedTest, ANewAgentIsToldWhatTheOldOneMissed) {
   EXPECT_TRUE(wants("x.a.example")) << "as long as the new one has not told what it asks for";
   say(domain_feed::Complete{});
   EXPECT_TRUE(until([this] { return !wants("x.a.example"); }));
+}
+
+TEST_F(DomainFeedTest, SaysAgainAndAgainWhatLinksMayAnswer) {
+  tells_serving_ = true;
+  meet();
+  const domain_feed::Message said = *serving_;
+  EXPECT_EQ(next_heard(), said);
+  EXPECT_EQ(next_heard(), said);
+  serving_.reset();
+  while (next_heard() == said) continue;
+  for (int i = 0; i < 20; ++i) {
+    poller_->run_once(Clock::now() + 5ms);
+    feed_->expire(poller_->now());
+  }
+  EXPECT_TRUE(nothing_to_hear()) << "that it is not to is said once";
+}
+
+TEST_F(DomainFeedTest, NotForAZoneThatPoliciesAskFor) {
+  tells_serving_ = true;
+  for (const char* asked : {"*.cluster.local", "web.shop.svc.cluster.local", "*.local", "cluster.local"}) {
+    meet();
+    const domain_feed::Message said = *serving_;
+    EXPECT_EQ(next_heard(), said);
+    say(domain_feed::Asked{asked});
+    while (next_heard() == said) continue;
+    say(domain_feed::Dropped{asked});
+    EXPECT_EQ(next_heard(), said) << asked;
+    say(domain_feed::Asked{"*.notcluster.local"});
+    say(domain_feed::Asked{"local"});
+    ASSERT_TRUE(until([this] { return wants("local"); }));
+    while (!nothing_to_hear()) hear_any();
+    EXPECT_EQ(next_heard(), said) << "those are of no name in it";
+  }
 }
 
 TEST_F(DomainFeedTest, WhoSaysNonsenseIsLeft) {

@@ -26,4 +26,9 @@ std::optional<LinkRecord> link_record(const kube::Service& service, const Name& 
   return out;
 }
 
+bool leaves_to_links(const Config& config) {
+  return config.rewrites.empty() && config.hosts == Hosts{} && !config.log_queries &&
+         config.client_rate.value_or(0) == 0;
+}
+
 }  // namespace weft::dns

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "dns/count_traffic.h"
 #include "dns/flood_guard.h"
+#include "dns/link_plan.h"
 #include "dns/search_walk.h"
 #include "dns/worker.h"
 
@@ -152,12 +153,8 @@ class Server::Worker : Poller::Handler {
     return out;
   }
 
-  /// Nothing where an answer is more than what the zone says, or more is to happen than that it is given.
   std::optional<domain_feed::Serving> serving() const {
-    const Config& config = *context_.config;
-    const bool plain = config.rewrites.empty() && config.hosts == Hosts{} && !config.log_queries &&
-                       config.client_rate.value_or(0) == 0;
-    if (!plain || context_.ending) return std::nullopt;
+    if (!leaves_to_links(*context_.config) || context_.ending) return std::nullopt;
     domain_feed::Serving out;
     bool synced = false;
     context_.zone.read([&](const Zone& zone) {

@@ -46,7 +46,11 @@ class DomainKeeperTest : public testing::Test {
     world_->pod("shop/web", "10.0.0.1");
     world_->put(test::object<kube::ClusterNetworkPolicy>(kPolicy));
     auto keeper = DomainKeeper::start(
-        io_, {.socket = folder_ + "/socket", .file = domain_file_in(folder_), .user = ::geteuid()},
+        io_,
+        {.socket = folder_ + "/socket",
+         .file = domain_file_in(folder_),
+         .user = ::geteuid(),
+         .on_serving = [this](const auto* server) { serving_.push_back(server ? server->zone : ""); }},
         world_->plan,
         {.changed = [this] { in_force_ = false; },
          .when_in_force = [this](auto then) { in_force_ ? then() : awaited_.push_back(std::move(then)); },
@@ -99,6 +103,7 @@ class DomainKeeperTest : public testing::Test {
   bool in_force_ = true;
   std::vector<std::function<void()>> awaited_;
   std::set<IpAddr> in_use_;
+  std::vector<std::string> serving_;  ///< zones of servers, as told
 };
 
 TEST_F(DomainKeeperTest, TellsWhatIsAskedForWhenAllIsKnown) {
@@ -167,6 +172,29 @@ TEST_F(DomainKeeperTest, TheSocketIsForOneUser) {
   ASSERT_EQ(::stat((folder_ + "/socket").c_str(), &seen), 0);
   EXPECT_EQ(seen.st_mode & 0777, 0600U);
   EXPECT_EQ(seen.st_uid, ::geteuid());
+}
+
+TEST_F(DomainKeeperTest, OneServerIsHeardUntilItIsSilentOrGone) {
+  auto serves = [](const char* zone) {
+    return domain_feed::encode(domain_feed::Serving{.ttl = 5, .serial = 1, .zone = zone, .at = {}});
+  };
+  connect();
+  say(serves("first"));
+  run();
+  Fd first = std::move(server_);
+  connect();
+  say(serves("second"));
+  run();
+  EXPECT_THAT(serving_, ElementsAre("first"));
+  first.reset();
+  run();
+  say(serves("second"));
+  run();
+  EXPECT_THAT(serving_, ElementsAre("first", "", "second"));
+  say(domain_feed::encode(domain_feed::Silent{}));
+  say(serves("third"));
+  run();
+  EXPECT_THAT(serving_, ElementsAre("first", "", "second", "", "third"));
 }
 
 TEST_F(DomainKeeperTest, WhoSaysNonsenseIsLeft) {
