@@ -50,8 +50,8 @@ lost() { [ "$(awk -F'[= ]' -v most="$2" '$3 > 10 && $5 <= most' "$out/$1" | wc -
 check "a flood is its own loss" during 3 flood
 check "one over TCP too" during 2 flood_tcp
 python3 slowed.py "$out/slowed" "$server" & slowed=$!
-# A busy machine may give it none of its fifth for so long that the part of the flood that is let in fills its buffer.
-check "also when the server has a fifth of a processor" during 4 flood 1
+# A busy machine may give it none of its half for so long that the part of the flood that is let in fills its buffer.
+check "also when the server has half a processor" during 4 flood 1
 touch "$out/slowed"
 wait $slowed
 check "metrics count what was not answered" [ "$(limited)" -gt 100000 ]

@@ -1,4 +1,4 @@
-"""Gives a process a fifth of the time until the file STOP exists: slowed.py STOP PID."""
+"""Gives a process half of the time until the file STOP exists: slowed.py STOP PID."""
 import os
 import signal
 import sys
@@ -9,8 +9,8 @@ os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # who floods must no
 try:
     while not os.path.exists(stop):
         os.kill(pid, signal.SIGSTOP)
-        time.sleep(0.08)
+        time.sleep(0.05)
         os.kill(pid, signal.SIGCONT)
-        time.sleep(0.02)
+        time.sleep(0.05)
 finally:
     os.kill(pid, signal.SIGCONT)
