@@ -48,7 +48,6 @@ int serve(const std::string& kubeconfig, const std::string& port, const std::str
   dns::ClusterFeed feed(client, zone);
   dns::ServerOptions options{.listen = {*dns::SocketAddress::parse("127.0.0.1:" + port),
                                         *dns::SocketAddress::parse(DnsPod::kNode + (":" + port))}};
-  options.find_loops = true;  // the thread that also talks with the agent
   options.domains_socket = agent;
   auto server = must(dns::Server::start(options, zone));
   feed.start(io);

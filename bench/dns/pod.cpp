@@ -34,7 +34,7 @@ DnsPod::DnsPod(const World& world, const std::string& folder, int services)
   server_ = must(policy::DomainServer::listen(
       io_, {.socket = socket_,
             .on_answer = [](const auto&, auto in_force) { in_force(); },
-            .on_serving = [this](const domain_feed::Serving* server) { answers_->serving(server); }}));
+            .on_serving = [this](const domain_feed::Serving* server) { return answers_->serving(server); }}));
   server_->ask_for({});
   thread_ = std::thread([this] { io_.run(); });
 }

@@ -170,6 +170,15 @@ std::optional<Message> decode(std::span<const uint8_t> message) {
   return out;
 }
 
+bool may_be_within(std::string_view pattern, std::string_view zone) {
+  auto within = [](std::string_view name, std::string_view of) {
+    return name.ends_with(of) && (name.size() == of.size() || name[name.size() - of.size() - 1] == '.');
+  };
+  const bool many = pattern.starts_with("*.");
+  if (many) pattern.remove_prefix(2);
+  return within(pattern, zone) || (many && within(zone, pattern));
+}
+
 void Reader::append(std::span<const uint8_t> bytes) {
   bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<ptrdiff_t>(at_));
   at_ = 0;
@@ -177,13 +186,18 @@ void Reader::append(std::span<const uint8_t> bytes) {
 }
 
 std::optional<Message> Reader::next() {
-  if (broken_ || bytes_.size() - at_ < 2) return std::nullopt;
-  size_t size = static_cast<size_t>(bytes_[at_]) << 8 | bytes_[at_ + 1];
-  if (bytes_.size() - at_ - 2 < size) return std::nullopt;
-  auto message = decode(std::span(bytes_).subspan(at_ + 2, size));
-  broken_ = !message;
-  at_ += 2 + size;
-  return message;
+  while (!broken_ && bytes_.size() - at_ >= 2) {
+    const size_t size = static_cast<size_t>(bytes_[at_]) << 8 | bytes_[at_ + 1];
+    if (bytes_.size() - at_ - 2 < size) break;
+    const auto bytes = std::span(bytes_).subspan(at_ + 2, size);
+    at_ += 2 + size;
+    // What a later version says besides.
+    if (!bytes.empty() && bytes[0] > static_cast<uint8_t>(Kind::silent)) continue;
+    auto message = decode(bytes);
+    broken_ = !message;
+    return message;
+  }
+  return std::nullopt;
 }
 
 }  // namespace weft::domain_feed

@@ -13,9 +13,9 @@
 
 /// What a node's agent and its DNS servers say to each other over a unix socket, so that an address is in
 /// force before the answer that tells it leaves (docs/decisions/0005-domain-feed.md), and so that what is
-/// simple is answered without the server. Names are text in lower
-/// case, of printable characters, without the dot at the end. A message is its length in two bytes, a byte
-/// that tells its kind, and what it holds; numbers are in network order.
+/// simple is answered without the server. Names are text in lower case, of printable characters, without the
+/// dot at the end. A message is its length in two bytes, a byte that tells its kind, and what it holds;
+/// numbers are in network order.
 namespace weft::domain_feed {
 
 /// For so long addresses stay in force beyond their time to live: between an answer and the last try to
@@ -87,7 +87,10 @@ std::string encode(const Message& message);
 /// Without its length. Nothing: it is none.
 std::optional<Message> decode(std::span<const uint8_t> message);
 
-/// Puts a stream together and takes it apart into messages.
+/// Whether what a policy asks for may be a name of a zone.
+bool may_be_within(std::string_view pattern, std::string_view zone);
+
+/// Puts a stream together and takes it apart into messages; kinds that are not known are stepped over.
 class Reader {
  public:
   void append(std::span<const uint8_t> bytes);

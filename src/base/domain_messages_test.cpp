@@ -50,7 +50,9 @@ TEST(DomainMessages, AStreamComesInAnyPieces) {
     while (auto message = reader.next()) read.push_back(*message);
   }
   EXPECT_EQ(read, (std::vector<Message>{kAnswer, Complete{}, InForce{1}}));
-  reader.append(bytes(std::string("\0\1\x7f", 3) + encode(Complete{})));
+  reader.append(bytes(std::string("\0\2\x7f?", 4) + encode(Complete{})));
+  EXPECT_EQ(reader.next(), Message(Complete{})) << "of another version";
+  reader.append(bytes(std::string("\0\2\3?", 4) + encode(Complete{})));
   EXPECT_FALSE(reader.next());
   EXPECT_TRUE(reader.broken());
   EXPECT_FALSE(reader.next());
@@ -60,6 +62,15 @@ TEST(DomainMessages, PatternsOfAName) {
   std::vector<std::string> patterns;
   for_each_pattern("a.b.example", [&](const std::string& pattern) { patterns.push_back(pattern); });
   EXPECT_EQ(patterns, (std::vector<std::string>{"a.b.example", "*.b.example", "*.example"}));
+}
+
+TEST(DomainMessages, PatternsOfAZone) {
+  auto within = [](std::string_view pattern) { return may_be_within(pattern, "cluster.local"); };
+  for (const char* pattern :
+       {"cluster.local", "web.shop.svc.cluster.local", "*.cluster.local", "*.svc.cluster.local", "*.local"})
+    EXPECT_TRUE(within(pattern)) << pattern;
+  for (const char* pattern : {"local", "notcluster.local", "*.notcluster.local", "example", "*.example"})
+    EXPECT_FALSE(within(pattern)) << pattern;
 }
 
 }  // namespace

@@ -230,21 +230,21 @@ class Agent {
   }
 
   Expected<void> open_policies() {
-    WEFT_TRY(policies_, policy::PolicyController::start(
-                            client_, nodes_, edge_->policy(),
-                            {.node = flags_.node_name,
-                             .netns_of = [this](int link) { return netns_of(link); },
-                             .behind =
-                                 [this](const datapath::TcpConnection& connection) {
-                                   return edge_->edge().behind({connection.local, connection.local_port},
-                                                               {connection.remote, connection.remote_port},
-                                                               IPPROTO_TCP);
-                                 },
-                             .on_synced = [this] { policies_synced(); },
-                             .domains = {.socket = flags_.domains_socket,
-                                         .file = policy::domain_file_in(flags_.state_dir),
-                                         .user = flags_.dns_user,
-                                         .on_serving = [this](auto* server) { dns_serves(server); }}}));
+    WEFT_TRY(policies_,
+             policy::PolicyController::start(
+                 client_, nodes_, edge_->policy(),
+                 {.node = flags_.node_name,
+                  .netns_of = [this](int link) { return netns_of(link); },
+                  .behind =
+                      [this](const datapath::TcpConnection& connection) {
+                        return edge_->edge().behind({connection.local, connection.local_port},
+                                                    {connection.remote, connection.remote_port}, IPPROTO_TCP);
+                      },
+                  .on_synced = [this] { policies_synced(); },
+                  .domains = {.socket = flags_.domains_socket,
+                              .file = policy::domain_file_in(flags_.state_dir),
+                              .user = flags_.dns_user,
+                              .on_serving = [this](auto* server) { return dns_serves(server); }}}));
     http_->add_families([this] { return policy::metric_families(policies_->readings()); });
     http_->add_page(std::string(policy::kDecisionsPage), [this](const auto&) {
       return http::Answer{.content_type = "application/json",
@@ -257,8 +257,8 @@ class Agent {
   }
 
   /// Names are those of the Services, so these have to be known.
-  void dns_serves(const domain_feed::Serving* server) {
-    if (synced_ >= 3) link_answers_->serving(server);
+  bool dns_serves(const domain_feed::Serving* server) {
+    return synced_ >= 3 && link_answers_->serving(server);
   }
 
   void open_link_answers() {

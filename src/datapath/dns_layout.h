@@ -20,7 +20,8 @@ struct weft_dns_record {
   __u8 v4[4];
   __u8 has_v4;
   __u8 has_v6;
-  __u8 reserved[2];
+  __u8 name_size;  ///< of its name, without the zeros
+  __u8 reserved;
 };
 
 /// The node's DNS server, which the answers are to look like.

@@ -21,7 +21,8 @@ namespace weft::datapath {
 /// An address range and what is there: WEFT_PREFIX_….
 using EdgePrefix = std::pair<IpPrefix, uint32_t>;
 
-/// What pods' links answer themselves. Empty at first: whoever puts something here says so again and again.
+/// What pods' links answer themselves. Not pinned: each agent begins with empty maps, and what links still
+/// have of the one before is out of date within a second (weft_dns_server).
 struct DnsMaps {
   HashMap<weft_dns_name, weft_dns_record> names;
   ArrayMap<weft_dns_server> server;

@@ -243,23 +243,14 @@ void DomainFeed::note_late() {
 void DomainFeed::tell_serving(Clock::time_point now) {
   serving_at_ = now + options_.serving_each;
   auto serving = complete_ ? options_.serving() : std::nullopt;
-  if (serving && is_asked_within(serving->zone)) serving.reset();
+  if (serving && std::ranges::any_of(asked_, [&](const std::string& asked) {
+        return feed::may_be_within(asked, serving->zone);
+      }))
+    serving.reset();
   const bool was = std::exchange(serving_, serving.has_value());
   if (!serving && !was) return;
   out_ += serving ? feed::encode(*serving) : feed::encode(feed::Silent{});
   if (!flush()) lose_agent(std::strerror(errno));
-}
-
-/// Whether there may be a name of the zone that policies ask for.
-bool DomainFeed::is_asked_within(const std::string& zone) const {
-  return std::ranges::any_of(asked_, [&](std::string_view asked) {
-    const bool many = asked.starts_with("*.");
-    if (many) asked.remove_prefix(2);
-    auto within = [](std::string_view name, std::string_view of) {
-      return name.ends_with(of) && (name.size() == of.size() || name[name.size() - of.size() - 1] == '.');
-    };
-    return within(asked, zone) || (many && within(zone, asked));
-  });
 }
 
 Clock::time_point DomainFeed::next_deadline() const {

@@ -75,7 +75,6 @@ class DomainFeed : public Poller::Handler {
   void release(Untold& answer, bool in_time);
   void note_late();
   void tell_serving(Poller::Clock::time_point now);
-  bool is_asked_within(const std::string& zone) const;
 
   Poller& poller_;
   Options options_;

@@ -292,7 +292,7 @@ TEST_F(DomainFeedTest, NotForAZoneThatPoliciesAskFor) {
 TEST_F(DomainFeedTest, WhoSaysNonsenseIsLeft) {
   meet();
   deliver("x.a.example");
-  ASSERT_EQ(::send(agent_.get(), "\0\1\x7f", 3, 0), 3);
+  ASSERT_EQ(::send(agent_.get(), "\0\2\3?", 4, 0), 4);
   EXPECT_TRUE(until([this] { return sent_ == 1; }));
 }
 

@@ -2,6 +2,7 @@
 
 #include <prometheus/metric_family.h>
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -25,23 +26,26 @@ class LinkAnswers {
 
   /// One change as an informer reports it.
   void service_changed(const kube::Service* before, const kube::Service* after);
-  /// To be called each time a server says it; `nullptr`: it does not answer any more.
-  void serving(const domain_feed::Serving* server);
+  /// To be called each time a server says it; `nullptr`: it does not answer any more. False: it is not at
+  /// this node's addresses.
+  bool serving(const domain_feed::Serving* server);
   /// How many were given.
   std::vector<prometheus::MetricFamily> families() const;
 
  private:
-  void fill(const Name& zone);
-  void put(const LinkRecord& record);
-  void erase(const weft_dns_name& name);
-  void tell(const weft_dns_server& server);
-  weft_dns_server server_of(const domain_feed::Serving& server) const;
+  Expected<void> fill(const Name& zone);
+  Expected<void> change(const std::optional<LinkRecord>& was, const std::optional<LinkRecord>& is);
+  void stop();
+  void give_up(const Error& why);
+  weft_dns_server server_of(const domain_feed::Serving& server, const Name& zone) const;
 
   datapath::DnsMaps maps_;
   std::vector<IpAddr> own_;
   EachService services_;
-  std::optional<Name> zone_;  ///< of the names in the map; nothing: there are none, and none are kept
-  bool full_ = false;         ///< which was said
+  std::optional<Name> zone_;                         ///< of the names in the map; nothing: they are not right
+  std::chrono::steady_clock::time_point fill_at_{};  ///< not before
+  weft_dns_server server_{};                         ///< as in the map
+  bool told_full_ = false;
 };
 
 }  // namespace weft::dns

@@ -18,6 +18,7 @@ std::optional<LinkRecord> link_record(const kube::Service& service, const Name& 
   name.lower();
   LinkRecord out{};
   std::ranges::copy(name.wire(), out.first.wire);
+  out.second.name_size = static_cast<uint8_t>(name.size());
   for (const IpAddr& address : addresses) {
     auto& has = address.is_v4() ? out.second.has_v4 : out.second.has_v6;
     if (std::exchange(has, 1) != 0) return std::nullopt;

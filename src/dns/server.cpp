@@ -74,12 +74,12 @@ class Server::Worker : Poller::Handler {
   const UpstreamBook& upstreams() const { return upstreams_; }
 
   static Expected<std::unique_ptr<Worker>> make(const ServerOptions& options, const SharedZone& zone,
-                                                const PodLinks* links, Shared& shared, bool find_loops) {
+                                                const PodLinks* links, Shared& shared, bool first) {
     WEFT_TRY(auto poller, Poller::make());
     Fd bell(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!bell) return fail_errno("eventfd", errno);
     return std::unique_ptr<Worker>(
-        new Worker(std::move(poller), std::move(bell), options, zone, links, shared, find_loops));
+        new Worker(std::move(poller), std::move(bell), options, zone, links, shared, first));
   }
 
   ~Worker() override {
@@ -122,11 +122,11 @@ class Server::Worker : Poller::Handler {
 
  private:
   Worker(std::unique_ptr<Poller> poller, Fd bell, const ServerOptions& options, const SharedZone& zone,
-         const PodLinks* links, Shared& shared, bool find_loops)
+         const PodLinks* links, Shared& shared, bool first)
       : poller_(std::move(poller)),
         bell_(std::move(bell)),
         node_search_(options.node_search),
-        domains_(*poller_, feed_options(options, find_loops)),
+        domains_(*poller_, feed_options(options, first)),
         context_{.zone = zone,
                  .poller = *poller_,
                  .timers = timers_,
@@ -142,7 +142,7 @@ class Server::Worker : Poller::Handler {
         guard_(clients_, counters_, [links](const Client& client) { return name_of(links, client); }),
         shared_(shared),
         threads_(options.threads),
-        find_loops_(find_loops) {
+        find_loops_(options.find_loops && first) {
     poller_->add(bell_.get(), EPOLLIN, this);
   }
 
@@ -302,7 +302,7 @@ Expected<void> Server::open(const ServerOptions& options, const SharedZone& zone
   else
     spdlog::warn("pods' links: {}; their search paths are not answered at once", links.error().message);
   for (int i = 0; i < options.threads; ++i) {
-    WEFT_TRY(auto worker, Worker::make(options, zone, links_.get(), *shared_, options.find_loops && i == 0));
+    WEFT_TRY(auto worker, Worker::make(options, zone, links_.get(), *shared_, i == 0));
     if (i == 0 && links_) worker->follow(*links_);
     workers_.push_back(std::move(worker));
   }

@@ -24,7 +24,7 @@ struct DomainOptions {
   std::string file;
   uid_t user = 0;  ///< as whom DNS servers run
   /// Of DomainServer.
-  std::function<void(const domain_feed::Serving* server)> on_serving = [](auto) {};
+  std::function<bool(const domain_feed::Serving* server)> on_serving = [](auto) { return false; };
 };
 
 /// Tells the plan which addresses names have, from the answers of the node's DNS servers, for as long as

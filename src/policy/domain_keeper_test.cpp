@@ -50,7 +50,7 @@ class DomainKeeperTest : public testing::Test {
         {.socket = folder_ + "/socket",
          .file = domain_file_in(folder_),
          .user = ::geteuid(),
-         .on_serving = [this](const auto* server) { serving_.push_back(server ? server->zone : ""); }},
+         .on_serving = [this](const auto* server) { return heard(server); }},
         world_->plan,
         {.changed = [this] { in_force_ = false; },
          .when_in_force = [this](auto then) { in_force_ ? then() : awaited_.push_back(std::move(then)); },
@@ -84,6 +84,11 @@ class DomainKeeperTest : public testing::Test {
     std::vector<domain_feed::Message> out;
     while (auto message = reader_.next()) out.push_back(*message);
     return out;
+  }
+  bool heard(const domain_feed::Serving* server) {
+    if (server && server->zone == "of another node") return false;
+    serving_.push_back(server ? server->zone : "");
+    return true;
   }
   void written() {
     world_->plan.take_changes();
@@ -174,10 +179,16 @@ TEST_F(DomainKeeperTest, TheSocketIsForOneUser) {
   EXPECT_EQ(seen.st_uid, ::geteuid());
 }
 
+std::string serves(const char* zone) {
+  return domain_feed::encode(domain_feed::Serving{.ttl = 5, .serial = 1, .zone = zone, .at = {}});
+}
+
 TEST_F(DomainKeeperTest, OneServerIsHeardUntilItIsSilentOrGone) {
-  auto serves = [](const char* zone) {
-    return domain_feed::encode(domain_feed::Serving{.ttl = 5, .serial = 1, .zone = zone, .at = {}});
-  };
+  keeper_->names_changed();
+  connect();
+  say(serves("of another node"));
+  run();
+  Fd other = std::move(server_);
   connect();
   say(serves("first"));
   run();
@@ -195,13 +206,39 @@ TEST_F(DomainKeeperTest, OneServerIsHeardUntilItIsSilentOrGone) {
   say(serves("third"));
   run();
   EXPECT_THAT(serving_, ElementsAre("first", "", "second", "", "third"));
+  Fd third = std::move(server_);
+  connect();
+  run(domain_feed::kServingFor + 100ms);
+  say(serves("fourth"));
+  run();
+  EXPECT_THAT(serving_, ElementsAre("first", "", "second", "", "third", "fourth"))
+      << "the third stands still";
+}
+
+TEST_F(DomainKeeperTest, NoServerIsHeardWhosePoliciesAskForNamesOfTheZone) {
+  connect();
+  say(serves("cluster.local"));
+  run();
+  EXPECT_THAT(serving_, IsEmpty()) << "not known yet";
+  keeper_->names_changed();
+  say(serves("b.example"));
+  run();
+  EXPECT_THAT(serving_, IsEmpty()) << "*.b.example is";
+  say(serves("cluster.local"));
+  run();
+  EXPECT_THAT(serving_, ElementsAre("cluster.local"));
+  auto policy = test::object<kube::ClusterNetworkPolicy>(kPolicy);
+  policy.spec.egress[0].to[0].domainNames = {"web.shop.svc.cluster.local"};
+  world_->put(policy);
+  keeper_->names_changed();
+  EXPECT_THAT(serving_, ElementsAre("cluster.local", "")) << "before the policy is in force";
 }
 
 TEST_F(DomainKeeperTest, WhoSaysNonsenseIsLeft) {
   keeper_->names_changed();
   connect();
   heard();
-  say(std::string("\0\1\x7f", 3));
+  say(std::string("\0\2\3?", 4));
   run();
   char byte;
   EXPECT_EQ(::recv(server_.get(), &byte, 1, 0), 0);

@@ -83,6 +83,10 @@ struct DomainServer::Impl : std::enable_shared_from_this<DomainServer::Impl> {
   void receive(const feed::Message& message, const std::shared_ptr<Connection>& connection);
   void take(const feed::Answer& answer, const std::shared_ptr<Connection>& connection) const;
   void hear(const feed::Serving* server, const Connection* connection);
+  void stop_hearing();
+  bool asks_within(const std::string& zone) const {
+    return std::ranges::any_of(*asked, [&](const auto& one) { return feed::may_be_within(one, zone); });
+  }
 
   std::string all() const {
     std::string out;
@@ -96,6 +100,8 @@ struct DomainServer::Impl : std::enable_shared_from_this<DomainServer::Impl> {
   std::optional<std::vector<std::string>> asked;  ///< sorted; nothing: not known yet
   std::list<std::shared_ptr<Connection>> connections;
   const Connection* serving = nullptr;  ///< whose server is heard
+  std::string zone;                     ///< of that server
+  std::chrono::steady_clock::time_point heard_at;
 };
 
 Expected<void> DomainServer::Impl::open() {
@@ -162,10 +168,20 @@ void DomainServer::Impl::receive(const feed::Message& message,
 }
 
 void DomainServer::Impl::hear(const feed::Serving* server, const Connection* connection) {
-  if (serving == nullptr && server) serving = connection;
-  if (serving != connection) return;
-  if (!server) serving = nullptr;
-  options.on_serving(server);
+  const auto now = std::chrono::steady_clock::now();
+  if (server && asked && !asks_within(server->zone) &&
+      (serving == nullptr || serving == connection || now - heard_at > feed::kServingFor)) {
+    if (!options.on_serving(server)) return;
+    serving = connection;
+    zone = server->zone;
+    heard_at = now;
+  } else if (serving == connection) {
+    stop_hearing();
+  }
+}
+
+void DomainServer::Impl::stop_hearing() {
+  if (std::exchange(serving, nullptr)) options.on_serving(nullptr);
 }
 
 void DomainServer::Impl::take(const feed::Answer& answer,
@@ -181,7 +197,7 @@ DomainServer::~DomainServer() {
   boost::system::error_code ignored;
   impl_->acceptor.close(ignored);
   impl_->options.on_answer = [](const auto&, const auto&) {};
-  impl_->options.on_serving = [](auto) {};
+  impl_->options.on_serving = [](auto) { return false; };
   for (auto& connection : impl_->connections) connection->close();
 }
 
@@ -204,6 +220,7 @@ void DomainServer::ask_for(std::vector<std::string> patterns) {
   for (auto& pattern : dropped) text += feed::encode(feed::Dropped{pattern});
   if (first) text += feed::encode(feed::Complete{});
   if (text.empty()) return;
+  if (impl_->serving && impl_->asks_within(impl_->zone)) impl_->stop_hearing();
   for (const auto& connection : impl_->connections) connection->send(text);
 }
 

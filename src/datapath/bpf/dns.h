@@ -28,6 +28,7 @@ struct {
   __type(value, __u64);
 } dns_counters SEC(".maps");
 
+#define PACKET_HOST 0
 #define UDP_HEADER 8
 #define DNS_HEADER 12
 #define TYPE_A 1
@@ -99,9 +100,12 @@ struct {
   __type(value, struct dns_scratch);
 } dns_scratches SEC(".maps");
 
-static __always_inline const struct weft_dns_server* server_asked(const struct packet* p) {
+// The server that a datagram is for, whole and without anything that the node's stack would look at.
+static __always_inline const struct weft_dns_server* server_asked(context* ctx, const struct packet* p) {
   __u32 zero = 0;
-  if (p->tuple.protocol != IPPROTO_UDP || p->fragment != WHOLE) return 0;
+  if (p->tuple.protocol != IPPROTO_UDP || !p->tuple.dport || p->fragment != WHOLE) return 0;
+  if (p->l4 - p->l3 != (p->v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr))) return 0;
+  if (ctx->vlan_present || ctx->pkt_type != PACKET_HOST) return 0;
   const struct weft_dns_server* server = bpf_map_lookup_elem(&dns_server, &zero);
   if (!server || p->tuple.dport != (p->v6 ? server->port6 : server->port4)) return 0;
   if (!same16(p->tuple.dst, p->v6 ? server->addr6 : server->addr4)) return 0;
@@ -122,7 +126,9 @@ static __always_inline void lower(struct weft_dns_name* name) {
 // One question, by EDNS or not, without options. Less than 0: something else.
 static __always_inline int read_question(context* ctx, const struct packet* p, struct dns_scratch* s) {
   __u32 at = p->l4 + UDP_HEADER;
+  __be16 length;
   if (ctx->len != p->l4 + p->l4_length || p->l4_length < UDP_HEADER + DNS_HEADER) return -1;
+  if (bpf_skb_load_bytes(ctx, p->l4 + 4, &length, 2) < 0 || bpf_ntohs(length) != p->l4_length) return -1;
   if (bpf_skb_load_bytes(ctx, at, &s->header, sizeof(s->header)) < 0) return -1;
   const __u16 usual = FLAG_RECURSION_DESIRED | FLAG_AUTHENTIC | FLAG_CHECKING_DISABLED;
   if (s->header.flags & ~bpf_htons(usual) || s->header.questions != bpf_htons(1)) return -1;
@@ -130,7 +136,7 @@ static __always_inline int read_question(context* ctx, const struct packet* p, s
   s->opt_size = s->header.additionals ? sizeof(struct dns_opt) : 0;
 
   __u32 size = p->l4_length - (UDP_HEADER + DNS_HEADER + sizeof(s->question)) - s->opt_size;
-  asm volatile("" : "+r"(size));
+  asm volatile("" : "+r"(size));  // one value, which the verifier sees compared and used
   if (size < 1 || size > WEFT_DNS_NAME) return -1;
   s->name_size = size;
   at += DNS_HEADER;
@@ -259,12 +265,15 @@ static __always_inline long store_tail(context* ctx, __u32 at, struct dns_scratc
   return bpf_skb_store_bytes(ctx, at + s->records_size, &s->tail.opt, sizeof(s->tail.opt), 0);
 }
 
-// The datagram becomes its answer. Less than 0: it is a torn one now.
+// Where what follows the question is, or has to be.
+static __always_inline __u32 tail_at(const struct packet* p, const struct dns_scratch* s) {
+  return p->l4 + UDP_HEADER + DNS_HEADER + s->name_size + sizeof(s->question);
+}
+
+// The datagram, which has its size already, becomes the answer. Less than 0: it is a torn one now.
 static __always_inline int make_answer(context* ctx, const struct packet* p, struct dns_scratch* s) {
-  __u32 at = p->l4 + UDP_HEADER + DNS_HEADER + s->name_size + sizeof(s->question);
-  __u32 size = s->records_size + s->opt_size;
-  __u16 length = (__u16)(at - p->l4 + size);
-  if (bpf_skb_change_tail(ctx, at + size, 0) < 0) return -1;
+  __u32 at = tail_at(p, s);
+  __u16 length = (__u16)(at - p->l4 + s->records_size + s->opt_size);
   __u32 was = bpf_htons(p->l4_length), now = bpf_htons(length);
   __u32 length_change = words_change(&was, &now, 1);
   if (update_both(ctx, p->l4 + 6, length_change, answer_change(s, length_change), 1) < 0) return -1;
@@ -287,13 +296,14 @@ static __always_inline int make_answer(context* ctx, const struct packet* p, str
 __noinline int answer_question(context* ctx, const struct packet* p) {
   __u32 zero = 0;
   if (!p) return PASS;
-  const struct weft_dns_server* server = server_asked(p);
+  const struct weft_dns_server* server = server_asked(ctx, p);
   struct dns_scratch* s = bpf_map_lookup_elem(&dns_scratches, &zero);
   if (!server || !s || read_question(ctx, p, s) < 0) return PASS;
   lower(&s->name);
   const struct weft_dns_record* record = bpf_map_lookup_elem(&dns_names, &s->name);
-  if (!record) return PASS;
+  if (!record || record->name_size != s->name_size) return PASS;
   write_answer(s, server, record);
+  if (bpf_skb_change_tail(ctx, tail_at(p, s) + s->records_size + s->opt_size, 0) < 0) return PASS;
   if (make_answer(ctx, p, s) < 0) return DROP;
   __u32 what = (p->v6 ? WEFT_DNS_A_BY_V6 : WEFT_DNS_A_BY_V4) + (s->question.type == bpf_htons(TYPE_AAAA));
   __u64* counter = bpf_map_lookup_elem(&dns_counters, &what);

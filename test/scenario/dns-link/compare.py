@@ -13,7 +13,12 @@ LONG = (
     "a-service-whose-name-is-as-long-as-names-can-be-at-all-63-chars."
     "a-namespace-whose-name-is-as-long-as-names-can-be-63-characters.svc.cluster.local"
 )
+LONGEST_PLAIN = (
+    "a-service-whose-name-is-as-long-as-names-can-be-at-all-63-chars."
+    "a-namespace-so-that-a-name-has-just-128-byte.svc.cluster.local"
+)
 NAMES = [
+    LONGEST_PLAIN,
     "both.default.svc.cluster.local",
     "four.default.svc.cluster.local",
     "six.default.svc.cluster.local",
@@ -30,9 +35,9 @@ NAMES = [
     "both.default.svc.cluster.locale",
     "oth.default.svc.cluster.local",
     "",
-    "LONG",
+    LONG,
 ]
-PLAIN = NAMES[:4]
+PLAIN = NAMES[:5]
 TYPES = {"A": 1, "AAAA": 28, "SRV": 33, "TXT": 16, "SOA": 6, "NS": 2, "ANY": 255, "MX": 15}
 NOTIFY = 0x2000
 FLAGS = [0x0000, 0x0100, 0x0120, 0x0110, 0x0130, 0x0040, NOTIFY]
@@ -61,9 +66,10 @@ def wire(name):
     return b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
 
 
-def question(name, kind, flags, edns, klass=1, behind=b""):
+def question(name, kind, flags, edns, klass, zeros, behind):
+    """`zeros`: how many there are between the name and its type."""
     header = struct.pack("!HHHHHH", random.randrange(65536), flags, 1, 0, 0, 1 if edns else 0)
-    return header + wire(name) + struct.pack("!HH", kind, klass) + (edns or b"") + behind
+    return header + wire(name) + b"\0" * zeros + struct.pack("!HH", kind, klass) + (edns or b"") + behind
 
 
 def by_udp(server, message):
@@ -109,18 +115,17 @@ for server in sys.argv[1:]:
     stream = Stream(server)
     for name, kind, flags, (edns, record) in itertools.product(NAMES, TYPES, FLAGS, EDNS.items()):
         text = mixed(name) if random.random() < 0.5 else name
-        if name == "LONG":
-            text = LONG
         klass = random.choice((1, 1, 1, 1, 1, 1, 1, 3))
         behind = random.choice((b"", b"", b"", b"", b"", b"", b"", b"\0"))
-        message = question(text, TYPES[kind], flags, record, klass, behind)
+        zeros = random.choice((0, 0, 0, 0, 0, 0, 0, 1, 2))
+        message = question(text, TYPES[kind], flags, record, klass, zeros, behind)
         answers = cookieless(by_udp(server, message), message), cookieless(stream.ask(message), message)
         if answers[0] != answers[1]:
-            print(f"{text} {kind} flags={flags:04x} edns={edns} class={klass} behind={behind} seed={seed}")
+            print(f"{text} {kind} flags={flags:04x} edns={edns} class={klass} zeros={zeros} behind={behind} seed={seed}")
             print(f"  asked    {message.hex()}\n  by UDP   {answers[0].hex()}\n  over TCP {answers[1].hex()}")
             sys.exit(1)
         same += 1
-        usual = flags in PLAIN_FLAGS and edns in PLAIN_EDNS and klass == 1 and not behind
+        usual = flags in PLAIN_FLAGS and edns in PLAIN_EDNS and klass == 1 and not zeros and not behind
         plain = name in PLAIN and kind in ("A", "AAAA") and usual
         by_links += plain
         by_server += not plain and flags != NOTIFY

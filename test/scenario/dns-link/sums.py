@@ -1,6 +1,7 @@
 """Sends questions as whole frames, whose sums are complete, and looks at the answers' lengths and sums: sums.py SERVER…
 
-SERVER: the node's own, as no socket translates what leaves here. Prints how many answers were right.
+SERVER: the node's own, as no socket translates what leaves here. Prints how many answers were right. What the datagram's own length leaves out
+of a question is not asked, so that is no question.
 """
 import itertools
 import socket
@@ -24,11 +25,11 @@ def pseudo(v6, source, target, size):
     return source + target + (struct.pack("!IxxxB", size, 17) if v6 else struct.pack("!xBH", 17, size))
 
 
-def frame_of(v6, mac, source, target, port, message, with_sum):
+def frame_of(v6, mac, source, target, port, message, with_sum, left_out=0):
     size = 8 + len(message)
-    udp = struct.pack("!HHHH", port, 53, size, 0) + message
+    udp = struct.pack("!HHHH", port, 53, size - left_out, 0) + message
     if with_sum:
-        sum_ = 0xFFFF - total(pseudo(v6, source, target, size) + udp) or 0xFFFF
+        sum_ = 0xFFFF - total(pseudo(v6, source, target, size - left_out) + udp[: size - left_out]) or 0xFFFF
         udp = udp[:6] + struct.pack("!H", sum_) + udp[8:]
     if v6:
         ip = struct.pack("!IHBB", 6 << 28, size, 17, 64) + source + target
@@ -39,7 +40,7 @@ def frame_of(v6, mac, source, target, port, message, with_sum):
 
 
 def check(v6, frame, mac, source, target, port, message, with_sum):
-    """Of an answer; None: it is something else."""
+    """The answer's code; None: it is no answer."""
     ip, header = frame[14:], 40 if v6 else 20
     if ip[6 if v6 else 9] != 17 or struct.unpack("!H", ip[header + 2 : header + 4])[0] != port:
         return None
@@ -50,10 +51,13 @@ def check(v6, frame, mac, source, target, port, message, with_sum):
     assert v6 or total(ip[:20]) == 0xFFFF, "the header's sum"
     own, _, size, sum_ = struct.unpack("!HHHH", udp[:8])
     assert own == 53 and size == len(udp)
+    rcode = udp[11] & 0xF
+    if rcode:
+        return rcode  # the server's, whose sum is the device's to complete
     assert (sum_ != 0) == with_sum
     assert not with_sum or total(pseudo(v6, target, source, size) + udp) == 0xFFFF, "the datagram's sum"
     assert udp[8:10] == message[:2] and udp[10] & 0x80
-    return True
+    return rcode
 
 
 right = 0
@@ -74,8 +78,10 @@ for server in sys.argv[1:]:
         port = 20000 + n
         message = struct.pack("!HHHHHH", n, 0x100, 1, 0, 0, 1 if edns else 0)
         message += name + b"\7default\3svc\7cluster\5local\0" + struct.pack("!HH", kind, 1) + edns
-        raw.send(frame_of(v6, mac, source, target, port, message, with_sum))
-        while not check(v6, raw.recv(2000), mac, source, target, port, message, with_sum):
-            pass
+        for left_out, rcode in ((0, 0), (4, 1)):
+            raw.send(frame_of(v6, mac, source, target, port, message, with_sum, left_out))
+            while (said := check(v6, raw.recv(2000), mac, source, target, port, message, with_sum)) is None:
+                pass
+            assert said == rcode, (said, left_out)
         right += 1
 print(right)
