@@ -20,6 +20,10 @@ bool same(const weft_policy_pod& a, const weft_policy_pod& b) {
   return a.subject == b.subject && a.flags == b.flags;
 }
 
+bool makes_room(const PlanChanges& step) {
+  return !step.verdicts_removed.empty() || !step.identities_removed.empty() || !step.verdicts_unused.empty();
+}
+
 }  // namespace
 
 weft_verdict_key kernel_key(const VerdictKey& key) {
@@ -53,14 +57,21 @@ Expected<void> PolicyEngine::synced() {
 Expected<void> PolicyEngine::apply() {
   if (!synced_) return {};
   auto steps = plan_.take_changes();
+  if (full_ && std::ranges::none_of(steps, makes_room)) return failed(*full_);
+  full_.reset();
   if (in_doubt_) {
+    ++comparisons_;
     auto all = difference();
     if (!all) return failed(all.error());
     entries_.clear();
     steps = {std::move(*all)};
   }
   in_doubt_ = in_doubt_ || !steps.empty();
-  if (auto written = write(steps); !written) return failed(written.error());
+  if (auto written = write(steps); !written) {
+    // What the plan does not want went first, as isolated pods were closed already.
+    if (closed_ && written.error().code == ErrorCode::exhausted) full_ = written.error();
+    return failed(written.error());
+  }
   in_doubt_ = closed_ = false;
   return write_links(false);
 }
