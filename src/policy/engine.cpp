@@ -20,9 +20,11 @@ bool same(const weft_policy_pod& a, const weft_policy_pod& b) {
   return a.subject == b.subject && a.flags == b.flags;
 }
 
-bool makes_room(const PlanChanges& step) {
-  return !step.verdicts_removed.empty() || !step.identities_removed.empty() || !step.verdicts_unused.empty();
+bool removes_verdicts(const PlanChanges& step) {
+  return !step.verdicts_removed.empty() || !step.verdicts_unused.empty();
 }
+
+bool removes_identities(const PlanChanges& step) { return !step.identities_removed.empty(); }
 
 }  // namespace
 
@@ -57,7 +59,7 @@ Expected<void> PolicyEngine::synced() {
 Expected<void> PolicyEngine::apply() {
   if (!synced_) return {};
   auto steps = plan_.take_changes();
-  if (full_ && std::ranges::none_of(steps, makes_room)) return failed(*full_);
+  if (full_ && std::ranges::none_of(steps, makes_room_)) return failed(*full_);
   full_.reset();
   if (in_doubt_) {
     ++comparisons_;
@@ -130,8 +132,10 @@ Expected<void> PolicyEngine::write(const PlanChanges& step) {
     WEFT_CHECK(remove(step.identities_removed));
     WEFT_CHECK(remove(step.verdicts_unused));
   }
+  makes_room_ = removes_verdicts;
   WEFT_CHECK(put(step.verdicts));
   WEFT_CHECK(remove(step.verdicts_removed));
+  makes_room_ = removes_identities;
   WEFT_CHECK(put(step.identities));
   WEFT_CHECK(remove(step.identities_removed));
   // What fails here stays closed: no reason to close others. apply() tries again and tells.

@@ -91,6 +91,7 @@ class PolicyEngine {
   std::set<int> waiting_;                                 ///< links without an entry
   std::set<int> narrowed_;
   std::optional<Error> full_;
+  bool (*makes_room_)(const PlanChanges&) = nullptr;  ///< in the map that was written to last
   uint64_t failures_ = 0;
   uint64_t comparisons_ = 0;
   bool synced_ = false;

@@ -199,6 +199,10 @@ TEST_F(PolicyEngineTest, AMapThatStaysFullIsComparedWithThePlanWhenThereMayBeRoo
   ASSERT_FALSE(engine->apply());
   EXPECT_EQ(entry(kOtherLink)->flags, WEFT_POLICY_ISOLATED_INGRESS | WEFT_POLICY_ISOLATED_EGRESS)
       << "closed all the same";
+  auto narrower = allow("web", "client");
+  narrower.spec.ingress[0].ports.emplace_back().port = kube::IntOrString{.value = 80};
+  engine->plan().put(narrower);
+  ASSERT_FALSE(engine->apply()) << "makes room among the verdicts, which have enough";
   EXPECT_EQ(engine->comparisons(), 2U);
 
   engine->try_again();
@@ -206,6 +210,7 @@ TEST_F(PolicyEngineTest, AMapThatStaysFullIsComparedWithThePlanWhenThereMayBeRoo
   ASSERT_FALSE(engine->apply());
   EXPECT_EQ(engine->comparisons(), 3U);
 
+  engine->plan().put(allow("web", "client"));
   for (int i = 1; i <= 50; ++i) engine->plan().erase(client(i));
   auto mended = engine->apply();
   ASSERT_TRUE(mended) << mended.error().message;
