@@ -117,7 +117,8 @@ struct weft_edge {
   __u8 node4[16];  ///< source of packets that the node sends in the name of others, v4-mapped; zeros: it has
                    ///< none
   __u8 node6[16];
-  __u8 tunnel4[16];  ///< the same, towards WEFT_PREFIX_TUNNEL: the answers come back through the tunnel
+  __u8 tunnel4[16];  ///< the same, towards WEFT_PREFIX_TUNNEL: the answers come back through the tunnel; and
+                     ///< towards WEFT_PREFIX_OWN_PODS if the above is zeros
   __u8 tunnel6[16];
   /// Some of what the prefixes call the cluster's inside, pods first. What is not used has a mask of ones:
   /// the unspecified address is no packet's.
@@ -136,5 +137,6 @@ enum weft_edge_counter {
   WEFT_EDGE_TABLE_FULL,     ///< dropped: no room for a new connection
   WEFT_EDGE_NO_PORT,        ///< dropped: all source ports towards a backend are in use
   WEFT_EDGE_NO_ROUTE,       ///< dropped
+  WEFT_EDGE_NO_ADDRESS,     ///< dropped: the node has no address of the family to send from
   WEFT_EDGE_COUNTERS,
 };

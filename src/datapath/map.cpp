@@ -14,7 +14,7 @@ namespace {
 constexpr uint32_t kBatch = 8192;
 
 std::unexpected<Error> fail_call(const char* call, const RawMap& map, int err) {
-  if (err == E2BIG) {
+  if (err == E2BIG || err == ENOSPC) {  // the latter of a trie
     return fail(ErrorCode::exhausted,
                 fmt::format("BPF map {} is full ({} entries)", map.name(), map.max_entries()));
   }

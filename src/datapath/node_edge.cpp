@@ -45,6 +45,12 @@ const std::set<std::string_view> kPolicy = {
     "identities",      "verdicts",        "policy_pods",   "policy_flows", "policy_told",
     "policy_settings", "policy_counters", "policy_events", "policy_links", "policy_young"};
 
+/// A pinned map is taken over as large as it is, so one with more counters is another: not a reason to give
+/// up the connections.
+std::string pin_name(const std::string& map) {
+  return map == "counters" ? fmt::format("{}-{}", map, int{WEFT_EDGE_COUNTERS}) : map;
+}
+
 constexpr const char* kXdpProgram = "edge_xdp";
 
 std::unexpected<Error> fail_load(const char* what, int rc) {
@@ -104,7 +110,7 @@ void NodeEdge::Programs::place_maps(bpf_object* maps_of) const {
   bpf_object__for_each_map(map, maps_of) {
     std::string name = bpf_map__name(map);
     if (auto size = sizes.find(name); size != sizes.end()) bpf_map__set_max_entries(map, size->second);
-    if (kOwn.contains(name)) bpf_map__set_pin_path(map, (places.own + "/" + name).c_str());
+    if (kOwn.contains(name)) bpf_map__set_pin_path(map, (places.own + "/" + pin_name(name)).c_str());
     if (kShared.contains(name)) bpf_map__set_pin_path(map, (places.shared + "/" + name).c_str());
     if (kPolicy.contains(name)) bpf_map__set_pin_path(map, (places.policy + "/" + name).c_str());
   }

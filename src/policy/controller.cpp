@@ -26,6 +26,8 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kRetry = 1s;
+/// When only a change can make room, which is taken at once: to see it takes a look at the whole map.
+constexpr auto kRetryFull = 30s;
 /// Changes come in groups, and a look at all sockets of a pod costs more than a change.
 constexpr auto kCutAfter = 100ms;
 /// Log lines about denials, at most; metrics count all that is reported.
@@ -207,10 +209,16 @@ Expected<std::set<IpAddr>> PolicyController::Impl::in_use() const {
   return out;
 }
 
+/// Whatever is to be sooner stays so, however many changes fail meanwhile.
 void PolicyController::Impl::apply_later() {
-  retry.expires_after(kRetry);
+  auto now = std::chrono::steady_clock::now();
+  auto at = now + (engine.is_full() ? kRetryFull : kRetry);
+  if (retry.expiry() > now && retry.expiry() <= at) return;
+  retry.expires_at(at);
   retry.async_wait([this](boost::system::error_code error) {
-    if (!error) apply();
+    if (error) return;
+    engine.try_again();
+    apply();
   });
 }
 

@@ -20,6 +20,12 @@ bool same(const weft_policy_pod& a, const weft_policy_pod& b) {
   return a.subject == b.subject && a.flags == b.flags;
 }
 
+bool removes_verdicts(const PlanChanges& step) {
+  return !step.verdicts_removed.empty() || !step.verdicts_unused.empty();
+}
+
+bool removes_identities(const PlanChanges& step) { return !step.identities_removed.empty(); }
+
 }  // namespace
 
 weft_verdict_key kernel_key(const VerdictKey& key) {
@@ -53,14 +59,21 @@ Expected<void> PolicyEngine::synced() {
 Expected<void> PolicyEngine::apply() {
   if (!synced_) return {};
   auto steps = plan_.take_changes();
+  if (full_ && std::ranges::none_of(steps, makes_room_)) return failed(*full_);
+  full_.reset();
   if (in_doubt_) {
+    ++comparisons_;
     auto all = difference();
     if (!all) return failed(all.error());
     entries_.clear();
     steps = {std::move(*all)};
   }
   in_doubt_ = in_doubt_ || !steps.empty();
-  if (auto written = write(steps); !written) return failed(written.error());
+  if (auto written = write(steps); !written) {
+    // What the plan does not want went first, as isolated pods were closed already.
+    if (closed_ && written.error().code == ErrorCode::exhausted) full_ = written.error();
+    return failed(written.error());
+  }
   in_doubt_ = closed_ = false;
   return write_links(false);
 }
@@ -119,8 +132,10 @@ Expected<void> PolicyEngine::write(const PlanChanges& step) {
     WEFT_CHECK(remove(step.identities_removed));
     WEFT_CHECK(remove(step.verdicts_unused));
   }
+  makes_room_ = removes_verdicts;
   WEFT_CHECK(put(step.verdicts));
   WEFT_CHECK(remove(step.verdicts_removed));
+  makes_room_ = removes_identities;
   WEFT_CHECK(put(step.identities));
   WEFT_CHECK(remove(step.identities_removed));
   // What fails here stays closed: no reason to close others. apply() tries again and tells.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -44,6 +45,10 @@ class PolicyEngine {
   /// pod whose entry could not be written is closed, and all isolated pods are if a verdict or an identity is
   /// missing: it could have been a denial.
   Expected<void> apply();
+  /// A map has no room for all that the plan wants. That is found by comparing them, so apply() fails without
+  /// until changes make room, or after try_again().
+  bool is_full() const { return full_.has_value(); }
+  void try_again() { full_.reset(); }
 
   /// A pod's link, by the index of the node's end. It gets what policies say as soon as the pod is known.
   Expected<void> connect(int link, PolicyLink pod);
@@ -60,6 +65,8 @@ class PolicyEngine {
   std::string pod_of(int link) const;
   /// How often something had no room or could not be written.
   uint64_t failures() const { return failures_; }
+  /// How often the maps were read and compared with the plan.
+  uint64_t comparisons() const { return comparisons_; }
   const datapath::PodPolicy& maps() const { return maps_; }
 
  private:
@@ -83,7 +90,10 @@ class PolicyEngine {
   std::map<std::string, PodEntry, std::less<>> entries_;  ///< what the plan wants, by pod
   std::set<int> waiting_;                                 ///< links without an entry
   std::set<int> narrowed_;
+  std::optional<Error> full_;
+  bool (*makes_room_)(const PlanChanges&) = nullptr;  ///< in the map that was written to last
   uint64_t failures_ = 0;
+  uint64_t comparisons_ = 0;
   bool synced_ = false;
   bool in_doubt_ = false;  ///< the maps may differ from the plan
   bool closed_ = false;    ///< isolated pods are, since a write has failed

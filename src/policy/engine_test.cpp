@@ -1,6 +1,7 @@
 // The engine on real maps, in a bpffs of its own.
 #include "policy/engine.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -172,6 +173,52 @@ TEST_F(PolicyEngineTest, AFullMapClosesAndIsMended) {
   ASSERT_TRUE(mended) << mended.error().message;
   EXPECT_EQ(verdict("10.244.0.4"), WEFT_VERDICT_ALLOW);
   EXPECT_EQ(entry(kLink)->flags, WEFT_POLICY_ISOLATED_INGRESS);
+}
+
+TEST_F(PolicyEngineTest, AMapThatStaysFullIsComparedWithThePlanWhenThereMayBeRoom) {
+  auto engine = this->engine();
+  ASSERT_TRUE(
+      engine->connect(kOtherLink, {.pod = {}, .uid = {}, .addresses = {*IpAddr::parse("10.244.0.3")}}));
+  EXPECT_EQ(engine->comparisons(), 1U) << "at its start";
+  auto client = [](int i) { return pod(fmt::format("{}", i), fmt::format("10.244.1.{}", i), "client"); };
+  for (int i = 1; i <= 64; ++i) engine->plan().put(client(i));
+  ASSERT_FALSE(engine->apply());
+  EXPECT_FALSE(engine->is_full()) << "what the plan does not want any more may be in the way";
+  ASSERT_FALSE(engine->apply());
+  EXPECT_TRUE(engine->is_full());
+  EXPECT_EQ(engine->comparisons(), 2U);
+
+  for (int i = 65; i <= 100; ++i) {
+    engine->plan().put(client(i));
+    auto full = engine->apply();
+    ASSERT_FALSE(full);
+    EXPECT_EQ(full.error().code, ErrorCode::exhausted);
+  }
+  ASSERT_EQ(entry(kOtherLink)->flags, 0U);
+  engine->plan().put(allow("client", "web"));
+  ASSERT_FALSE(engine->apply());
+  EXPECT_EQ(entry(kOtherLink)->flags, WEFT_POLICY_ISOLATED_INGRESS | WEFT_POLICY_ISOLATED_EGRESS)
+      << "closed all the same";
+  auto narrower = allow("web", "client");
+  narrower.spec.ingress[0].ports.emplace_back().port = kube::IntOrString{.value = 80};
+  engine->plan().put(narrower);
+  ASSERT_FALSE(engine->apply()) << "makes room among the verdicts, which have enough";
+  EXPECT_EQ(engine->comparisons(), 2U);
+
+  engine->try_again();
+  ASSERT_FALSE(engine->apply());
+  ASSERT_FALSE(engine->apply());
+  EXPECT_EQ(engine->comparisons(), 3U);
+
+  engine->plan().put(allow("web", "client"));
+  for (int i = 1; i <= 50; ++i) engine->plan().erase(client(i));
+  auto mended = engine->apply();
+  ASSERT_TRUE(mended) << mended.error().message;
+  EXPECT_FALSE(engine->is_full());
+  EXPECT_EQ(engine->comparisons(), 4U);
+  EXPECT_EQ(verdict("10.244.1.100"), WEFT_VERDICT_ALLOW);
+  EXPECT_EQ(entry(kLink)->flags, WEFT_POLICY_ISOLATED_INGRESS);
+  EXPECT_EQ(entry(kOtherLink)->flags, WEFT_POLICY_ISOLATED_INGRESS);
 }
 
 TEST_F(PolicyEngineTest, AFullMapClosesPodsThatAPolicyIsAboutToIsolate) {

@@ -247,6 +247,32 @@ TEST_F(PolicyTest, APodReachesItself) {
   }
 }
 
+TEST_F(PolicyTest, APodReachesItselfByAFamilyInWhichTheNodeHasNoAddress) {
+  auto a = answer(world1, pod_a, "a", kPort);
+  World::in(node1, [] { shell("ip addr del fd00:9::2/64 dev eth0"); });
+  one.facts.addresses = {ip("192.0.2.2")};
+  nodes[0] = node_object("node-1", {"192.0.2.2"}, {"10.244.0.0/24", "fd00:244::/64"});
+  auto by_backend = [&](const char* backend) {
+    start(node_port_service(kPorts, 30080), {slice("s6", "a", kTargets, {on("node-1", backend)})});
+  };
+  by_backend("fd00:244::2");
+  isolate(link_a, kIngress | kEgress);
+  for (int type : {SOCK_STREAM, SOCK_DGRAM}) {
+    auto itself = [&] { return from_pod(pod_a, [&] { return ask(type, "fd00:96::7", 80); }); };
+    EXPECT_THAT(itself(), testing::StartsWith("a fd00:244:: "));
+    set(WEFT_VERDICT_DENY_ITSELF, kA, WEFT_INGRESS);
+    EXPECT_THAT(itself(), testing::AnyOf("EINPROGRESS", "EAGAIN"));
+    retract(kA, WEFT_INGRESS);
+  }
+  EXPECT_EQ(counters()[WEFT_EDGE_NO_ADDRESS], 0u);
+  // One outside the cluster could not answer to that address.
+  by_backend("2001:db8::1");
+  isolate(link_a, 0);
+  EXPECT_EQ(from_pod(pod_a, [] { return ask(SOCK_DGRAM, "fd00:96::7", 80); }), "EAGAIN");
+  EXPECT_EQ(counters()[WEFT_EDGE_NO_ADDRESS], 1u);
+  EXPECT_EQ(counters()[WEFT_EDGE_TABLE_FULL], 0u);
+}
+
 TEST_F(PolicyTest, StaysInForceWithoutAnAgent) {
   auto server = echo(world1, pod_a);
   isolate(link_a, kIngress);

@@ -53,6 +53,8 @@ std::string name_of_edge_counter(size_t counter) {
       return "no_port";
     case WEFT_EDGE_NO_ROUTE:
       return "no_route";
+    case WEFT_EDGE_NO_ADDRESS:
+      return "no_address";
     default:
       return fmt::format("counter_{}", counter);
   }

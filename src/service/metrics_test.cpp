@@ -55,7 +55,7 @@ TEST(ServiceMetrics, TellsWhatWasRead) {
   Metrics metrics(kStart);
   metrics.healthz_answered(true);
   metrics.livez_answered(false);
-  std::vector<uint64_t> edge{7, 0, 0, 1};
+  std::vector<uint64_t> edge{7, 0, 0, 1, 0, 0, 2};
   ServiceEngine::Stats stats{.services = 3, .frontends = 9, .backends = 4, .kernel_writes = 12};
   stats.failing["shop/web"] = {};
   stats.no_local_external = 2;
@@ -68,7 +68,8 @@ TEST(ServiceMetrics, TellsWhatWasRead) {
         "weft_bpf_map_entries{map=\"service/slots\"} 5\n",
         "weft_bpf_map_capacity{map=\"service/slots\"} 100\n",
         "weft_edge_packets_total{result=\"translated\"} 7\n",
-        "weft_edge_packets_total{result=\"table_full\"} 1\n", "weft_proxy_healthz_total{code=\"200\"} 1\n",
+        "weft_edge_packets_total{result=\"table_full\"} 1\n",
+        "weft_edge_packets_total{result=\"no_address\"} 2\n", "weft_proxy_healthz_total{code=\"200\"} 1\n",
         "weft_proxy_healthz_total{code=\"503\"} 0\n", "weft_proxy_livez_total{code=\"503\"} 1\n"})
     EXPECT_THAT(text, HasSubstr(line));
   EXPECT_THAT(metrics.text({}), Not(HasSubstr("weft_edge_packets_total")));

@@ -8,6 +8,7 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define EEXIST 17
+#define EADDRNOTAVAIL 99
 #define CLOCK_MONOTONIC 1
 
 #define SECOND 1000000000ULL
@@ -161,17 +162,30 @@ static __noinline long begin_with_free_port(const struct weft_tuple* from, struc
   return -EEXIST;
 }
 
-// The same, with the node's address as the source.
+static __always_inline int is_set(const __u8* addr, int v6) {
+  return v6 ? *(__u32*)addr != 0 : v4_of(addr) != 0;
+}
+
+// The same, with the node's address as the source. A pod's own edge takes its answers wherever they go, so
+// that towards it the address need not be on any link. -EADDRNOTAVAIL: there is none.
 __noinline long begin_as_node(const struct weft_tuple* from, struct weft_tuple* to, __u32 flags,
                               __u64 backend, int v6) {
   if (!from || !to) return -1;
   const struct weft_edge* node = settings();
   if (!node) return -1;
   const __u8* source = v6 ? node->node6 : node->node4;
-  if (place_of(to->dst) & WEFT_PREFIX_TUNNEL) source = v6 ? node->tunnel6 : node->tunnel4;
-  if (!(v6 ? *(__u32*)source : v4_of(source))) return -1;
+  __u32 place = place_of(to->dst);
+  if (place & WEFT_PREFIX_TUNNEL || (place & WEFT_PREFIX_OWN_PODS && !is_set(source, v6)))
+    source = v6 ? node->tunnel6 : node->tunnel4;
+  if (!is_set(source, v6)) return -EADDRNOTAVAIL;
   copy16(to->src, source);
   return begin_with_free_port(from, to, flags, backend);
+}
+
+// A packet whose connection could not begin, for what these gave.
+static __always_inline int drop_first(long begun) {
+  if (begun == -EEXIST) return count(WEFT_EDGE_NO_PORT, DROP);
+  return count(begun == -EADDRNOTAVAIL ? WEFT_EDGE_NO_ADDRESS : WEFT_EDGE_TABLE_FULL, DROP);
 }
 
 static __always_inline int is_due(const struct weft_nat* flow) {

@@ -139,7 +139,7 @@ static __always_inline int without_backend(context* ctx, struct packet* p, __u32
 // The first packet of a connection, once it was begun or could not be.
 static __always_inline int send_first(context* ctx, struct packet* p, const struct weft_tuple* to,
                                       __u32 flags, long begun) {
-  if (begun < 0) return count(begun == -EEXIST ? WEFT_EDGE_NO_PORT : WEFT_EDGE_TABLE_FULL, DROP);
+  if (begun < 0) return drop_first(begun);
   if (rewrite(ctx, p, to) < 0) return DROP;
   // Into a pod by the stack, which looks at its size; but not with an address of the node's own.
   if (flags & WEFT_FLOW_TO_POD && same16(to->src, p->tuple.src)) return PASS;

@@ -50,7 +50,7 @@ static __always_inline int begin(context* ctx, struct packet* p, const struct we
   __u32 flags = WEFT_FLOW_SERVICE;
   long begun = node->direct_return ? begin_flow(&p->tuple, &to, flags | WEFT_FLOW_DIRECT, id)
                                    : begin_as_node(&p->tuple, &to, flags | WEFT_FLOW_REDIRECT, id, p->v6);
-  if (begun < 0) return count(begun == -EEXIST ? WEFT_EDGE_NO_PORT : WEFT_EDGE_TABLE_FULL, DROP);
+  if (begun < 0) return drop_first(begun);
   if (!node->direct_return && rewrite(ctx, p, &to) < 0) return DROP;
   return send_back(ctx, p, route.dmac, route.smac);
 }
