@@ -337,6 +337,33 @@ metadata: {name: whatever}
   EXPECT_EQ(brief(found), "19 error WEFT0102\n25 error WEFT0001\n");
 }
 
+TEST(Check, ACronJobIsLookedAtByItsJobs) {
+  const std::string cron_job = R"(apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly, namespace: shop}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate:
+    spec:
+      template:
+        metadata: {labels: {app: nightly}}
+        spec:
+          restartPolicy: Never
+          containers:
+            - {name: c, image: i, args: ["http://web:81/"]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: nightly, namespace: shop}
+spec: {podSelector: {matchLabels: {app: nightly}}}
+)";
+  EXPECT_EQ(brief(findings_of(service("{selector: {app: web}, ports: [{port: 8080}]}") + "---\n" + cron_job)),
+            "33 warning WEFT0107\n");
+  auto bad = cron_job;
+  bad.replace(bad.find("Never"), 5, "Always");
+  EXPECT_EQ(brief(findings_of(bad)), "11 error WEFT0001\n");
+}
+
 TEST(Check, PodsOfKindsThatNobodyKnows) {
   auto yaml = service("{selector: {app: wbe}, ports: [{port: 8080}]}") + R"(---
 apiVersion: v1

@@ -155,6 +155,20 @@ class FamilyCheck {
                       family),
           fmt::format("Add an {} range", family));
     }
+    if (single_ && have.contains(*families_.begin())) check_idle_ranges();
+  }
+
+  /// Ranges of whose addresses nobody can come.
+  void check_idle_ranges() const {
+    const auto& ranges = service_.spec.loadBalancerSourceRanges;
+    for (size_t i = 0; i < ranges.size(); ++i) {
+      auto range = IpPrefix::parse(ranges[i]);
+      if (!range || families_.contains(family_of(range->addr))) continue;
+      context_.add("WEFT0114", Severity::warning, at(fmt::format("spec.loadBalancerSourceRanges[{}]", i)),
+                   fmt::format("{} is {}, and the Service has {} addresses alone: the range lets nobody in",
+                               range->str(), family_of(range->addr), families_text()),
+                   "Take it out, or ask for both families (spec.ipFamilyPolicy: RequireDualStack)");
+    }
   }
 
   bool others_of(const IpPrefix& all) const {

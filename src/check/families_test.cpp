@@ -86,6 +86,10 @@ TEST(CheckFamilies, SourceRanges) {
   EXPECT_EQ(with("ipFamilyPolicy: RequireDualStack, loadBalancerSourceRanges: [203.0.113.0/24]"),
             "19 warning WEFT0114\n");
   EXPECT_EQ(with("ipFamilies: [IPv6], loadBalancerSourceRanges: [203.0.113.0/24]"), "19 error WEFT0114\n");
+  EXPECT_EQ(with("ipFamilies: [IPv4], loadBalancerSourceRanges: [203.0.113.0/24, \"2001:db8::/32\"]"),
+            "19 warning WEFT0114\n");
+  EXPECT_EQ(with("loadBalancerSourceRanges: [203.0.113.0/24, \"2001:db8::/32\"]"), "")
+      << "the cluster's first family may be either";
   EXPECT_EQ(brief(findings_of(service("{selector: {app: web}, ports: [{port: 8080}], "
                                       "loadBalancerSourceRanges: [203.0.113.0/24]}"))),
             "19 error WEFT0001\n")

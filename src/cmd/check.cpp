@@ -5,7 +5,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
-#include <iostream>
 #include <iterator>
 
 #include "cmd/commands.h"
@@ -22,15 +21,8 @@ struct Flags {
 Expected<std::vector<kube::YamlDocument>> read(const std::vector<std::string>& paths) {
   std::vector<kube::YamlDocument> out;
   for (const auto& path : paths) {
-    Expected<std::vector<kube::YamlDocument>> more;
-    if (path == "-") {
-      std::string text(std::istreambuf_iterator<char>(std::cin), {});
-      more = kube::parse_yaml(text, "stdin");
-    } else {
-      more = kube::load_manifests(path);
-    }
-    if (!more) return std::unexpected(more.error());
-    std::ranges::move(*more, std::back_inserter(out));
+    WEFT_TRY(auto more, kube::load_manifests(path));
+    std::ranges::move(more, std::back_inserter(out));
   }
   return out;
 }

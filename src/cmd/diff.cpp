@@ -74,7 +74,10 @@ void add_diff_command(CLI::App& app, int& exit_code) {
       "diff",
       "What manifests would change in who can reach whom, and why: in a cluster that they are applied to, or "
       "beside other manifests. Exit 0 nothing, 1 something");
-  command->add_option("-f,--filename", flags->manifests.files, "files or folders of manifests")->required();
+  command
+      ->add_option("-f,--filename", flags->manifests.files,
+                   "files or folders of manifests; - reads from standard input")
+      ->required();
   auto* against = command->add_option("--against", flags->against.files,
                                       "files or folders with what is there now, instead of a cluster");
   auto* name = command->add_option("--name", flags->against.cluster, "of the cluster that weft up made")

@@ -85,7 +85,9 @@ void add_policy_matrix_command(CLI::App& policy, int& exit_code) {
       ->needs(port)
       ->capture_default_str();
   add_source_options(*command, flags->source);
-  command->add_option("-f", flags->manifests, "a file or folder of manifests, instead of a cluster")
+  command
+      ->add_option("-f", flags->manifests,
+                   "a file or folder of manifests (-: standard input), instead of a cluster")
       ->excludes("--name")
       ->excludes("--kubeconfig");
   command

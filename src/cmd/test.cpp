@@ -86,7 +86,10 @@ void add_test_command(CLI::App& app, int& exit_code) {
                          "Whether connections are as files *.weft.yaml expect them, by the manifests beside "
                          "those alone or by real "
                          "packets as well. Exit 0 all hold, 1 some do not, 3 of some nobody knows");
-  command->add_option("path", flags->paths, "files and folders of manifests and expectations")->required();
+  command
+      ->add_option("path", flags->paths,
+                   "files and folders of manifests and expectations; - reads manifests from standard input")
+      ->required();
   auto* live =
       command->add_flag("--live", flags->live,
                         "try them, too, in a cluster that is brought up for it and taken down; needs root");

@@ -99,7 +99,7 @@ void add_trace_command(CLI::App& app, int& exit_code) {
   auto* kubeconfig = command->add_option("--kubeconfig", flags->source.kubeconfig, "of another cluster");
   command
       ->add_option("-f,--filename", flags->source.files,
-                   "files or folders of manifests, instead of a cluster")
+                   "files or folders of manifests (-: standard input), instead of a cluster")
       ->excludes(name)
       ->excludes(kubeconfig);
   kubeconfig->excludes(name);

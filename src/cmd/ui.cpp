@@ -115,6 +115,8 @@ void print(const Flags& flags, const ui::Gate& gate) {
 }
 
 Expected<int> run(const Flags& flags) {
+  if (std::ranges::find(flags.source.files, "-") != flags.source.files.end())
+    return fail(ErrorCode::invalid, "-f -: the page reads manifests anew each time, standard input ends");
   auto options = options_of(flags.source);
   // What cannot be read at all is told here and not on the page.
   WEFT_CHECK(options.read());

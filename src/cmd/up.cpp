@@ -148,7 +148,8 @@ int run(Flags& flags) {
 void add_up_command(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<Flags>();
   CLI::App* up = app.add_subcommand("up", "A Kubernetes cluster's network on this machine; needs root");
-  up->add_option("manifests", flags->manifests, "file or folder of manifests to apply when it is up");
+  up->add_option("manifests", flags->manifests,
+                 "file or folder of manifests to apply when it is up; - reads from standard input");
   up->add_option("--name", flags->cluster.name, "tells clusters apart")->capture_default_str();
   up->add_flag("--detach,-d", flags->detach, "return when it is up; weft down ends it");
   up->add_option("--data", flags->cluster.data_dir, "folder that keeps the objects; default: in memory");

@@ -109,6 +109,31 @@ TEST(Judge, Verdicts) {
   EXPECT_EQ(judged("from: client, to: http://web/"), "held") << "nothing is expected";
 }
 
+TEST(Judge, AWorkloadThatRunsToItsEnd) {
+  Cluster cluster(kShop + R"(
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly}
+spec:
+  schedule: "0 3 * * *"
+  jobTemplate:
+    spec:
+      parallelism: 2
+      template:
+        metadata: {labels: {app: nightly}}
+        spec: {restartPolicy: Never, containers: [{name: c, image: i, ports: [{containerPort: 80}]}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: nightly}
+spec: {selector: {app: nightly}, ports: [{port: 80}]}
+)");
+  auto all = read(entry("from: cronjob/nightly, to: http://nightly/, backend: nightly"));
+  ASSERT_TRUE(all) << all.error().message;
+  EXPECT_EQ(judge(cluster.world(), *look_up(cluster.world(), all->front())).why, "");
+}
+
 TEST(Judge, Statuses) {
   EXPECT_EQ(judged("from: client, to: http://web/, status: 200"), "held");
   EXPECT_THAT(judged("from: client, to: http://web/, status: 404"), HasSubstr("unknown: "));

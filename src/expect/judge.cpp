@@ -50,7 +50,7 @@ bool is_among(const trace::World& world, const Expectation& what, const std::str
   auto name = named.substr(slash == named.npos ? 0 : slash + 1);
   auto before = slash == named.npos ? std::string() : named.substr(0, slash);
   auto ns = before.contains('/') ? before.substr(before.find('/') + 1) : before;
-  constexpr std::array kKinds = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"};
+  constexpr std::array kKinds = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob"};
   return std::ranges::any_of(kKinds, [&](const char* kind) {
     for (const auto& in : {ns, what.ns}) {
       auto at = world.workloads.find(fmt::format("{}/{}/{}", kind, in, name));

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 
 #include "kube/expectations_file.h"
@@ -10,6 +11,8 @@ namespace weft::kube {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kStandardInput = "-";
 
 bool is_manifest(const fs::path& path) {
   auto extension = path.extension();
@@ -66,6 +69,32 @@ void add(std::vector<YamlDocument>& out, YamlDocument document) {
     add(out, element(document, i, items->get_array()[i]));
 }
 
+Expected<std::vector<YamlDocument>> objects_of(std::string_view text, const std::string& file) {
+  WEFT_TRY(auto documents, parse_yaml(text, file));
+  std::vector<YamlDocument> out;
+  for (auto& document : documents) add(out, std::move(document));
+  return out;
+}
+
+Expected<std::vector<YamlDocument>> read_files(const fs::path& path) {
+  WEFT_TRY(auto files, files_of(path));
+  std::vector<YamlDocument> out;
+  for (const auto& file : files) {
+    WEFT_TRY(auto text, contents(file));
+    WEFT_TRY(auto objects, objects_of(text, file.string()));
+    std::ranges::move(objects, std::back_inserter(out));
+  }
+  return out;
+}
+
+/// Whoever writes there may have failed: nothing is not taken for a cluster without objects.
+Expected<std::vector<YamlDocument>> read_standard_input() {
+  std::string text(std::istreambuf_iterator<char>(std::cin), {});
+  WEFT_TRY(auto out, objects_of(text, "stdin"));
+  if (out.empty()) return fail(ErrorCode::not_found, "stdin: there are no objects");
+  return out;
+}
+
 Expected<void> check(const YamlDocument& document) {
   auto where = document.file + ":" + std::to_string(document.line) + ": ";
   if (!document.value.is_object()) return fail(ErrorCode::invalid, where + "expected a Kubernetes object");
@@ -80,12 +109,11 @@ Expected<void> check(const YamlDocument& document) {
 }  // namespace
 
 Expected<std::vector<YamlDocument>> load_manifests(const std::string& path) {
-  WEFT_TRY(auto files, files_of(path));
   std::vector<YamlDocument> out;
-  for (const auto& file : files) {
-    WEFT_TRY(auto text, contents(file));
-    WEFT_TRY(auto documents, parse_yaml(text, file.string()));
-    for (auto& document : documents) add(out, std::move(document));
+  if (path == kStandardInput) {
+    WEFT_TRY(out, read_standard_input());
+  } else {
+    WEFT_TRY(out, read_files(path));
   }
   for (const auto& document : out) WEFT_CHECK(check(document));
   return out;

@@ -30,7 +30,7 @@ Expected<std::vector<YamlDocument>> parse_yaml(std::string_view text, std::strin
 std::string to_yaml(const json::value& value);
 
 /// All objects of a file, or of the *.yaml, *.yml and *.json files right in a folder (sorted by name); a List
-/// is taken apart.
+/// is taken apart. "-" is standard input, whose objects have the file "stdin".
 Expected<std::vector<YamlDocument>> load_manifests(const std::string& path);
 
 }  // namespace weft::kube

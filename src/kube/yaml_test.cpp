@@ -5,6 +5,8 @@
 #include <boost/json/parse.hpp>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
+#include <sstream>
 
 namespace weft::kube {
 namespace {
@@ -223,6 +225,42 @@ TEST_F(Folder, BadManifestsAreNamed) {
   write("a.yaml", "just text");
   EXPECT_EQ(load_manifests(path_.string()).error().message,
             (path_ / "a.yaml").string() + ":1: expected a Kubernetes object");
+}
+
+/// Standard input for as long as it lives.
+class Input {
+ public:
+  explicit Input(const std::string& text) : text_(text), before_(std::cin.rdbuf(text_.rdbuf())) {}
+  ~Input() {
+    std::cin.rdbuf(before_);
+    std::cin.clear();
+  }
+  Input(const Input&) = delete;
+  Input& operator=(const Input&) = delete;
+
+ private:
+  std::istringstream text_;
+  std::streambuf* before_;
+};
+
+TEST(StandardInput, HoldsObjectsAsAFileDoes) {
+  Input input(
+      "kind: A\napiVersion: v1\n---\nkind: List\napiVersion: v1\nitems:\n- {kind: B, apiVersion: v1}\n");
+  auto documents = load_manifests("-");
+  ASSERT_TRUE(documents) << documents.error().message;
+  ASSERT_EQ(documents->size(), 2U);
+  EXPECT_EQ(string_at(documents->at(1).value, "kind"), "B");
+  EXPECT_EQ(documents->at(1).file, "stdin");
+  EXPECT_EQ(documents->at(1).line, 7);
+}
+
+TEST(StandardInput, WhatIsWrongIsNamed) {
+  auto error = [](const std::string& text) {
+    Input input(text);
+    return load_manifests("-").error().message;
+  };
+  EXPECT_EQ(error("---\nkind: A\n"), "stdin:2: apiVersion is missing; it says what the object is");
+  EXPECT_EQ(error("\n---\n"), "stdin: there are no objects");
 }
 
 }  // namespace

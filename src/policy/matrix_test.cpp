@@ -157,6 +157,19 @@ TEST(Objects, WhatCannotBeDecodedIsNamed) {
   EXPECT_EQ(out.error().message.substr(0, 9), "x.yaml:2:");
 }
 
+TEST(Objects, ACronJobCountsAsItsJob) {
+  auto all = objects(R"(
+apiVersion: batch/v1
+kind: CronJob
+metadata: {name: nightly, namespace: sys}
+spec: {schedule: "0 3 * * *", jobTemplate: {spec: {template: {metadata: {labels: {app: nightly}}}}}}
+)");
+  ASSERT_EQ(all.pods.size(), 1U);
+  EXPECT_EQ(all.pods[0].metadata.namespace_, "sys");
+  EXPECT_EQ(all.pods[0].metadata.labels.at("app"), "nightly");
+  EXPECT_EQ(names(matrix_of(all)), std::vector<std::string>{"sys/nightly"});
+}
+
 TEST(Objects, WorkloadsCountAsTheirTemplates) {
   auto all = objects(kShop + std::string(R"(
 ---

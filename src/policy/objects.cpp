@@ -42,6 +42,7 @@ class Reader {
     if (kind == "StatefulSet") return add_replicated<kube::StatefulSet>(document);
     if (kind == "DaemonSet") return add_workload<kube::DaemonSet>(document, 2);
     if (kind == "Job") return add_workload<kube::Job>(document, 1);
+    if (kind == "CronJob") return add_cron_job(document);
     return {};
   }
 
@@ -81,6 +82,16 @@ class Reader {
     WEFT_TRY(auto object, decoded<T>(document));
     add_pods(object, pods);
     return {};
+  }
+
+  /// It stands for a Job of its template that runs.
+  Expected<void> add_cron_job(const kube::YamlDocument& document) {
+    auto job = document;
+    auto& object = job.value.as_object();
+    object["kind"] = "Job";
+    const auto* spec = kube::at_path(document.value, "spec.jobTemplate.spec");
+    object["spec"] = spec ? *spec : json::value(json::object());
+    return add_workload<kube::Job>(job, 1);
   }
 
   template <class T>

@@ -19,8 +19,8 @@ std::string shown(const std::string& workload) {
   return workload.substr(0, slash) + " " + workload.substr(slash + 1);
 }
 
-/// By pod. Of a ReplicaSet and its Deployment it is the latter; where only the ReplicaSet is known, its name
-/// has the Deployment's and the hash of the template.
+/// By pod. Of a ReplicaSet and its Deployment it is the latter, and of a Job and its CronJob; where only the
+/// ReplicaSet is known, its name has the Deployment's and the hash of the template.
 std::map<std::string, std::string> owners_of(const trace::World& world) {
   std::map<std::string, std::string> out;
   for (const auto& [workload, pods] : world.workloads) {
@@ -36,7 +36,7 @@ std::map<std::string, std::string> owners_of(const trace::World& world) {
                name.substr(std::string_view("ReplicaSet").size(),
                            name.size() - hash->second.size() - 1 - std::string_view("ReplicaSet").size());
       auto [at, is_new] = out.emplace(key, name);
-      if (!is_new && !replica_set) at->second = name;
+      if (!is_new && !replica_set && !workload.starts_with("Job/")) at->second = name;
     }
   }
   return out;

@@ -215,5 +215,20 @@ TEST(Reach, AgreesWithTrace) {
   EXPECT_GT(asked, 20U);
 }
 
+TEST(Reach, PodsOfAJobAreTheCronJobsThatMadeIt) {
+  const std::string owner = "ownerReferences: [{apiVersion: batch/v1, controller: true, uid: u, ";
+  const std::string spec = "spec: {restartPolicy: Never, containers: [{name: c, image: i}]}";
+  Cluster cluster("{apiVersion: batch/v1, kind: Job, metadata: {name: nightly-29, " + owner +
+                  "kind: CronJob, name: nightly}]}, spec: {template: {" + spec +
+                  "}}}\n---\n{apiVersion: v1, kind: Pod, metadata: {name: nightly-29-x, " + owner +
+                  "kind: Job, name: nightly-29}]}, " + spec +
+                  "}\n---\n{apiVersion: batch/v1, kind: Job, metadata: " +
+                  "{name: once}, spec: {template: {" + spec + "}}}");
+  Reach reach(cluster.world());
+  std::vector<std::string> names;
+  for (const auto& workload : reach.workloads()) names.push_back(workload.name);
+  EXPECT_THAT(names, ElementsAre("CronJob default/nightly", "Job default/once", "outside"));
+}
+
 }  // namespace
 }  // namespace weft::reach

@@ -18,6 +18,7 @@
 #include "base/netns.h"
 #include "kube/service.h"
 #include "podnet/cni_client.h"
+#include "service/forwarding.h"
 #include "standalone/apiserver/authorizer.h"
 #include "standalone/apiserver/server.h"
 #include "standalone/bootstrap.h"
@@ -271,6 +272,12 @@ struct Cluster::Impl {
                             .uid = kControllerUser});
   }
 
+  /// As agent_of() has it.
+  service::Forwarding forwarding() const {
+    if (options.vxlan) return service::Forwarding::vxlan;
+    return options.dsr ? service::Forwarding::dsr : service::Forwarding::routes;
+  }
+
   SandboxOptions sandbox_options() const {
     SandboxOptions out{
         .cluster = options.name,
@@ -280,12 +287,15 @@ struct Cluster::Impl {
         .dns_addresses = {layout.dns4.str(), layout.dns6.str()},
         .node_resolv_conf = options.resolv_conf,
         .reachable = [](const SandboxNode& node) { return node_is_reachable(node.state_dir); }};
+    std::map<std::string, std::string> annotations{
+        {service::kForwardingAnnotation, std::string(name_of(forwarding()))}};
     for (const auto& node : layout.nodes) {
       out.nodes.push_back({.name = node.name,
                            .netns = node.netns,
                            .zone = node.zone,
                            .addresses = {node.address4.addr.str(), node.address6.addr.str()},
                            .pod_cidrs = {node.pods4.str(), node.pods6.str()},
+                           .annotations = annotations,
                            .cni_socket = node.cni_socket,
                            .cgroup = node.cgroup,
                            .state_dir = node.state_dir});

@@ -30,6 +30,8 @@ constexpr std::array kWords = {
     KindWord{"replicaset", "ReplicaSet"},
     KindWord{"rs", "ReplicaSet"},
     KindWord{"job", "Job"},
+    KindWord{"cronjob", "CronJob"},
+    KindWord{"cj", "CronJob"},
     KindWord{"node", "Node"},
     KindWord{"service", "Service"},
     KindWord{"svc", "Service"},

@@ -26,7 +26,15 @@ std::string place_of(const kube::YamlDocument* document) {
 
 bool is_workload(std::string_view kind) {
   return kind == "Deployment" || kind == "ReplicaSet" || kind == "StatefulSet" || kind == "DaemonSet" ||
-         kind == "Job";
+         kind == "Job" || kind == "CronJob";
+}
+
+/// What a workload says of its pods; a CronJob's are those of the Job that it would make.
+const json::value& spec_of(const json::value& workload) {
+  static const json::value none = json::object();
+  const auto* spec = kube::at_path(
+      workload, kube::string_at(workload, "kind") == "CronJob" ? "spec.jobTemplate.spec" : "spec");
+  return spec ? *spec : none;
 }
 
 /// "Kind/namespace/name" of the controller that owns it; empty: none.
@@ -58,18 +66,17 @@ int64_t number_at(const json::value& object, std::string_view path, int64_t othe
 
 /// The volumes of a workload's pod: one for each claim of a StatefulSet, and those of the template that have
 /// other names.
-json::array volumes_of(const json::value& workload, const std::string& pod) {
+json::array volumes_of(const json::value& spec, const std::string& pod) {
   json::array out;
   std::set<std::string> claimed;
-  if (const auto* claims = kube::at_path(workload, "spec.volumeClaimTemplates");
-      claims && claims->is_array()) {
+  if (const auto* claims = kube::at_path(spec, "volumeClaimTemplates"); claims && claims->is_array()) {
     for (const auto& claim : claims->get_array()) {
       std::string name(kube::string_at(claim, "metadata.name"));
       out.push_back({{"name", name}, {"persistentVolumeClaim", {{"claimName", name + "-" + pod}}}});
       claimed.insert(std::move(name));
     }
   }
-  const auto* own = kube::at_path(workload, "spec.template.spec.volumes");
+  const auto* own = kube::at_path(spec, "template.spec.volumes");
   if (!own || !own->is_array()) return out;
   for (const auto& volume : own->get_array()) {
     if (!claimed.contains(std::string(kube::string_at(volume, "name")))) out.push_back(volume);
@@ -104,7 +111,7 @@ Expected<void> ManifestReader::read(const std::vector<kube::YamlDocument>& manif
     written.insert(item.kind + "/" + item.key);
     if (auto owner = controller_of(item.value); !owner.empty()) {
       owners_.insert(owner);
-      if (item.kind == "ReplicaSet") owner_of_[item.kind + "/" + item.key] = owner;
+      if (is_workload(item.kind)) owner_of_[item.kind + "/" + item.key] = owner;
     }
     items.push_back(std::move(item));
   }
@@ -255,7 +262,7 @@ Expected<void> ManifestReader::add_workload(const Item& item) {
   auto& idle = world_.idle.emplace_back();
   idle.name = fmt::format("{} {}", item.kind, item.key);
   idle.namespace_ = kube::string_at(item.value, "metadata.namespace");
-  if (const auto* labels = kube::at_path(item.value, "spec.template.metadata.labels");
+  if (const auto* labels = kube::at_path(spec_of(item.value), "template.metadata.labels");
       labels && labels->is_object()) {
     for (const auto& [name, value] : labels->get_object()) {
       if (value.is_string()) idle.labels[name] = value.get_string();
@@ -273,9 +280,10 @@ Expected<void> ManifestReader::make_pods(const Item& item) {
     for (const auto& node : nodes_for(item))
       replicas.push_back({.name = fmt::format("{}-{}", name, replicas.size()), .node = node});
   } else {
-    int64_t count = std::min(kMostPods, item.kind == "Job" ? number_at(item.value, "spec.parallelism", 1)
-                                                           : number_at(item.value, "spec.replicas", 1));
-    int64_t first = number_at(item.value, "spec.ordinals.start", 0);
+    const auto& spec = spec_of(item.value);
+    bool runs_to_end = item.kind == "Job" || item.kind == "CronJob";
+    int64_t count = std::min(kMostPods, number_at(spec, runs_to_end ? "parallelism" : "replicas", 1));
+    int64_t first = number_at(spec, "ordinals.start", 0);
     bool ordered = item.kind == "StatefulSet";
     for (int64_t i = first; i < first + count; ++i)
       replicas.push_back({.name = fmt::format("{}-{}", name, i), .node = {}, .ordinal = ordered ? i : -1});
@@ -285,7 +293,8 @@ Expected<void> ManifestReader::make_pods(const Item& item) {
 
 /// Pods of the workload's template, as its controller would make them.
 Expected<void> ManifestReader::add_pods_of(const Item& workload, const std::vector<Replica>& replicas) {
-  const auto* pod_template = kube::at_path(workload.value, "spec.template");
+  const auto& spec = spec_of(workload.value);
+  const auto* pod_template = kube::at_path(spec, "template");
   if (!pod_template || !pod_template->is_object() || replicas.empty()) return {};
   auto ns = std::string(kube::string_at(workload.value, "metadata.namespace"));
   auto object = pod_template->get_object();
@@ -299,7 +308,7 @@ Expected<void> ManifestReader::add_pods_of(const Item& workload, const std::vect
                                          {"name", kube::string_at(workload.value, "metadata.name")},
                                          {"uid", kube::string_at(workload.value, "metadata.uid")},
                                          {"controller", true}}};
-  if (auto volumes = volumes_of(workload.value, replicas.front().name); !volumes.empty())
+  if (auto volumes = volumes_of(spec, replicas.front().name); !volumes.empty())
     kube::object_at(object, "spec")["volumes"] = std::move(volumes);
   Item first{.value = std::move(object),
              .document = workload.document,
@@ -322,6 +331,10 @@ Expected<void> ManifestReader::add_pods_of(const Item& workload, const std::vect
       pod.spec.hostname = replica.name;
       pod.spec.subdomain = kube::string_at(workload.value, "spec.serviceName");
     }
+    if (workload.kind == "Job") {
+      for (const char* label : {"job-name", "batch.kubernetes.io/job-name"})
+        pod.metadata.labels[label] = kube::string_at(workload.value, "metadata.name");
+    }
     auto key = key_of(ns, replica.name);
     world_.origins.made("Pod", key, workload.kind, workload.key);
     pods.push_back(key);
@@ -334,7 +347,7 @@ Expected<void> ManifestReader::add_pods_of(const Item& workload, const std::vect
 std::vector<std::string> ManifestReader::nodes_for(const Item& daemon_set) const {
   std::vector<std::string> out;
   kube::Pod pod;
-  if (const auto* spec = kube::at_path(daemon_set.value, "spec.template.spec")) {
+  if (const auto* spec = kube::at_path(spec_of(daemon_set.value), "template.spec")) {
     if (auto decoded = kube::decode<kube::PodSpec>(*spec)) pod.spec = std::move(*decoded);
   }
   for (const auto& [name, node] : world_.nodes) {

@@ -72,7 +72,7 @@ class ManifestReader {
   std::map<std::string, uint64_t> next_address_;  ///< by the range of a node
   std::set<IpAddr> stated_;                       ///< addresses of pods that have a status
   std::set<std::string> owners_;                  ///< "kind/namespace/name" of those whose pods are written
-  std::map<std::string, std::string> owner_of_;   ///< of ReplicaSets: their Deployment
+  std::map<std::string, std::string> owner_of_;   ///< of ReplicaSets and Jobs: what has made them
 };
 
 }  // namespace weft::trace

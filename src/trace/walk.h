@@ -99,8 +99,9 @@ class Walk {
   // walk_policy.cpp
   /// The source, as a connection to `peer` shows it.
   policy::Party party(const IpAddr& peer) const;
-  /// The source, as an endpoint on `node` sees it: passed on by another node it has that node's address.
+  /// The source, as an endpoint on `node` sees it: passed on by another node as service/forwarding.h has it.
   policy::Party party_behind(const Way& way, const IpAddr& peer, const std::string& node, Hop& hop) const;
+  bool comes_back(const Way& way, const IpAddr& peer, const std::string& node) const;
   /// Adds what policies say at both ends. `service_port`: what the client asked a Service for. `has_left`:
   /// the client's own end was asked before.
   void ask_policies(Hop& hop, const policy::Party& from, const policy::Party& to, uint16_t port,

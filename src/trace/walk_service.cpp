@@ -6,6 +6,7 @@
 
 #include "gateway/infrastructure.h"
 #include "gateway/mesh.h"
+#include "service/forwarding.h"
 #include "trace/hints.h"
 #include "trace/walk.h"
 
@@ -246,13 +247,30 @@ Hop Walk::proxies_hop(const Way& way, const service::BackendSet& set) {
 
 policy::Party Walk::party_behind(const Way& way, const IpAddr& peer, const std::string& node,
                                  Hop& hop) const {
-  if (!way.by_edge || node == way.node) return party(peer);
-  for (const auto& address : world_.facts_of(way.node).addresses) {
-    if (address.is_v4() != peer.is_v4()) continue;
-    hop.notes.push_back(fmt::format("{} passes it on with its own address {}", way.node, address.str()));
+  auto by = world_.nodes.find(way.node);
+  if (!way.by_edge || node == way.node || by == world_.nodes.end()) return party(peer);
+  auto address = service::source_behind(*by->second, peer, world_.pod_at.contains(peer));
+  if (address) {
+    hop.notes.push_back(
+        world_.node_at.contains(*address)
+            ? fmt::format("{} passes it on with its own address {}", way.node, address->str())
+            : fmt::format(
+                  "{} passes it on through the overlay, with {}, the first address of its pods' range",
+                  way.node, address->str()));
     return {.pod = {}, .address = address};
   }
+  if (service::forwarding_of(*by->second) == service::Forwarding::dsr)
+    hop.notes.push_back(fmt::format("{} passes it on as it is (direct server return)", way.node));
   return party(peer);
+}
+
+/// What another node passes on as it is to the very node whose own it is, that node takes for a forgery.
+bool Walk::comes_back(const Way& way, const IpAddr& peer, const std::string& node) const {
+  auto by = world_.nodes.find(way.node);
+  if (!way.by_edge || node == way.node || node != source_.node || by == world_.nodes.end()) return false;
+  auto own = source_.address_for(peer);
+  return own && world_.node_at.contains(*own) &&
+         service::forwarding_of(*by->second) == service::Forwarding::dsr;
 }
 
 Hop Walk::endpoint_hop(const Way& way, const service::Backend& backend) {
@@ -280,6 +298,14 @@ Hop Walk::endpoint_hop(const Way& way, const service::Backend& backend) {
     if (world_.pods.contains(key)) hop.by.push_back(world_.origins.find("Pod", key));
   }
   if (!to.pod.empty() && to.pod == source_.pod) hop.notes.emplace_back("the pod gets to itself");
+  if (comes_back(way, backend.addr, endpoint.nodeName.value_or(""))) {
+    hop.end(Verdict::dropped,
+            fmt::format("{} passes it back as it is (direct server return), and {} takes nothing from others "
+                        "that has its own address",
+                        way.node, source_.node),
+            fmt::format("ask {} itself, or the cluster address of Service {}", source_.node, way.key));
+    return hop;
+  }
   auto from = party_behind(way, backend.addr, endpoint.nodeName.value_or(""), hop);
   ask_policies(hop, from, to, backend.port, way.front().port, way.by_edge);
   settle_sequence(hop);

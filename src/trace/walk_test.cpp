@@ -286,19 +286,52 @@ spec: {nodeName: b, containers: [{name: c, image: i}]}
   EXPECT_THAT(steps(jailed.hops, "egress"), SizeIs(1));
 }
 
-TEST(Walk, PassedOnByANodeItHasThatNodesAddress) {
-  Cluster cluster(kNodes +
-                  policy("web",
-                         "podSelector: {matchLabels: {app: web}}, ingress: [{from: [{ipBlock: {cidr: "
-                         "203.0.113.0/24}}, {podSelector: {}}]}]",
-                         "default") +
-                  R"(
+/// A Service at any node's port, whose pod lets `cidr` and pods in; `forwarding`: of the node that has no
+/// endpoint.
+std::string at_any_node(const std::string& cidr, const std::string& forwarding = "routes") {
+  auto nodes = kNodes;
+  const std::string name = "{name: b, ";
+  nodes.insert(nodes.find(name) + name.size(), "annotations: {weft.dev/forwarding: " + forwarding + "}, ");
+  return nodes +
+         policy("web",
+                "podSelector: {matchLabels: {app: web}}, ingress: [{from: [{ipBlock: {cidr: " + cidr +
+                    "}}, {podSelector: {}}]}]",
+                "default") +
+         R"(
 ---
 apiVersion: v1
 kind: Service
 metadata: {name: any}
 spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, nodePort: 30081}]}
-)");
+)";
+}
+
+TEST(Walk, PassedOnWithDirectServerReturnItHasTheClientsAddress) {
+  Cluster cluster(at_any_node("203.0.113.0/24", "dsr"));
+  auto other = cluster.trace("203.0.113.1", "172.30.0.3:30081");
+  EXPECT_EQ(other.outcome.verdict, Verdict::works) << other.to_text();
+  EXPECT_THAT(steps(other.hops, "endpoint").at(0)->notes, Contains(HasSubstr("as it is")));
+  EXPECT_EQ(cluster.verdict("198.51.100.1", "172.30.0.3:30081"), "denied");
+  EXPECT_EQ(cluster.verdict("near", "172.30.0.3:30081"), "works") << "it comes back as of the pod";
+  auto own = cluster.trace("node/a", "172.30.0.3:30081");
+  EXPECT_EQ(own.outcome.verdict, Verdict::dropped);
+  EXPECT_THAT(own.outcome.reason, HasSubstr("a takes nothing from others that has its own address"));
+  EXPECT_EQ(cluster.verdict("node/a", "172.30.0.2:30081"), "works");
+}
+
+TEST(Walk, PassedOnThroughATunnelItHasAnAddressOfThePodsRange) {
+  Cluster from_tunnel(at_any_node("10.244.4.0/32", "vxlan"));
+  auto trace = from_tunnel.trace("203.0.113.1", "172.30.0.3:30081");
+  EXPECT_EQ(trace.outcome.verdict, Verdict::works) << trace.to_text();
+  EXPECT_EQ(from_tunnel.verdict("203.0.113.1", "172.30.0.2:30081"), "denied") << "of the pod's own node";
+  Cluster from_node(at_any_node("172.30.0.3/32", "vxlan"));
+  auto denied = from_node.trace("203.0.113.1", "172.30.0.3:30081");
+  EXPECT_EQ(denied.outcome.verdict, Verdict::denied);
+  EXPECT_THAT(denied.outcome.fix, HasSubstr("ipBlock 10.244.4.0/32"));
+}
+
+TEST(Walk, PassedOnByANodeItHasThatNodesAddress) {
+  Cluster cluster(at_any_node("203.0.113.0/24"));
   EXPECT_EQ(cluster.verdict("203.0.113.1", "172.30.0.2:30081"), "works");
   auto other = cluster.trace("203.0.113.1", "172.30.0.3:30081");
   EXPECT_EQ(other.outcome.verdict, Verdict::denied);

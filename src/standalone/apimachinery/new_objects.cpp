@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "kube/codec.h"
-#include "kube/registry.h"
 #include "kube/service.h"
 #include "standalone/apimachinery/fields.h"
 #include "standalone/apimachinery/kinds.h"
@@ -37,6 +36,11 @@ const kube::KindInfo* find_kind(const json::value& object) {
   return at == all.end() ? nullptr : &*at;
 }
 
+bool is_cron_job(const json::value& object) {
+  return kube::string_at(object, "kind") == "CronJob" &&
+         kube::string_at(object, "apiVersion").starts_with("batch/");
+}
+
 bool wants_address(const kube::ServiceSpec& spec) {
   return spec.type != "ExternalName" && spec.clusterIP.empty() && spec.clusterIPs.empty();
 }
@@ -46,26 +50,48 @@ bool wants_address(const kube::ServiceSpec& spec) {
 NewObjects::NewObjects(const ServiceRanges& ranges) : ranges_(ranges), services_(ranges) {}
 
 Expected<void> NewObjects::complete(json::value& object) {
+  if (!object.is_object()) return {};
+  if (is_cron_job(object)) return complete_cron_job(object);
   const auto* kind = find_kind(object);
-  if (!kind || !object.is_object()) return {};
-  prune(object, *kind->schema);
-  WEFT_CHECK(check_types(object, *kind->schema));
-  drop_nulls(object, *kind->schema);
+  if (!kind) return {};
+  WEFT_TRY(auto errors, complete_built_in(*kind, object));
+  if (!errors.empty()) return refused(errors);
+  return {};
+}
+
+Expected<FieldErrors> NewObjects::complete_built_in(const kube::KindInfo& kind, json::value& object) {
+  prune(object, *kind.schema);
+  WEFT_CHECK(check_types(object, *kind.schema));
+  drop_nulls(object, *kind.schema);
   json::object status;
   if (const auto* told = kube::member(object, "status"); told && told->is_object())
     status = told->get_object();
-  default_object(kind->resource, *kind->schema, object);
+  default_object(kind.resource, *kind.schema, object);
   auto& meta = kube::object_at(object.get_object(), "metadata");
   if (!meta.contains("uid")) meta["uid"] = fmt::format("00000000-0000-4000-8000-{:012x}", ++count_);
-  if (kind->resource.namespaced && !meta.contains("namespace")) meta["namespace"] = "default";
+  if (kind.resource.namespaced && !meta.contains("namespace")) meta["namespace"] = "default";
   // A server names such objects by chance; here the same manifests give the same.
   if (!meta.contains("name") && meta.contains("generateName"))
     meta["name"] = fmt::format("{}{}", std::string_view(meta["generateName"].as_string()), count_);
-  prepare_for_create(kind->resource, kind->has_status, object);
-  if (kind->resource.kind == "Service") WEFT_CHECK(give_addresses(object));
-  if (auto errors = validate_create(kind->resource, *kind->schema, object); !errors.empty())
-    return refused(errors);
-  if (!status.empty()) object.get_object()["status"] = std::move(status);
+  prepare_for_create(kind.resource, kind.has_status, object);
+  if (kind.resource.kind == "Service") WEFT_CHECK(give_addresses(object));
+  auto errors = validate_create(kind.resource, *kind.schema, object);
+  if (errors.empty() && !status.empty()) object.get_object()["status"] = std::move(status);
+  return errors;
+}
+
+/// With the metadata of the CronJob, which has to be as good.
+Expected<void> NewObjects::complete_cron_job(json::value& object) {
+  json::value job{{"apiVersion", "batch/v1"}, {"kind", "Job"}};
+  if (const auto* meta = kube::member(object, "metadata")) job.get_object()["metadata"] = *meta;
+  if (const auto* spec = kube::at_path(object, "spec.jobTemplate.spec")) job.get_object()["spec"] = *spec;
+  WEFT_TRY(auto errors, complete_built_in(*find_kind(job), job));
+  for (auto& error : errors) {
+    if (error.field.starts_with("spec")) error.field.insert(0, "spec.jobTemplate.");
+  }
+  if (!errors.empty()) return refused(errors);
+  object.get_object()["metadata"] = job.at("metadata");
+  kube::object_at(object.get_object(), "spec.jobTemplate")["spec"] = job.at("spec");
   return {};
 }
 

@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "base/ip.h"
 #include "kube/json.h"
+#include "kube/registry.h"
+#include "standalone/apimachinery/field_error.h"
 #include "standalone/apimachinery/service_allocator.h"
 
 namespace weft::standalone {
@@ -20,11 +22,15 @@ class NewObjects {
 
   /// Completes an object in place as a create would: types checked, defaults, a uid, the Service's addresses.
   /// Its status stays, so that what `kubectl get -o yaml` has printed is taken as it is. An object of a kind
-  /// that is not built in is left alone. Fails as the server would: "spec.ports[0].port: Invalid value: …",
+  /// that is not built in is left alone; but a CronJob, which the server does not have, is taken by the Jobs
+  /// that it would make. Fails as the server would: "spec.ports[0].port: Invalid value: …",
   /// several joined by "; ".
   Expected<void> complete(json::value& object);
 
  private:
+  /// What is wrong with it, when it is of the right types.
+  Expected<FieldErrors> complete_built_in(const kube::KindInfo& kind, json::value& object);
+  Expected<void> complete_cron_job(json::value& object);
   Expected<void> give_addresses(json::value& service);
   IpAddr next_address(const IpPrefix& range);
 

@@ -70,6 +70,21 @@ TEST_F(NewObjectsTest, WhatAServerRefusesIsRefusedInItsWords) {
   EXPECT_THAT(refused_, HasSubstr("spec.ports.port of type int32"));
 }
 
+TEST_F(NewObjectsTest, ACronJobIsTakenByItsJobs) {
+  auto job = complete(
+      R"({"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"a"},"spec":{"schedule":"* * * * *","jobTemplate":
+          {"spec":{"template":{"spec":{"restartPolicy":"Never","containers":[{"name":"c","image":"i"}]}}}}}})");
+  EXPECT_EQ(kube::string_at(job, "metadata.namespace"), "default") << refused_;
+  EXPECT_EQ(kube::string_at(job, "spec.schedule"), "* * * * *");
+  EXPECT_EQ(kube::string_at(job, "spec.jobTemplate.spec.template.spec.dnsPolicy"), "ClusterFirst");
+  complete(
+      R"({"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"a"},"spec":{"jobTemplate":
+          {"spec":{"template":{"spec":{"restartPolicy":"Never"}}}}}})");
+  EXPECT_THAT(refused_, HasSubstr("spec.jobTemplate.spec.template.spec.containers: Required value"));
+  complete(R"({"apiVersion":"batch/v1","kind":"CronJob","metadata":{"name":"A"},"spec":3})");
+  EXPECT_THAT(refused_, HasSubstr("metadata.name: Invalid value"));
+}
+
 TEST_F(NewObjectsTest, KindsOfOthersAreLeftAlone) {
   auto object = complete(R"({"apiVersion":"example.com/v1","kind":"Service","spec":{"ports":"none"}})");
   EXPECT_EQ(object,

@@ -121,6 +121,7 @@ kube::Node node_object(const SandboxNode& node, const kube::Time& now) {
   object.metadata.name = node.name;
   object.metadata.labels = {{"kubernetes.io/hostname", node.name}, {"kubernetes.io/os", "linux"}};
   if (!node.zone.empty()) object.metadata.labels["topology.kubernetes.io/zone"] = node.zone;
+  for (const auto& [name, value] : node.annotations) object.metadata.annotations[name] = value;
   object.spec.podCIDRs = node.pod_cidrs;
   if (!node.pod_cidrs.empty()) object.spec.podCIDR = node.pod_cidrs.front();
   object.spec.providerID = "weft://" + node.name;

@@ -20,6 +20,7 @@ struct SandboxNode {
   std::string zone;                    ///< label topology.kubernetes.io/zone; "": none
   std::vector<std::string> addresses;  ///< InternalIP; the first is the pods' status.hostIP
   std::vector<std::string> pod_cidrs;
+  std::map<std::string, std::string> annotations;
   std::string cni_socket;  ///< of the node's agent; may come later
   std::string cgroup;      ///< absolute path in the cgroup v2 hierarchy; pods are put under its pods/
   std::string state_dir;   ///< pods' files and logs are put under its pods/

@@ -80,6 +80,41 @@ check "a pod outside them is dropped too" refused 'timed out|exit code 28' kubec
 ranges '["10.244.0.0/16"]'
 check "a pod inside them is not" eventually 3 expect '"only"' kubectl exec client -- curl -sS -m 3 http://198.51.100.8/
 
+# Whose address a policy at the pod sees, and weft trace foretells, when node-1 passes on to it.
+kind=routes
+[[ " $* " != *" --dsr "* ]] || kind=dsr
+[[ " $* " != *" vxlan "* ]] || kind=vxlan
+blocks_of() { # blocks_of KIND: two networks
+  case $1 in
+    routes) echo "$net4.2/32 ${net6}2/128" ;;
+    dsr) echo "$net4.1/32 ${net6}1/128" ;;
+    vxlan) kubectl get node node-1 -o jsonpath='{.spec.podCIDRs[*]}' | sed -E 's|/[0-9]+ |/32 |; s|/[0-9]+$|/128|' ;;
+  esac
+}
+let_in() { # let_in NETWORK4 NETWORK6
+  kubectl apply -f - <<<"{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: only}, spec: {podSelector: {matchLabels: {app: only}},
+    ingress: [{from: [{ipBlock: {cidr: $1}}, {ipBlock: {cidr: '$2'}}]}]}}"
+}
+foretold() { # foretold STATUS
+  local output status
+  output=$("$weft" trace outside node/node-1 --port 30085 --live --name "$cluster" 2>&1)
+  status=$?
+  echo "exit $status: $output"
+  [ "$status" = "$1" ] && grep -q '^as foretold' <<<"$output"
+}
+for way in routes dsr vxlan; do
+  # shellcheck disable=SC2046
+  let_in $(blocks_of $way) >/dev/null
+  wanted=1
+  [ "$way" != "$kind" ] || wanted=0
+  check "a policy sees the address of $kind: it is foretold what one for $way comes to" eventually 5 foretold "$wanted"
+done
+kubectl delete networkpolicy only >/dev/null
+if [ "$kind" = dsr ]; then
+  own_comes_back() { refused 'dropped: .* takes nothing from others that has its own address' "$weft" trace node/node-2 node/node-1 --port 30085 --live --name "$cluster"; }
+  check "what a node sends to a pod of its own by another node's port comes back in vain" own_comes_back
+fi
+
 check "every node's kernel has what the API asks for" eventually 3 "$weft" services --name "$cluster"
 "$weft" node stop node-3 --name "$cluster"
 kubectl create service clusterip late --tcp=80:8080 >/dev/null

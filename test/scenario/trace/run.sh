@@ -18,6 +18,13 @@ check "nobody knows: exit 3" ends 3 '^unknown: ' trace shop/client http://www.ex
 check "wrong use: exit 2" ends 2 'there is no pod shop/nobody' trace shop/nobody http://web/
 check "a manifest that is none: file and line" ends 2 'run.sh:[0-9]+: ' "$weft" trace a b -f run.sh
 check "JSON" ends 1 '^\{"from":"Pod default/stranger".*"verdict":"denied"' trace stranger http://web.shop/ -o json
+from_input() { cat manifests.yaml <(echo ---) nodes.yaml | "$weft" "$@" -f -; }
+check "manifests from standard input" ends 0 'Service shop/web spec.ports\[0\].port \(stdin:[0-9]+\)' from_input trace shop/client http://web/
+check "for the policy matrix, too" ends 0 '^FROM' from_input policy matrix
+nothing() { "$weft" "$@" </dev/null; }
+check "standard input without objects: exit 2" ends 2 'stdin: there are no objects' nothing trace a b -f -
+check "nor is nothing right" ends 2 'stdin: there are no objects' nothing check -
+check "a page does not read from it" ends 2 '^weft ui: -f -: ' nothing ui -f -
 check "why a route does not attach" ends 1 'NotAllowedByListeners' trace outside gateway/open/edge --header host=intruder.example.com
 runs_unprivileged() { ends 0 '^works' setpriv --reuid 65534 --regid 65534 --clear-groups "$weft" trace shop/client http://web/ -f manifests.yaml -f nodes.yaml; }
 if [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --clear-groups --regid 65534 test -r manifests.yaml -a -x "$weft"; then
