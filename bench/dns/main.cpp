@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -57,7 +58,7 @@ int serve(const std::string& kubeconfig, const std::string& port, const std::str
 
 double quantile(std::vector<double> values, double at) {
   std::ranges::sort(values);
-  return values[static_cast<size_t>(at * static_cast<double>(values.size() - 1) + 0.5)];
+  return values[static_cast<size_t>(std::lround(at * static_cast<double>(values.size() - 1)))];
 }
 
 bool claim(const char* what, double value, double most, const char* unit) {
