@@ -108,7 +108,7 @@ weft_dns_server LinkAnswers::server_of(const domain_feed::Serving& server, const
   out.zone_size = static_cast<uint32_t>(zone.size());
   for (const IpAddr& own : own_) {
     auto at = std::ranges::find_if(server.at, [&](const auto& each) {
-      return each.address == own || each.address == (own.is_v4() ? IpAddr::v4({}) : IpAddr::v6({}));
+      return each.address == own || (each.address.is_unspecified() && each.address.is_v4() == own.is_v4());
     });
     auto& port = own.is_v4() ? out.port4 : out.port6;
     if (at == server.at.end() || port != 0) continue;
