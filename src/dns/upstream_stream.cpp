@@ -61,6 +61,9 @@ bool UpstreamStream::open() {
   fd_ = Fd(::socket(address.ip.is_v4() ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   sockaddr_storage storage{};
   const socklen_t size = address.to(storage);
+  // A server of a pod on the node's network may still have the port of a connection that lasts.
+  const int reuse = 1;
+  setsockopt(fd_.get(), SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
   if (!fd_ ||
       (::connect(fd_.get(), reinterpret_cast<sockaddr*>(&storage), size) != 0 && errno != EINPROGRESS)) {
     trouble_ = std::strerror(errno);

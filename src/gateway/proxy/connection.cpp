@@ -63,6 +63,9 @@ std::unique_ptr<Connection> Connection::connect(Loop& loop, const IpAddr& addr, 
   connection->state_ = State::connecting;
   connection->writable_ = false;
   int fd = connection->fd();
+  // Connections to backends last: a server of a pod on the node's network may still have their ports.
+  const int reuse = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
   bool started = fd >= 0 &&
                  (::connect(fd, reinterpret_cast<sockaddr*>(&to), size) == 0 || errno == EINPROGRESS) &&
                  loop.watch(fd, *connection);

@@ -104,23 +104,36 @@ awaitable<Expected<std::unique_ptr<Connection>>> Connection::open(asio::io_conte
   co_return connection;
 }
 
+awaitable<boost::system::error_code> Connection::connect(const asio::ip::tcp::endpoint& endpoint) {
+  auto& socket = lowest().socket();
+  boost::system::error_code error;
+  socket.close(error);
+  socket.open(endpoint.protocol(), error);
+  if (error) co_return error;
+  // Connections of a node are many and last: a server of a pod on the node's network may still have their
+  // ports.
+  socket.set_option(asio::socket_base::reuse_address(true), error);
+  std::tie(error) = co_await lowest().async_connect(endpoint, as_tuple(use_awaitable));
+  co_return error;
+}
+
 awaitable<Expected<void>> Connection::connect(const ClientConfig& config) {
-  boost::system::error_code ignored;
-  auto& stream = lowest();
+  boost::system::error_code error;
   if (is_address(config.host)) {
-    asio::ip::tcp::endpoint endpoint(asio::ip::make_address(config.host, ignored), config.port);
-    auto [error] = co_await stream.async_connect(endpoint, as_tuple(use_awaitable));
-    if (error) co_return unavailable(config, "connect", error.message());
+    error = co_await connect({asio::ip::make_address(config.host, error), config.port});
   } else {
-    asio::ip::tcp::resolver resolver(stream.get_executor());
-    auto [resolve_error, endpoints] =
+    asio::ip::tcp::resolver resolver(lowest().get_executor());
+    auto [unresolved, endpoints] =
         co_await resolver.async_resolve(config.host, std::to_string(config.port), as_tuple(use_awaitable));
-    if (resolve_error) co_return unavailable(config, "resolve", resolve_error.message());
-    auto [error, endpoint] = co_await stream.async_connect(endpoints, as_tuple(use_awaitable));
-    if (error) co_return unavailable(config, "connect", error.message());
+    if (unresolved) co_return unavailable(config, "resolve", unresolved.message());
+    for (const auto& endpoint : endpoints) {
+      error = co_await connect(endpoint);
+      if (!error || error == beast::error::timeout) break;
+    }
   }
-  stream.socket().set_option(asio::ip::tcp::no_delay(true), ignored);
-  stream.socket().set_option(asio::socket_base::keep_alive(true), ignored);
+  if (error) co_return unavailable(config, "connect", error.message());
+  lowest().socket().set_option(asio::ip::tcp::no_delay(true), error);
+  lowest().socket().set_option(asio::socket_base::keep_alive(true), error);
   co_return Expected<void>{};
 }
 

@@ -2,6 +2,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -55,6 +56,7 @@ class Connection {
   using Tls = boost::beast::ssl_stream<boost::beast::tcp_stream>;
   Plain& lowest();
   boost::asio::awaitable<Expected<void>> connect(const ClientConfig& config);
+  boost::asio::awaitable<boost::system::error_code> connect(const boost::asio::ip::tcp::endpoint& endpoint);
   boost::asio::awaitable<Expected<void>> shake_hands(const ClientConfig& config);
   boost::asio::awaitable<Expected<void>> send(const http::request<http::string_body>& request);
 

@@ -56,6 +56,12 @@ check "which come again" same_name
 check "DaemonSet: one a node" expect '^1$' kubectl get ds every -o jsonpath='{.status.desiredNumberScheduled}'
 check "Deployment heals" sh -c 'kubectl delete pod -l app=probed --wait=false >/dev/null; sleep 0.5; kubectl wait --for=condition=Available deploy/probed --timeout=20s'
 check "addresses are unique" sh -c '[ -z "$(kubectl get pods -A -o jsonpath="{range .items[*]}{.status.podIP}{\"\n\"}{end}" | grep . | sort | uniq -d)" ]'
+# The node's own connections have ports of the range that pods on its network may want.
+taken=$(ip netns exec "weft-$cluster-node-1" ss -Htn state established dst 127.0.0.1:6443 | awk '{ sub(/.*:/, "", $3); print $3; exit }')
+check "the node has connections" [ -n "$taken" ]
+kubectl run on-node --image=weft/echo --restart=Never --overrides="{\"spec\":{\"hostNetwork\":true}}" -- --http "$taken" >/dev/null
+asks_on_node() { expect '"pod": "on-node"' ip netns exec "weft-$cluster-node-1" curl -sS "http://$(kubectl get pod on-node -o jsonpath='{.status.podIP}'):$taken/"; }
+check "whose ports a server on the node's network may still have" eventually 10 asks_on_node
 check "delete all" kubectl delete --ignore-not-found -f manifests.yaml --timeout=40s
 check "and the rest" kubectl delete pod --all --timeout=40s
 check "no pod's process is left" sh -c "[ -z \"\$(cat \$(find \$(ls -d /sys/fs/cgroup/weft-$cluster /sys/fs/cgroup/unified/weft-$cluster 2>/dev/null) -path '*/pods/*' -name cgroup.procs) 2>/dev/null)\" ]"
