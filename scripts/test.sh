@@ -8,6 +8,7 @@ out=build/test-results
 mkdir -p "$out"
 passed=0
 failed=0
+failures=()
 stages=("${@:-all}")
 
 wanted() { [[ " ${stages[*]} " == *" $1 "* || " ${stages[*]} " == *" all "* ]]; }
@@ -18,6 +19,7 @@ say() { printf '== %s (%ds)\n' "$*" "$SECONDS"; }
 broken() {
   echo "not ok $*"
   failed=$((failed + 1))
+  failures+=("$*")
 }
 
 # run_gtest PRESET FILE [FILTER]: runs one test program; gtest_counts takes what came of it.
@@ -38,20 +40,23 @@ gtest_counts() {
     broken "$1 $name: died"
     return
   fi
-  local tests failures
+  local tests bad
   tests=$(jq '.tests - .disabled' "$result")
-  failures=$(jq '.failures + .errors' "$result")
+  bad=$(jq '.failures + .errors' "$result")
   # A sanitizer that complains after the last test leaves a full report and a bad exit.
-  if [ "$failures" -eq 0 ] && grep -qE 'ERROR: (Address|Leak|Thread)Sanitizer|runtime error:' "$out/$1-$name.log"; then failures=1; fi
-  if [ "$failures" -gt 0 ]; then grep -B 12 -E 'FAILED|Sanitizer|runtime error' "$out/$1-$name.log" | head -n 80; fi
-  passed=$((passed + tests - failures))
-  failed=$((failed + failures))
-  printf '%s %s: %d tests, %d failed\n' "$1" "$name" "$tests" "$failures"
+  if [ "$bad" -eq 0 ] && grep -qE 'ERROR: (Address|Leak|Thread)Sanitizer|runtime error:' "$out/$1-$name.log"; then bad=1; fi
+  if [ "$bad" -gt 0 ]; then
+    grep -B 12 -E 'FAILED|Sanitizer|runtime error' "$out/$1-$name.log" | head -n 80
+    failures+=("$1 $name: $(grep -oE 'FAILED  \] [^ ]*|(ERROR: [A-Za-z]*Sanitizer|runtime error).*' "$out/$1-$name.log" | sort -u | head -n 5 | paste -sd ' ')")
+  fi
+  passed=$((passed + tests - bad))
+  failed=$((failed + bad))
+  printf '%s %s: %d tests, %d failed\n' "$1" "$name" "$tests" "$bad"
 }
 
 # tap COMMAND…: runs a script that prints "ok NAME" and "not ok NAME" lines and adds their counts.
 tap() {
-  local log=$out/$1.log
+  local name=$1 log=$out/$1.log
   shift
   timeout 900 "$@" >"$log" 2>&1
   local status=$? ok bad
@@ -59,8 +64,13 @@ tap() {
   bad=$(grep -c '^not ok ' "$log")
   # What failed comes last: whoever sees only the end of a long output sees it.
   if [ $status -ne 0 ] || [ "$ok" -eq 0 ]; then tail -n 40 "$log"; fi
-  if [ "$bad" -gt 0 ]; then grep -A 8 '^not ok ' "$log" | head -n 60; fi
-  if [ "$bad" -eq 0 ] && { [ $status -ne 0 ] || [ "$ok" -eq 0 ]; }; then bad=1; fi
+  if [ "$bad" -gt 0 ]; then
+    grep -A 8 '^not ok ' "$log" | head -n 60
+    mapfile -t -O "${#failures[@]}" failures < <(grep '^not ok ' "$log" | head -n 20 | sed "s/^not ok/$name:/")
+  elif [ $status -ne 0 ] || [ "$ok" -eq 0 ]; then
+    bad=1
+    failures+=("$name: exit $status")
+  fi
   passed=$((passed + ok))
   failed=$((failed + bad))
   printf '%s: %d ok, %d not ok\n' "$*" "$ok" "$bad"
@@ -145,5 +155,7 @@ if wanted conformance; then
 fi
 
 say done
+# Once more at the end, where whoever sees only the end of a long output sees it.
+if [ "$failed" -gt 0 ]; then printf 'failed: %s\n' "${failures[@]}"; fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

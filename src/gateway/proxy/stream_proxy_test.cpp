@@ -301,11 +301,13 @@ TEST_F(StreamProxyTest, Udp) {
     EXPECT_TRUE(proxy->apply(snapshot).empty());
   };
   with_udp(true);
+  // All stay open: a port that is free again may be the next client's, which would be the same stream.
+  std::vector<TestSocket> clients;
   for (int i = 0; i < 8; ++i) {
     Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     at.sin_port = htons(config.bind_port);
     ASSERT_EQ(::connect(socket.get(), reinterpret_cast<sockaddr*>(&at), sizeof at), 0);
-    TestSocket client{std::move(socket)};
+    TestSocket& client = clients.emplace_back(std::move(socket));
     client.send("question");
     std::array<char, 100> bytes;
     sockaddr_in from{};
