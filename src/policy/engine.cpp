@@ -50,14 +50,18 @@ PolicyEngine::PolicyEngine(datapath::PodPolicy maps, std::string node)
     : maps_(std::move(maps)), plan_({.node = std::move(node)}) {}
 
 Expected<void> PolicyEngine::synced() {
-  WEFT_TRY(auto pods, maps_.pods().read_all());
-  for (const auto& [link, pod] : pods) written_[static_cast<int>(link)] = pod;
   synced_ = in_doubt_ = true;
   return apply();
 }
 
 Expected<void> PolicyEngine::apply() {
   if (!synced_) return {};
+  if (!links_read_) {
+    auto links = maps_.pods().read_all();
+    if (!links) return failed(links.error());
+    for (const auto& [link, pod] : *links) written_.try_emplace(static_cast<int>(link), pod);
+    links_read_ = true;
+  }
   auto steps = plan_.take_changes();
   if (full_ && std::ranges::none_of(steps, makes_room_)) return failed(*full_);
   full_.reset();

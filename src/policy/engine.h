@@ -95,8 +95,9 @@ class PolicyEngine {
   uint64_t failures_ = 0;
   uint64_t comparisons_ = 0;
   bool synced_ = false;
-  bool in_doubt_ = false;  ///< the maps may differ from the plan
-  bool closed_ = false;    ///< isolated pods are, since a write has failed
+  bool links_read_ = false;  ///< what an earlier agent wrote for links is known
+  bool in_doubt_ = false;    ///< the maps may differ from the plan
+  bool closed_ = false;      ///< isolated pods are, since a write has failed
 };
 
 }  // namespace weft::policy
