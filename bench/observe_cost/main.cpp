@@ -15,7 +15,7 @@ namespace {
 using namespace weft;
 using namespace weft::bench;
 
-constexpr int kTurnMilliseconds = 60, kRounds = 401;
+constexpr int kTurnMilliseconds = 60, kRounds = 401, kReads = 2;
 /// Before each turn: to attach and detach programs has its own cost, a moment later too.
 constexpr int kWarmMilliseconds = 5;
 constexpr double kClaim = 0.98;
@@ -23,7 +23,7 @@ constexpr const char* kClient = "10.244.0.10";
 constexpr const char* kServer = "10.244.0.20";
 constexpr uint16_t kPort = 8080;
 
-/// The programs, which run when it is their turn, and somebody who reads what they tell in the middle of it.
+/// The programs, which run when it is their turn, and somebody who reads what they tell meanwhile.
 class Observed {
  public:
   Observed(const datapath::ServiceSocket& services, std::string cgroup, const Fd& client, const Fd& server)
@@ -35,8 +35,10 @@ class Observed {
     must(events_.attach(cgroup_));
     load.run(Load::tcp, kWarmMilliseconds);
     std::thread reader([this] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(kTurnMilliseconds / 2));
-      read();
+      for (int i = 0; i < kReads; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(kTurnMilliseconds / kReads));
+        read();
+      }
     });
     double rate = load.run(Load::tcp, kTurnMilliseconds);
     events_.detach();
@@ -48,7 +50,7 @@ class Observed {
 
  private:
   void read() {
-    auto page = events_.read(next_, WEFT_SOCKET_EVENTS);
+    auto page = events_.read(next_, SIZE_MAX);
     next_ = page.next;
     seen_ += page.events.size();
     lost_ += page.lost;
@@ -66,8 +68,8 @@ int run() {
   EdgeNode node(world, {node_object("node-1", {"172.30.0.2"}, {"10.244.0.0/24"})});
   node.sync();
   World::in(Fd(dup(world.netns())), [&] { node.attach(); });
-  auto server = start_server(world, server_pod.get(), kPort, false);
-  Client client(world, client_pod.get(), false, {address(kServer, kPort)});
+  auto server = start_server(world, server_pod.get(), kPort, true);
+  Client client(world, client_pod.get(), true, {address(kServer, kPort)});
   client.run(Load::tcp, kTurnMilliseconds);
   Observed programs(node.services().socket(), world.cgroup(), client_pod, server_pod);
   Turns turns;

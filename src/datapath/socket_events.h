@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -25,9 +26,29 @@ struct SocketEventPage {
 SocketEventPage read_ring(std::span<const weft_socket_event> ring, const uint64_t& told, uint64_t after,
                           size_t most);
 
+/// The last events of all processors as one row, with a number each, counted from 1 in the order in which
+/// they were collected. Those of a processor that made room before they could be are counted, too.
+class SocketEventLog {
+ public:
+  /// Keeps the last `room`.
+  explicit SocketEventLog(size_t room) : room_(room) {}
+
+  /// Takes over what has come since the last call; of all processors at once the older first.
+  void collect(std::span<const weft_socket_ring* const> rings);
+  /// As read_ring(), of what was collected; `number` of an event is its number here.
+  SocketEventPage read(uint64_t after, size_t most) const;
+
+ private:
+  size_t room_;
+  std::vector<uint64_t> taken_;  ///< of each ring
+  uint64_t told_ = 0;
+  std::deque<weft_socket_event> events_;
+};
+
 /// Looks on at the sockets of a node's pods (ServiceSocket::add_pod()): TCP connections that begin, fail and
 /// end, and to whom datagrams go (not the datagrams). The programs run no longer than the object lives; no
-/// packet waits for them. They keep the last WEFT_SOCKET_EVENTS, whether or not somebody reads.
+/// packet waits for them. They keep the last WEFT_SOCKET_EVENTS of each processor, whether or not somebody
+/// reads.
 class SocketEvents {
  public:
   /// Loads the programs, with the maps that ServiceSocket has pinned in `service_maps` (its map_folder()): of
@@ -41,8 +62,8 @@ class SocketEvents {
   /// Until they are attached again nothing is seen. What was seen stays.
   void detach();
 
-  /// As read_ring().
-  SocketEventPage read(uint64_t after, size_t most) const;
+  /// As read_ring(), of the events of all processors.
+  SocketEventPage read(uint64_t after, size_t most);
 
  private:
   struct Programs;

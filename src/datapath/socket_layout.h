@@ -15,12 +15,8 @@ enum weft_socket_kind {
                      ///< not chosen yet
 };
 
-/// The last events are kept where programs and reader both see them: the one of number n at (n - 1) modulo so
-/// many.
-#define WEFT_SOCKET_EVENTS 8192U
-
 struct weft_socket_event {
-  __u64 number;   ///< counted from 1; written last
+  __u64 number;   ///< among its processor's, counted from 1; written last
   __u64 time_ns;  ///< CLOCK_MONOTONIC
   __u64 took_ns;
   __u64 sent, received;  ///< bytes of payload that the other end has acknowledged, that this one has got
@@ -33,3 +29,13 @@ struct weft_socket_event {
   __u8 error;     ///< errno
   __u16 reserved;
 } __attribute__((aligned(64)));
+
+#define WEFT_SOCKET_EVENTS 4096U
+
+/// What one processor keeps: its last events, where programs and reader both see them; the one of number n at
+/// (n - 1) modulo so many.
+struct weft_socket_ring {
+  __u64 told;  ///< how many there have been
+  __u64 reserved[7];
+  struct weft_socket_event events[WEFT_SOCKET_EVENTS];
+};

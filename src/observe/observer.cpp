@@ -36,7 +36,7 @@ Expected<std::unique_ptr<Observer>> Observer::start(const std::string& service_m
   return std::unique_ptr<Observer>(new Observer(std::move(events), std::move(names)));
 }
 
-http::Answer Observer::page(const http::Request& request) const {
+http::Answer Observer::page(const http::Request& request) {
   auto page = events_.read(after_of(request.query), kFlowsOfPage);
   auto body = flows_json(page, names_, kube::now_point(), monotonic_ns());
   return {.content_type = "application/json", .headers = {}, .body = json::serialize(body)};

@@ -19,7 +19,7 @@ class Observer {
   Observer& operator=(const Observer&) = delete;
 
   /// The answer to a request for kFlowsPage.
-  http::Answer page(const http::Request& request) const;
+  http::Answer page(const http::Request& request);
 
  private:
   Observer(datapath::SocketEvents events, Names names);

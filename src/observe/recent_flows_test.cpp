@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <memory>
 #include <vector>
 
 #include "datapath/prefix_key.h"
@@ -133,6 +134,59 @@ TEST(SocketEventRing, WhatIsBeingWrittenIsReadLater) {
   EXPECT_EQ(page.next, 1U);
   for (int i = 0; i < 7; ++i) ring.tell();
   EXPECT_TRUE(ring.read(1).events.empty()) << "it is still";
+}
+
+/// What two processors tell, and the log of it.
+class SocketEventLogTest : public testing::Test {
+ protected:
+  void tell(size_t processor, uint64_t time, uint64_t sent) {
+    auto& ring = *rings_[processor];
+    auto& place = ring.events[ring.told % WEFT_SOCKET_EVENTS];
+    place.time_ns = time;
+    place.sent = sent;
+    place.number = ++ring.told;
+  }
+  datapath::SocketEventPage read(uint64_t after, size_t most = SIZE_MAX) {
+    log_.collect(std::array<const weft_socket_ring*, 2>{rings_[0].get(), rings_[1].get()});
+    return log_.read(after, most);
+  }
+
+  std::array<std::unique_ptr<weft_socket_ring>, 2> rings_{std::make_unique<weft_socket_ring>(),
+                                                          std::make_unique<weft_socket_ring>()};
+  datapath::SocketEventLog log_{6};
+};
+
+TEST_F(SocketEventLogTest, TheOlderOfAllProcessorsFirst) {
+  EXPECT_EQ(read(0).next, 0U);
+  tell(0, 10, 1);
+  tell(0, 10, 2);
+  tell(0, 30, 4);
+  tell(1, 20, 3);
+  auto page = read(0, 3);
+  EXPECT_THAT(told_in(page), testing::ElementsAre(1, 2, 3));
+  EXPECT_EQ(page.next, 3U);
+  EXPECT_EQ(page.events.back().number, 3U) << "not its processor's number";
+  tell(1, 25, 5);  // written after others that are younger had been read
+  page = read(page.next);
+  EXPECT_THAT(told_in(page), testing::ElementsAre(4, 5));
+  EXPECT_EQ(page.lost, 0U);
+  EXPECT_TRUE(read(page.next).events.empty());
+  EXPECT_EQ(read(page.next).next, 5U);
+}
+
+TEST_F(SocketEventLogTest, WhatMadeRoomIsCounted) {
+  tell(0, 1, 0);
+  auto page = read(0);
+  for (uint64_t i = 0; i < 8; ++i) tell(1, 2 + i, i);
+  page = read(page.next);
+  EXPECT_THAT(told_in(page), testing::ElementsAre(2, 3, 4, 5, 6, 7)) << "six have room";
+  EXPECT_EQ(page.lost, 2U);
+  for (uint64_t i = 0; i < WEFT_SOCKET_EVENTS + 5; ++i) tell(0, 20 + i, i);
+  page = read(page.next);
+  EXPECT_THAT(page.events, testing::SizeIs(6));
+  EXPECT_EQ(page.lost, WEFT_SOCKET_EVENTS + 5 - 6);
+  EXPECT_EQ(page.next, 1 + 8 + WEFT_SOCKET_EVENTS + 5);
+  EXPECT_THAT(read(1'000'000).events, testing::SizeIs(6)) << "an agent that began anew counts from 0";
 }
 
 }  // namespace
