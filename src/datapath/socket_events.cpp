@@ -39,9 +39,16 @@ struct SocketEvents::Programs {
   std::unique_ptr<void, Unmap> memory;
   std::vector<const weft_socket_ring*> rings;  ///< in it, one a processor
   SocketEventLog log{kKept};
+  uint64_t missed = 0;  ///< by the program at the changes of state, as the kernel counts it
 
   Expected<void> load(const std::string& service_maps, uint32_t processors);
   Expected<void> map_rings(size_t processors);
+  /// The one of the two that is loaded.
+  bpf_program* state() const {
+    auto& all = skeleton->progs;
+    return bpf_program__autoload(all.tcp_state) ? all.tcp_state : all.tcp_state_asks;
+  }
+  uint64_t newly_missed();
   Expected<void> attach(bpf_program* program, int cgroup) {
     bpf_link* link = cgroup < 0 ? bpf_program__attach(program) : bpf_program__attach_cgroup(program, cgroup);
     if (!link) return fail_errno(fmt::format("attach BPF program {}", bpf_program__name(program)), errno);
@@ -58,6 +65,13 @@ Expected<void> SocketEvents::Programs::map_rings(size_t processors) {
   memory = {at, Unmap{size}};
   for (size_t i = 0; i < processors; ++i) rings.push_back(static_cast<const weft_socket_ring*>(at) + i);
   return {};
+}
+
+uint64_t SocketEvents::Programs::newly_missed() {
+  bpf_prog_info info{};
+  uint32_t size = sizeof info;
+  if (bpf_obj_get_info_by_fd(bpf_program__fd(state()), &info, &size) != 0) return 0;
+  return info.recursion_misses - std::exchange(missed, info.recursion_misses);
 }
 
 SocketEvents::SocketEvents() : programs_(std::make_unique<Programs>()) {}
@@ -95,8 +109,7 @@ Expected<void> SocketEvents::attach(const std::string& cgroup_path) {
   Fd cgroup(::open(cgroup_path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!cgroup) return fail_errno("open cgroup " + cgroup_path, errno);
   auto& all = programs_->skeleton->progs;
-  bpf_program* state = bpf_program__autoload(all.tcp_state) ? all.tcp_state : all.tcp_state_asks;
-  WEFT_CHECK(programs_->attach(state, -1));
+  WEFT_CHECK(programs_->attach(programs_->state(), -1));
   for (bpf_program* program : {all.udp_connect4, all.udp_connect6, all.udp_sendmsg4, all.udp_sendmsg6})
     WEFT_CHECK(programs_->attach(program, cgroup.get()));
   return {};
@@ -106,6 +119,7 @@ void SocketEvents::detach() { programs_->links.clear(); }
 
 SocketEventPage SocketEvents::read(uint64_t after, size_t most) {
   programs_->log.collect(programs_->rings);
+  programs_->log.lose(programs_->newly_missed());
   return programs_->log.read(after, most);
 }
 

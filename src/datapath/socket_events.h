@@ -35,6 +35,8 @@ class SocketEventLog {
 
   /// Takes over what has come since the last call; of all processors at once the older first.
   void collect(std::span<const weft_socket_ring* const> rings);
+  /// So many came to no ring at all.
+  void lose(uint64_t count) { told_ += count; }
   /// As read_ring(), of what was collected; `number` of an event is its number here.
   SocketEventPage read(uint64_t after, size_t most) const;
 
@@ -62,7 +64,8 @@ class SocketEvents {
   /// Until they are attached again nothing is seen. What was seen stays.
   void detach();
 
-  /// As read_ring(), of the events of all processors.
+  /// As read_ring(), of the events of all processors. Lost, too, is what a processor was interrupted for
+  /// while it ran the program, event or not: the kernel does not run it inside itself, and counts that.
   SocketEventPage read(uint64_t after, size_t most);
 
  private:

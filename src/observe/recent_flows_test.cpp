@@ -186,6 +186,11 @@ TEST_F(SocketEventLogTest, WhatMadeRoomIsCounted) {
   EXPECT_THAT(page.events, testing::SizeIs(6));
   EXPECT_EQ(page.lost, WEFT_SOCKET_EVENTS + 5 - 6);
   EXPECT_EQ(page.next, 1 + 8 + WEFT_SOCKET_EVENTS + 5);
+  log_.lose(3);
+  page = read(page.next);
+  EXPECT_EQ(page.lost, 3U) << "came to no ring";
+  EXPECT_THAT(page.events, testing::IsEmpty());
+  EXPECT_EQ(read(page.next).lost, 0U);
   EXPECT_THAT(read(1'000'000).events, testing::SizeIs(6)) << "an agent that began anew counts from 0";
 }
 
