@@ -1,8 +1,8 @@
-# weft_bpf_skeleton(TARGET FILE.bpf.c): compiles one BPF object and makes FILE.skel.h visible to TARGET.
 # The programs are for the machine that they are built for; named as libbpf's headers name it.
 string(REGEX REPLACE "^x86_64$" "x86" bpf_target_arch ${CMAKE_SYSTEM_PROCESSOR})
 string(REGEX REPLACE "^aarch64$" "arm64" bpf_target_arch ${bpf_target_arch})
 
+# weft_bpf_skeleton(TARGET FILE.bpf.c): compiles one BPF object and makes FILE.skel.h visible to TARGET.
 find_program(BPFTOOL NAMES bpftool PATHS /usr/sbin /sbin REQUIRED)
 
 function(weft_bpf_skeleton target source)

@@ -128,11 +128,11 @@ void SocketEventLog::collect(std::span<const weft_socket_ring* const> rings) {
   std::vector<weft_socket_event> fresh;
   for (size_t i = 0; i < rings.size(); ++i) {
     auto page = read_ring(rings[i]->events, rings[i]->told, taken_[i], WEFT_SOCKET_EVENTS);
+    told_ += page.next - taken_[i] - page.events.size();
     taken_[i] = page.next;
-    told_ += page.lost;
     fresh.insert(fresh.end(), page.events.begin(), page.events.end());
   }
-  // Of one processor what was told first stays first.
+  // What one processor told at the same time stays in its order.
   std::ranges::sort(fresh, {}, [](const auto& event) { return std::pair(event.time_ns, event.number); });
   for (auto& event : fresh) {
     event.number = ++told_;

@@ -174,6 +174,15 @@ TEST_F(SocketEventLogTest, TheOlderOfAllProcessorsFirst) {
   EXPECT_EQ(read(page.next).next, 5U);
 }
 
+TEST_F(SocketEventLogTest, WhatMadeRoomBeforeTheFirstLookIsCounted) {
+  tell(0, 1, 0);
+  auto page = read(0);
+  for (uint64_t i = 0; i < WEFT_SOCKET_EVENTS + 5; ++i) tell(1, 2 + i, i);
+  page = read(page.next);
+  EXPECT_THAT(page.events, testing::SizeIs(6));
+  EXPECT_EQ(page.lost, WEFT_SOCKET_EVENTS + 5 - 6);
+}
+
 TEST_F(SocketEventLogTest, WhatMadeRoomIsCounted) {
   tell(0, 1, 0);
   auto page = read(0);

@@ -138,7 +138,7 @@ static __always_inline void read_ends(const struct sock* sk, __u8* local, __u8* 
   bpf_core_read(remote, 16, &sk->__sk_common.skc_v6_daddr);
 }
 
-// The place of the next event, in place of the oldest. All of it is to be written, and then submitted.
+// The place of the next event, in place of the oldest. All of it is to be written, and then published.
 static __always_inline struct weft_socket_event* reserve(__u64* number) {
   __u32 processor = bpf_get_smp_processor_id();
   struct weft_socket_ring* ring = bpf_map_lookup_elem(&socket_rings, &processor);
@@ -290,14 +290,11 @@ static __always_inline void on_accept(__u64 key, struct sock* sk, int asks) {
 }
 
 // From now on it is the connection that lasts.
-static __always_inline void begin_again(__u64 key, struct beginning* begun, __u64 now) {
-  struct beginning* place = place_of(key);
-  begun->time_ns = now;
+static __always_inline void begin_again(__u64 key, __u64 now) {
+  struct beginning* at = place_of(key);
+  if (owner_of(at) != key) at = bpf_map_lookup_elem(&beginnings, &key);
   // Who takes the place just now began just now, too: this time is as good for it.
-  if (owner_of(place) == key)
-    place->time_ns = now;
-  else
-    keep(key, begun);
+  if (at) at->time_ns = now;
 }
 
 static __always_inline int on_state(struct sock* sk, int before, int after, int asks) {
@@ -305,7 +302,7 @@ static __always_inline int on_state(struct sock* sk, int before, int after, int 
   if (!begins && !connected && !ends) return 0;
   // A listener that is closed, a half-open connection that comes to nothing.
   if (ends && (before == TCP_LISTEN || before == TCP_SYN_RECV || before == TCP_CLOSE)) return 0;
-  // The socket's address, as a number.
+  // The socket's address, as a number: the verifier allows it as a difference only.
   __u64 key = (__u64)((void*)sk - (void*)places);
   if (begins) {
     on_connect(key, sk);
@@ -319,13 +316,18 @@ static __always_inline int on_state(struct sock* sk, int before, int after, int 
   struct beginning begun;
   // Of one that had begun before this program did nothing is known.
   if (!find_begun(key, sk, &begun)) return 0;
+  // What a pod's socket has left here is not a node's.
+  if (!is_of_pod(sk)) return 0;
   const struct tcp_sock* tcp = as_tcp(sk, asks);
   if (!tcp) return 0;
-  // It is a packet that connects, or ends what was waiting for the last.
-  __u64 now = connected || before == TCP_LAST_ACK ? tcp->tcp_clock_cache : bpf_ktime_get_ns();
+  // It is a packet that connects, or ends what was waiting for the last; unless it is ended from outside.
+  int by_packet = connected || (before == TCP_LAST_ACK && !sk->sk_err);
+  __u64 now = by_packet ? tcp->tcp_clock_cache : bpf_ktime_get_ns();
+  // A connection that is restored has had no packet.
+  if (now < begun.time_ns) now = bpf_ktime_get_ns();
   if (connected) {
     tell_tcp(tcp, sk, &begun, WEFT_SOCKET_CONNECTED, now);
-    begin_again(key, &begun, now);
+    begin_again(key, now);
   } else {
     tell_tcp(tcp, sk, &begun, before == TCP_SYN_SENT ? WEFT_SOCKET_FAILED : WEFT_SOCKET_CLOSED, now);
     forget(key);
