@@ -63,7 +63,7 @@ bool UpstreamStream::open() {
   const socklen_t size = address.to(storage);
   // A server of a pod on the node's network may still have the port of a connection that lasts.
   const int reuse = 1;
-  setsockopt(fd_.get(), SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
+  if (fd_) setsockopt(fd_.get(), SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof reuse);
   if (!fd_ ||
       (::connect(fd_.get(), reinterpret_cast<sockaddr*>(&storage), size) != 0 && errno != EINPROGRESS)) {
     trouble_ = std::strerror(errno);
