@@ -100,6 +100,7 @@ struct DomainServer::Impl : std::enable_shared_from_this<DomainServer::Impl> {
   std::optional<std::vector<std::string>> asked;  ///< sorted; nothing: not known yet
   std::list<std::shared_ptr<Connection>> connections;
   const Connection* serving = nullptr;  ///< whose server is heard
+  bool told = false;                    ///< what a server said is in force, that of one that has gone too
   std::string zone;                     ///< of that server
   std::chrono::steady_clock::time_point heard_at;
 };
@@ -155,7 +156,7 @@ awaitable<void> DomainServer::Impl::serve(std::shared_ptr<Impl> self,
   }
   if (reader.broken()) spdlog::warn("{}: what a DNS server says is not understood", self->options.socket);
   connection->close();
-  self->hear(nullptr, connection.get());
+  if (self->serving == connection.get()) self->serving = nullptr;
   self->connections.erase(place);
 }
 
@@ -173,6 +174,7 @@ void DomainServer::Impl::hear(const feed::Serving* server, const Connection* con
       (serving == nullptr || serving == connection || now - heard_at > feed::kServingFor)) {
     if (!options.on_serving(server)) return;
     serving = connection;
+    told = true;
     zone = server->zone;
     heard_at = now;
   } else if (serving == connection) {
@@ -181,7 +183,8 @@ void DomainServer::Impl::hear(const feed::Serving* server, const Connection* con
 }
 
 void DomainServer::Impl::stop_hearing() {
-  if (std::exchange(serving, nullptr)) options.on_serving(nullptr);
+  serving = nullptr;
+  if (std::exchange(told, false)) options.on_serving(nullptr);
 }
 
 void DomainServer::Impl::take(const feed::Answer& answer,
@@ -220,7 +223,7 @@ void DomainServer::ask_for(std::vector<std::string> patterns) {
   for (auto& pattern : dropped) text += feed::encode(feed::Dropped{pattern});
   if (first) text += feed::encode(feed::Complete{});
   if (text.empty()) return;
-  if (impl_->serving && impl_->asks_within(impl_->zone)) impl_->stop_hearing();
+  if (impl_->told && impl_->asks_within(impl_->zone)) impl_->stop_hearing();
   for (const auto& connection : impl_->connections) connection->send(text);
 }
 

@@ -22,9 +22,10 @@ class DomainServer {
     uid_t user = 0;  ///< as whom DNS servers run
     /// An answer; `in_force` is to be called when its addresses are, now or later.
     std::function<void(const domain_feed::Answer& answer, std::function<void()> in_force)> on_answer;
-    /// What one server says of itself, each time; nothing: it has gone, or says nothing any more, or policies
-    /// ask for names of its zone. Of several one is heard, until then or until it was silent for kServingFor.
-    /// False: it is none for this node, and another one may be heard.
+    /// What one server says of itself, each time, which counts for kServingFor, also when it goes; nothing:
+    /// it is to count no more, or policies ask for names of its zone. Of several one is heard, until then,
+    /// until it goes or until it was silent for kServingFor. False: it is none for this node, and another one
+    /// may be heard.
     std::function<bool(const domain_feed::Serving* server)> on_serving = [](auto) { return false; };
   };
   /// Takes over the path from a server that has gone.

@@ -20,6 +20,8 @@ def message(number):
 
 
 def check(number, answer):
+    if len(answer) < 8:
+        raise OSError("the server closed")
     got, flags, _, answers = struct.unpack("!HHHH", answer[:8])
     if got != number or flags & 15 or not answers:
         raise OSError(f"answer {flags & 15} with {answers} records")
