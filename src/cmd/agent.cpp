@@ -112,7 +112,8 @@ class Agent {
         events_(client_, "weft-agent", flags_.node_name),
         announcer_(client_, flags_.node_name),
         local_checks_(local_check_options()),
-        retry_(io) {}
+        retry_(io),
+        engine_timer_(io) {}
 
   Expected<void> start() {
     WEFT_TRY(auto network, parse_network(flags_.pod_cidrs, flags_.node_ips));
@@ -402,13 +403,14 @@ class Agent {
     if (cgroup_.empty()) {
       WEFT_TRY(cgroup_, cgroup2_root());
     }
-    WEFT_TRY(engine_, service::ServiceEngine::open({.bpf_dir = flags_.bpf_dir,
-                                                    .cgroup_path = cgroup_,
-                                                    .node = facts(),
-                                                    .sizes = {},
-                                                    .on_failing = [this](const auto& key, const Error* why) {
-                                                      tell_of_service(key, why);
-                                                    }}));
+    WEFT_TRY(engine_,
+             service::ServiceEngine::open(
+                 {.bpf_dir = flags_.bpf_dir,
+                  .cgroup_path = cgroup_,
+                  .node = facts(),
+                  .sizes = {},
+                  .on_failing = [this](const auto& key, const Error* why) { tell_of_service(key, why); },
+                  .wake_at = [this](auto when) { wake_engine_at(when); }}));
     services_.on_change([this](const auto& before, const auto& after) {
       engine_->service_changed(before, after);
       local_checks_.service_changed(before, after);
@@ -428,6 +430,13 @@ class Agent {
     asio::co_spawn(io_, slices_.run(), asio::detached);
     asio::co_spawn(io_, nodes_.run(), asio::detached);
     return {};
+  }
+
+  void wake_engine_at(std::chrono::steady_clock::time_point when) {
+    engine_timer_.expires_at(when);
+    engine_timer_.async_wait([this](auto error) {
+      if (!error) engine_->wake();
+    });
   }
 
   service::LocalChecks::Options local_check_options() {
@@ -489,6 +498,7 @@ class Agent {
   service::Announcer announcer_;
   service::LocalChecks local_checks_;
   asio::steady_timer retry_;
+  asio::steady_timer engine_timer_;
   std::unique_ptr<service::ServiceEngine> engine_;
   std::unique_ptr<service::NodeEdgeEngine> edge_;
   std::unique_ptr<service::NodePortFollower> node_ports_;

@@ -78,7 +78,7 @@ struct Liveness::Impl : std::enable_shared_from_this<Impl> {
     socket.close(ignored);
     ++connection;
     if (answered) return connect();
-    note(false, why);
+    note(Health::down, why);
   }
 
   void ask() {
@@ -121,10 +121,10 @@ struct Liveness::Impl : std::enable_shared_from_this<Impl> {
       state = State::idle;
       silent = 0;
       answered = true;
-      const bool serves = header.rcode != Rcode::servfail;
-      note(serves && !ends, ends     ? "it is told to end"
-                            : serves ? ""
-                                     : "it has nothing to answer with yet (SERVFAIL)");
+      if (header.rcode == Rcode::servfail)
+        note(Health::down, "it has nothing to answer with yet (SERVFAIL)");
+      else
+        note(ends ? Health::ending : Health::up, ends ? "it is told to end" : "");
     }
     return true;
   }
@@ -146,30 +146,35 @@ struct Liveness::Impl : std::enable_shared_from_this<Impl> {
     if (state == State::closed) return connect();
     if (state == State::idle) return ask();
     ++silent;
-    if (silent >= options.patience / options.period) note(false, "it does not answer");
+    if (silent >= options.patience / options.period) note(Health::down, "it does not answer");
     if (silent < kPeriodsOfAConnection) return;
     answered = false;
     lost("it does not answer");
   }
 
-  void note(bool good, const std::string& why) {
+  void note(Health seen, const std::string& why) {
     auto now = Clock::now();
-    if (!good) {
+    if (seen != Health::up) {
       good_since.reset();
-      if (up == false) return;
+      if (known == seen) return;
+      if (known && known != Health::up) return tell(seen, why);
       if (fell_before && now - up_since < options.settle_max)
         settle = std::min(settle * 2, options.settle_max);
       else
         settle = options.settle;
       fell_before = true;
     } else {
-      if (up == true) return;
+      if (known == Health::up) return;
       if (!good_since) good_since = now;
-      if (up && now - *good_since < settle) return;
+      if (known && now - *good_since < settle) return;
       up_since = now;
     }
-    up = good;
-    on_change(good, why);
+    tell(seen, why);
+  }
+
+  void tell(Health seen, const std::string& why) {
+    known = seen;
+    on_change(seen, why);
   }
 
   enum class State { closed, connecting, asked, idle };
@@ -178,7 +183,7 @@ struct Liveness::Impl : std::enable_shared_from_this<Impl> {
   const Name question;
   const OnChange on_change;
   const Options options;
-  std::optional<bool> up;
+  std::optional<Health> known;
   std::optional<Clock::time_point> good_since;
   Clock::time_point up_since;
   bool fell_before = false;

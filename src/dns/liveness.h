@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "base/health.h"
 #include "base/ip.h"
 #include "dns/name.h"
 #include "dns/socket.h"
@@ -28,7 +29,7 @@ class Liveness {
   };
   /// `why`: what is wrong with it; empty when it is up. Called for the first verdict and for each change,
   /// never from the constructor.
-  using OnChange = std::function<void(bool up, const std::string& why)>;
+  using OnChange = std::function<void(Health health, const std::string& why)>;
 
   /// `asked`: an address whose name the server knows without asking anybody, its cluster address say.
   Liveness(boost::asio::io_context& io, const SocketAddress& server, const IpAddr& asked, OnChange on_change,

@@ -20,15 +20,15 @@ const Liveness::Options kFast{.period = 10ms, .patience = 300ms, .settle = 50ms,
 
 struct Following {
   boost::asio::io_context io{1};
-  std::vector<bool> verdicts;
+  std::vector<Health> verdicts;
   std::string why;
   std::unique_ptr<Liveness> liveness;
 
   explicit Following(const SocketAddress& server)
       : liveness(std::make_unique<Liveness>(
             io, server, *IpAddr::parse("10.96.0.10"),
-            [this](bool up, const std::string& reason) {
-              verdicts.push_back(up);
+            [this](Health health, const std::string& reason) {
+              verdicts.push_back(health);
               why = reason;
             },
             kFast)) {}
@@ -65,13 +65,13 @@ TEST(Liveness, UpWithTheFirstAnswerAndDownTheMomentItEnds) {
   auto where = server->addresses().front();
   Following f(where);
   ASSERT_TRUE(f.wait(1));
-  EXPECT_THAT(f.verdicts, ElementsAre(true));
+  EXPECT_THAT(f.verdicts, ElementsAre(Health::up));
   server.reset();
   ASSERT_TRUE(f.wait(2));
   EXPECT_THAT(f.why, testing::HasSubstr("refused"));
   server = serve(zone, where);
   ASSERT_TRUE(f.wait(3));
-  EXPECT_THAT(f.verdicts, ElementsAre(true, false, true));
+  EXPECT_THAT(f.verdicts, ElementsAre(Health::up, Health::down, Health::up));
 }
 
 TEST(Liveness, AServerThatHasNothingToAnswerWithIsDown) {
@@ -79,14 +79,14 @@ TEST(Liveness, AServerThatHasNothingToAnswerWithIsDown) {
   auto server = serve(zone, kAny);
   Following f(server->addresses().front());
   ASSERT_TRUE(f.wait(1));
-  EXPECT_THAT(f.verdicts, ElementsAre(false));
+  EXPECT_THAT(f.verdicts, ElementsAre(Health::down));
   EXPECT_THAT(f.why, testing::HasSubstr("SERVFAIL"));
   zone.write([](Zone& z) { z.set_synced(); });
   ASSERT_TRUE(f.wait(2));
-  EXPECT_THAT(f.verdicts, ElementsAre(false, true));
+  EXPECT_THAT(f.verdicts, ElementsAre(Health::down, Health::up));
 }
 
-TEST(Liveness, OneThatIsToldToEndIsDownWhileItStillAnswers) {
+TEST(Liveness, OneThatIsToldToEndStillAnswers) {
   SharedZone zone({});
   zone.write([](Zone& z) { z.set_synced(); });
   auto server = serve(zone, kAny);
@@ -95,12 +95,25 @@ TEST(Liveness, OneThatIsToldToEndIsDownWhileItStillAnswers) {
   ASSERT_TRUE(f.wait(1));
   server->set_lame_duck();
   ASSERT_TRUE(f.wait(2));
-  EXPECT_THAT(f.verdicts, ElementsAre(true, false));
+  EXPECT_THAT(f.verdicts, ElementsAre(Health::up, Health::ending));
   EXPECT_THAT(f.why, testing::HasSubstr("told to end"));
   server.reset();
   server = serve(zone, where);
   ASSERT_TRUE(f.wait(3));
-  EXPECT_THAT(f.verdicts, ElementsAre(true, false, true)) << "its successor counts again";
+  EXPECT_THAT(f.verdicts, ElementsAre(Health::up, Health::ending, Health::up))
+      << "its successor counts again";
+}
+
+TEST(Liveness, OneThatWasToldToEndIsDownOnceItHasEnded) {
+  SharedZone zone({});
+  zone.write([](Zone& z) { z.set_synced(); });
+  auto server = serve(zone, kAny);
+  Following f(server->addresses().front());
+  server->set_lame_duck();
+  ASSERT_TRUE(f.wait(1));
+  server.reset();
+  ASSERT_TRUE(f.wait(2));
+  EXPECT_THAT(f.verdicts, ElementsAre(Health::ending, Health::down));
 }
 
 TEST(Liveness, OneThatStandsStillIsDown) {
@@ -109,7 +122,7 @@ TEST(Liveness, OneThatStandsStillIsDown) {
   ASSERT_TRUE(listening) << listening.error().message;
   Following f(local_address(*listening));
   ASSERT_TRUE(f.wait(1));
-  EXPECT_THAT(f.verdicts, ElementsAre(false));
+  EXPECT_THAT(f.verdicts, ElementsAre(Health::down));
 }
 
 TEST(Liveness, OneThatMakesRoomStaysUp) {
@@ -131,7 +144,7 @@ TEST(Liveness, OneThatMakesRoomStaysUp) {
     auto until = Clock::now() + 200ms;
     while (Clock::now() < until) f.io.run_one_for(20ms);
   }
-  EXPECT_THAT(f.verdicts, ElementsAre(true));
+  EXPECT_THAT(f.verdicts, ElementsAre(Health::up));
 }
 
 TEST(Liveness, CanGoInsideItsOwnVerdict) {
@@ -142,7 +155,7 @@ TEST(Liveness, CanGoInsideItsOwnVerdict) {
   std::unique_ptr<Liveness> liveness;
   int verdicts = 0;
   liveness = std::make_unique<Liveness>(io, server->addresses().front(), *IpAddr::parse("10.96.0.10"),
-                                        [&](bool, const std::string&) {
+                                        [&](Health, const std::string&) {
                                           ++verdicts;
                                           liveness.reset();
                                         });

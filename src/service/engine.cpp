@@ -15,6 +15,7 @@
 #include "datapath/udp_destroy.h"
 #include "service/image.h"
 #include "service/maglev.h"
+#include "service/stale_udp.h"
 
 namespace weft::service {
 namespace {
@@ -147,12 +148,6 @@ NoLocal no_local(const ServicePlan& plan) {
   return out;
 }
 
-bool serves(const BackendSet& set, const IpAddr& addr, uint16_t port) {
-  auto is = [&](const Backend& backend) { return backend.addr == addr && backend.port == port; };
-  return std::any_of(set.backends.begin(), set.backends.end(), is) ||
-         std::any_of(set.still_serving.begin(), set.still_serving.end(), is);
-}
-
 /// Slices of Services that this proxy ignores need not be kept.
 std::string owner_of(const SlicePtr& slice) {
   if (!slice) return {};
@@ -186,6 +181,7 @@ struct ServiceEngine::Impl {
   std::unordered_map<weft_frontend_key, std::string> owners;  ///< of programmed frontends
   std::unordered_set<uint32_t> taken_sets;
   std::map<std::string, Error> failing;
+  StaleUdp stale_udp;
   uint64_t destroyed_udp_sockets = 0;
   uint64_t writes_before = 0;  ///< by images that were loaded again
 
@@ -204,7 +200,8 @@ struct ServiceEngine::Impl {
   void retry_failing();
   void stage_leftovers();
   void end_stale_udp_sockets();
-  std::vector<datapath::ConnectedUdp> stale(const std::vector<std::pair<uint64_t, weft_peer>>& sockets) const;
+  StaleUdp::Backend backend_of(const weft_peer& peer,
+                               std::unordered_map<std::string, ServicePlan>& plans) const;
 };
 
 /// The number of a plan's set: the one it has, else the one an earlier engine gave it (known by its
@@ -483,41 +480,44 @@ void ServiceEngine::Impl::stage_leftovers() {
   image.stage_orphan_removal();
 }
 
-/// Connected UDP sockets whose Service goes on without their backend.
-std::vector<datapath::ConnectedUdp> ServiceEngine::Impl::stale(
-    const std::vector<std::pair<uint64_t, weft_peer>>& sockets) const {
-  std::vector<datapath::ConnectedUdp> out;
-  std::unordered_map<std::string, ServicePlan> plans;
-  for (const auto& [cookie, peer] : sockets) {
-    IpAddr addr = addr_of(peer.frontend_addr);
-    uint16_t port = ntohs(peer.frontend_port);
-    auto owner = owners.find(frontend_key(addr, port, static_cast<uint8_t>(Protocol::udp)));
-    if (owner == owners.end()) continue;
-    auto entry = entries.find(owner->second);
-    if (entry == entries.end() || !entry->second.service) continue;
-    auto [plan, fresh] = plans.try_emplace(owner->second);
-    if (fresh) plan->second = plan_service(*entry->second.service, entry->second.slices, options.node);
-    for (const auto& frontend : plan->second.frontends) {
-      if (frontend.addr != addr || frontend.port != port || frontend.protocol != Protocol::udp) continue;
-      const auto& set = plan->second.sets[frontend.set];
-      // With nothing serving at all the client is as well off with what it has.
-      bool any_serves = !set.backends.empty() || !set.still_serving.empty();
-      bool serving = serves(set, addr_of(peer.backend_addr), ntohs(peer.backend_port));
-      if (any_serves && !serving) out.push_back({cookie, peer});
-    }
+/// Whether a connected UDP socket may stay with its backend; `plans`: those that were asked for before.
+StaleUdp::Backend ServiceEngine::Impl::backend_of(const weft_peer& peer,
+                                                  std::unordered_map<std::string, ServicePlan>& plans) const {
+  using Backend = StaleUdp::Backend;
+  IpAddr addr = addr_of(peer.frontend_addr);
+  uint16_t port = ntohs(peer.frontend_port);
+  auto owner = owners.find(frontend_key(addr, port, static_cast<uint8_t>(Protocol::udp)));
+  if (owner == owners.end()) return Backend::serves;
+  auto entry = entries.find(owner->second);
+  if (entry == entries.end() || !entry->second.service) return Backend::serves;
+  const auto& slices = entry->second.slices;
+  auto [plan, fresh] = plans.try_emplace(owner->second);
+  if (fresh) plan->second = plan_service(*entry->second.service, slices, options.node);
+  for (const auto& frontend : plan->second.frontends) {
+    if (frontend.addr != addr || frontend.port != port || frontend.protocol != Protocol::udp) continue;
+    auto found = StaleUdp::standing(plan->second.sets[frontend.set], slices, addr_of(peer.backend_addr),
+                                    ntohs(peer.backend_port));
+    if (found != Backend::serves) return found;
   }
-  return out;
+  return Backend::serves;
 }
 
+/// Those whose Service goes on without their backend.
 void ServiceEngine::Impl::end_stale_udp_sockets() {
   auto sockets = socket.maps().udp_peers.read_all();
-  auto ended = sockets ? datapath::destroy_udp_sockets(options.cgroup_path, stale(*sockets))
-                       : std::unexpected(std::move(sockets).error());
-  if (ended) {
-    destroyed_udp_sockets += *ended;
-  } else {
-    spdlog::warn("connected UDP sockets stay on backends that are gone: {}", ended.error().message);
+  if (!sockets) {
+    spdlog::warn("connected UDP sockets stay on backends that are gone: {}", sockets.error().message);
+    return;
   }
+  std::unordered_map<std::string, ServicePlan> plans;
+  auto found = stale_udp.look(
+      *sockets, [&](const weft_peer& peer) { return backend_of(peer, plans); }, StaleUdp::Clock::now());
+  if (found.look_again && options.wake_at) options.wake_at(*found.look_again);
+  auto ended = datapath::destroy_udp_sockets(options.cgroup_path, found.to_end);
+  if (ended)
+    destroyed_udp_sockets += *ended;
+  else
+    spdlog::warn("connected UDP sockets stay on backends that are gone: {}", ended.error().message);
 }
 
 ServiceEngine::ServiceEngine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -571,6 +571,8 @@ void ServiceEngine::node_changed(NodeFacts node) {
   if (!impl_->ready) return;
   if (auto done = impl_->synchronize(); !done) spdlog::error("Services: {}", done.error().message);
 }
+
+void ServiceEngine::wake() { impl_->end_stale_udp_sockets(); }
 
 const datapath::ServiceSocket& ServiceEngine::socket() const { return impl_->socket; }
 

@@ -30,6 +30,8 @@ class ServiceEngine {
     /// Told when a Service ("namespace/name") cannot be programmed, and why, and with nullptr when it can be
     /// again. Once for each reason.
     std::function<void(const std::string& service, const Error* why)> on_failing;
+    /// Told when to call `wake`; what was told before does not count any more.
+    std::function<void(std::chrono::steady_clock::time_point)> wake_at;
   };
 
   /// What is programmed, and what could not be.
@@ -72,6 +74,9 @@ class ServiceEngine {
 
   /// The node has other addresses, or is in another zone.
   void node_changed(NodeFacts node);
+
+  /// Ends the UDP sockets whose time is over (service/stale_udp.h).
+  void wake();
 
   void observe(Observer observer);
   Stats stats() const;

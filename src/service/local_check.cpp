@@ -32,6 +32,11 @@ void leave_out(kube::Endpoint& endpoint, bool serving) {
   endpoint.conditions.serving = serving;
 }
 
+void erase(kube::EndpointSlice& slice, const std::set<size_t>& endpoints) {
+  size_t index = 0;
+  std::erase_if(slice.endpoints, [&](const auto&) { return endpoints.contains(index++); });
+}
+
 /// What can be asked for among the cluster addresses of a Service that wants to be checked.
 std::optional<IpAddr> asked_address(const kube::Service& service) {
   auto annotation = service.metadata.annotations.find(std::string(kLocalCheckAnnotation));
@@ -61,17 +66,24 @@ LocalCheckPlan plan_local_check(const SlicePtr& slice, const std::string& node, 
     else if (endpoint.conditions.ready.value_or(true))
       others.push_back({i, {*addr, *port}});
   }
-  auto is_down = [&](const Candidate& candidate) {
+  auto health_of = [&](const Candidate& candidate) {
     auto known = verdicts.find(candidate.target);
-    return known != verdicts.end() && !known->second;
+    return known == verdicts.end() ? Health::up : known->second;
   };
+  auto is_down = [&](const Candidate& candidate) { return health_of(candidate) != Health::up; };
   for (const auto& candidate : own) plan.targets.push_back(candidate.target);
   bool all_down = !own.empty() && std::ranges::all_of(own, is_down);
   if (std::ranges::none_of(own, is_down) || (all_down && others.empty())) return plan;
 
   auto changed = std::make_shared<kube::EndpointSlice>(*slice);
+  // What answers no more is not there: nobody waits for it.
+  std::set<size_t> gone;
+  auto take_out = [&](const Candidate& candidate) {
+    leave_out(changed->endpoints[candidate.index], false);
+    if (health_of(candidate) == Health::down) gone.insert(candidate.index);
+  };
   for (const auto& candidate : own) {
-    if (is_down(candidate)) leave_out(changed->endpoints[candidate.index], false);
+    if (is_down(candidate)) take_out(candidate);
   }
   if (all_down) {
     // Other nodes choose other ones.
@@ -82,10 +94,13 @@ LocalCheckPlan plan_local_check(const SlicePtr& slice, const std::string& node, 
     for (size_t i = 0; i < few; ++i) plan.targets.push_back(others[i].target);
     bool any = !std::all_of(others.begin(), others.begin() + static_cast<ptrdiff_t>(few), is_down);
     for (size_t i = 0; any && i < others.size(); ++i) {
-      bool down = is_down(others[i]);
-      if (i >= few || down) leave_out(changed->endpoints[others[i].index], !down);
+      if (is_down(others[i]))
+        take_out(others[i]);
+      else if (i >= few)
+        leave_out(changed->endpoints[others[i].index], true);
     }
   }
+  erase(*changed, gone);
   plan.slice = std::move(changed);
   return plan;
 }
@@ -141,19 +156,19 @@ void LocalChecks::refresh(const std::string& key, Checked& checked) {
 void LocalChecks::follow(const std::string& key, Checked& checked, const CheckTarget& target) {
   checked.followed[target] = options_.follow(
       target, checked.asked,
-      [this, key, target](bool up, const std::string& why) { verdict(key, target, up, why); });
+      [this, key, target](Health health, const std::string& why) { verdict(key, target, health, why); });
 }
 
-void LocalChecks::verdict(const std::string& key, const CheckTarget& target, bool up,
+void LocalChecks::verdict(const std::string& key, const CheckTarget& target, Health health,
                           const std::string& why) {
   auto at = checked_.find(key);
   if (at == checked_.end() || !at->second.followed.contains(target)) return;
-  auto [known, first] = at->second.verdicts.try_emplace(target, up);
-  if (!first && known->second == up) return;
-  known->second = up;
+  auto [known, first] = at->second.verdicts.try_emplace(target, health);
+  if (!first && known->second == health) return;
+  known->second = health;
   auto where = fmt::format("{}{}{}:{}", target.addr.is_v6() ? "[" : "", target.addr.str(),
                            target.addr.is_v6() ? "]" : "", target.port);
-  if (!up)
+  if (health != Health::up)
     spdlog::warn("Service {}: {} is down: {}; this node's pods use others", key, where, why);
   else if (!first)
     spdlog::info("Service {}: {} is up again", key, where);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/health.h"
 #include "service/plan.h"
 
 /// A Service that has an endpoint on each node, which the node's own pods use (spec.trafficDistribution
@@ -24,13 +25,13 @@ struct CheckTarget {
   uint16_t port = 0;
   auto operator<=>(const CheckTarget&) const = default;
 };
-using Verdicts = std::map<CheckTarget, bool>;  ///< those that are known to be up or down
+using Verdicts = std::map<CheckTarget, Health>;  ///< of those of whom something is known
 
 struct LocalCheckPlan {
   /// The node's own endpoints, and while all of them are down a few of other nodes.
   std::vector<CheckTarget> targets;
-  /// The slice as it is to be taken: endpoints that are down, or not among those few, are not ready. The same
-  /// object if nothing differs.
+  /// The slice as it is to be taken: without endpoints that are down; those that end, or are not among those
+  /// few, are not ready. The same object if nothing differs.
   SlicePtr slice;
 };
 /// Pure. Never leaves less than the API has if all that is known is bad: without anybody else who is ready
@@ -40,7 +41,7 @@ LocalCheckPlan plan_local_check(const SlicePtr& slice, const std::string& node, 
 /// Stands between those who report changes of Services and slices and the engine. Not thread-safe.
 class LocalChecks {
  public:
-  using OnVerdict = std::function<void(bool up, const std::string& why)>;
+  using OnVerdict = std::function<void(Health health, const std::string& why)>;
   struct Options {
     std::string node;
     /// Follows one endpoint until the result is dropped; never calls `on_verdict` from inside. `asked`: a
@@ -69,7 +70,7 @@ class LocalChecks {
   };
   void refresh(const std::string& key, Checked& checked);
   void follow(const std::string& key, Checked& checked, const CheckTarget& target);
-  void verdict(const std::string& key, const CheckTarget& target, bool up, const std::string& why);
+  void verdict(const std::string& key, const CheckTarget& target, Health health, const std::string& why);
   void end(const std::string& key);
 
   Options options_;

@@ -71,7 +71,7 @@ std::vector<std::string> backends(const SlicePtr& slice) {
 
 TEST(PlanLocalCheck, TheOwnEndpointWhileNothingIsKnownAgainstIt) {
   auto slice = shared(slice_of(3));
-  for (const Verdicts& verdicts : {Verdicts{}, Verdicts{{target("10.0.0.1"), true}}}) {
+  for (const Verdicts& verdicts : {Verdicts{}, Verdicts{{target("10.0.0.1"), Health::up}}}) {
     auto plan = plan_local_check(slice, "node-1", verdicts);
     EXPECT_THAT(plan.targets, ElementsAre(target("10.0.0.1")));
     EXPECT_EQ(plan.slice, slice);
@@ -81,21 +81,27 @@ TEST(PlanLocalCheck, TheOwnEndpointWhileNothingIsKnownAgainstIt) {
 
 TEST(PlanLocalCheck, OthersWhileItIsDown) {
   auto slice = shared(slice_of(3));
-  Verdicts verdicts{{target("10.0.0.1"), false}};
+  Verdicts verdicts{{target("10.0.0.1"), Health::down}};
   auto plan = plan_local_check(slice, "node-1", verdicts);
   EXPECT_THAT(plan.targets,
               testing::UnorderedElementsAre(target("10.0.0.1"), target("10.0.0.2"), target("10.0.0.3")));
   EXPECT_THAT(backends(plan.slice), ElementsAre("10.0.0.2", "10.0.0.3"));
-  auto own = plan.slice->endpoints[0].conditions;
-  EXPECT_EQ(own.serving, false) << "connected sockets must not stay with it";
-  verdicts[target("10.0.0.2")] = false;
+  EXPECT_EQ(plan.slice->endpoints[0].nodeName, "node-2") << "no socket waits for what answers no more";
+  verdicts[target("10.0.0.2")] = Health::down;
   EXPECT_THAT(backends(plan_local_check(slice, "node-1", verdicts).slice), ElementsAre("10.0.0.3"));
+}
+
+TEST(PlanLocalCheck, OneThatEndsIsStillThereButNotReady) {
+  auto plan = plan_local_check(shared(slice_of(2)), "node-1", {{target("10.0.0.1"), Health::ending}});
+  EXPECT_THAT(backends(plan.slice), ElementsAre("10.0.0.2"));
+  EXPECT_EQ(plan.slice->endpoints.at(0).addresses, std::vector<std::string>{"10.0.0.1"});
+  EXPECT_EQ(plan.slice->endpoints[0].conditions.serving, false) << "kept sockets have to move in time";
 }
 
 TEST(PlanLocalCheck, WhenAllAreDownTheApiDecides) {
   auto slice = shared(slice_of(3));
   Verdicts verdicts;
-  for (const char* text : {"10.0.0.1", "10.0.0.2", "10.0.0.3"}) verdicts[target(text)] = false;
+  for (const char* text : {"10.0.0.1", "10.0.0.2", "10.0.0.3"}) verdicts[target(text)] = Health::down;
   EXPECT_THAT(backends(plan_local_check(slice, "node-1", verdicts).slice),
               ElementsAre("10.0.0.2", "10.0.0.3"));
   auto alone = shared(slice_of(1));
@@ -105,16 +111,16 @@ TEST(PlanLocalCheck, WhenAllAreDownTheApiDecides) {
 TEST(PlanLocalCheck, NotWhomTheApiCallsNotReady) {
   auto three = slice_of(3);
   three.endpoints[1].conditions.ready = false;
-  auto plan = plan_local_check(shared(three), "node-1", {{target("10.0.0.1"), false}});
+  auto plan = plan_local_check(shared(three), "node-1", {{target("10.0.0.1"), Health::down}});
   EXPECT_THAT(backends(plan.slice), ElementsAre("10.0.0.3"));
 }
 
 TEST(PlanLocalCheck, AFewOfMany) {
   auto slice = shared(slice_of(100));
-  auto one = plan_local_check(slice, "node-1", {{target("10.0.0.1"), false}});
+  auto one = plan_local_check(slice, "node-1", {{target("10.0.0.1"), Health::down}});
   ASSERT_THAT(one.targets, SizeIs(5));
   EXPECT_THAT(backends(one.slice), SizeIs(4));
-  auto other = plan_local_check(slice, "node-7", {{target("10.0.0.7"), false}});
+  auto other = plan_local_check(slice, "node-7", {{target("10.0.0.7"), Health::down}});
   EXPECT_NE(std::vector(one.targets.begin() + 1, one.targets.end()),
             std::vector(other.targets.begin() + 1, other.targets.end()))
       << "nodes spread out";
@@ -131,7 +137,7 @@ TEST(PlanLocalCheck, WhatCannotBeAskedIsLeftAlone) {
   broken.endpoints[0].addresses = {"not an address"};
   broken.endpoints[1].addresses.clear();
   for (const auto& slice : {shared(udp_only), shared(broken)}) {
-    auto plan = plan_local_check(slice, "node-1", {{target("10.0.0.1"), false}});
+    auto plan = plan_local_check(slice, "node-1", {{target("10.0.0.1"), Health::down}});
     EXPECT_THAT(plan.targets, IsEmpty());
     EXPECT_EQ(plan.slice, slice);
   }
@@ -160,7 +166,7 @@ struct Followed {
 
   void say(const std::string& where, bool up) {
     auto tell = all.at(target(where));
-    tell(up, up ? "" : "test");
+    tell(up ? Health::up : Health::down, up ? "" : "test");
   }
   void service(kube::Service after) {
     auto next = std::make_shared<const kube::Service>(std::move(after));
