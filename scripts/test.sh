@@ -54,6 +54,16 @@ gtest_counts() {
   printf '%s %s: %d tests, %d failed\n' "$1" "$name" "$tests" "$bad"
 }
 
+# failed_checks NAME LOG: a line for each, with the first words of what it said.
+failed_checks() {
+  awk -v name="$1" '
+    function end() { if (line) print line; line = "" }
+    /^not ok / { end(); line = name ": " substr($0, 8); said = 0; next }
+    /^  \| / { if (line && ++said <= 6) line = line " |" substr($0, 4, 160); next }
+    { end() }
+    END { end() }' "$2"
+}
+
 # tap COMMAND…: runs a script that prints "ok NAME" and "not ok NAME" lines and adds their counts.
 tap() {
   local name=$1 log=$out/$1.log
@@ -66,7 +76,7 @@ tap() {
   if [ $status -ne 0 ] || [ "$ok" -eq 0 ]; then tail -n 40 "$log"; fi
   if [ "$bad" -gt 0 ]; then
     grep -A 8 '^not ok ' "$log" | head -n 60
-    mapfile -t -O "${#failures[@]}" failures < <(grep '^not ok ' "$log" | head -n 20 | sed "s/^not ok/$name:/")
+    mapfile -t -O "${#failures[@]}" failures < <(failed_checks "$name" "$log" | head -n 20)
   elif [ $status -ne 0 ] || [ "$ok" -eq 0 ]; then
     bad=1
     failures+=("$name: exit $status")
