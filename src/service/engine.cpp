@@ -39,7 +39,7 @@ struct NoLocal {
 struct Placement {
   std::vector<std::pair<SetName, uint32_t>> sets;
   std::vector<weft_frontend_key> frontends;
-  size_t serving_udp = 0;  ///< a hash over the UDP endpoints that serve; 0: none
+  size_t serving_udp = 0;  ///< a hash over the UDP endpoints that serve, and how many do not; 0: none
   NoLocal no_local;
 
   bool has(uint32_t set) const {
@@ -132,6 +132,8 @@ size_t hash_of_serving_udp(const ServicePlan& plan) {
                 frontend.set;
       }
     }
+    // Sockets of one that is not ready have time until it is gone.
+    hash += set.excluded.size() * 7'368'787;
   }
   return hash;
 }

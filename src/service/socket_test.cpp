@@ -369,6 +369,28 @@ TEST_F(SocketTest, UdpMovesOnWhenItsBackendIsGone) {
   for (int i = 24; i < 44; ++i) EXPECT_EQ(after[i], "10.244.9.1 from 10.96.7.1 80");
 }
 
+TEST_F(SocketTest, UdpMovesOnAtOnceWhenABackendGoesThatWasNotReady) {
+  std::vector<std::unique_ptr<Client>> clients;
+  Held held(world, [&](bool first) {
+    std::vector<std::string> out;
+    for (int i = 0; i < 20; ++i) {
+      if (first) clients.push_back(std::make_unique<Client>(SOCK_DGRAM, kV4, 80));
+      out.push_back(clients[i]->ask());
+    }
+    return out;
+  });
+  std::vector<kube::Endpoint> rest = {endpoint("10.244.9.1"), endpoint("10.244.9.2"), endpoint("10.244.9.3")};
+  auto with = rest;
+  with.push_back(endpoint("10.244.9.4", "gone"));
+  set_v4(with);
+  EXPECT_EQ(engine->stats().destroyed_udp_sockets, 0);
+  set_v4(rest);
+  auto after = held.again();
+  for (size_t i = 0; i < after.size(); ++i) {
+    EXPECT_EQ(after[i], held.answers[i] == "10.244.9.4" ? "EDESTADDRREQ" : held.answers[i]);
+  }
+}
+
 TEST_F(SocketTest, UdpMovesOnAlsoWhenTheChangeCameWhileNobodyWasThere) {
   std::vector<std::unique_ptr<Client>> clients;
   Held held(world, [&](bool first) {
