@@ -90,7 +90,11 @@ trace::Machinery offline_cluster(const std::vector<kube::YamlDocument>& manifest
   ServiceRanges ranges{.cluster_ips = {layout.services4, layout.services6}};
   add(own_service(ranges));
   for (auto& object : bootstrap_objects(layout)) add(std::move(object.object));
-  out.complete = [objects = std::make_shared<NewObjects>(ranges), nodes = layout.nodes](json::value& object) {
+  auto objects = std::make_shared<NewObjects>(ranges);
+  for (const auto& document : manifests) {
+    if (kube::string_at(document.value, "kind") == "Service") objects->keep(document.value);
+  }
+  out.complete = [objects, nodes = layout.nodes](json::value& object) {
     if (kube::string_at(object, "kind") == "Node" && object.is_object()) {
       auto at = std::ranges::find(nodes, kube::string_at(object, "metadata.name"), &NodeLayout::name);
       if (at != nodes.end()) complete_node(object.get_object(), *at);

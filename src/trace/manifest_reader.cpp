@@ -50,15 +50,6 @@ std::string controller_of(const json::value& object) {
   return {};
 }
 
-/// Services that ask for certain addresses before those that take what is left.
-std::vector<const kube::YamlDocument*> by_need(const std::vector<kube::YamlDocument>& manifests) {
-  std::vector<const kube::YamlDocument*> asking, others;
-  for (const auto& document : manifests)
-    (kube::string_at(document.value, "spec.clusterIP").empty() ? others : asking).push_back(&document);
-  asking.insert(asking.end(), others.begin(), others.end());
-  return asking;
-}
-
 int64_t number_at(const json::value& object, std::string_view path, int64_t otherwise) {
   const auto* value = kube::at_path(object, path);
   return value && value->is_int64() ? value->get_int64() : otherwise;
@@ -104,8 +95,7 @@ Expected<ManifestReader::Item> ManifestReader::complete(const kube::YamlDocument
 Expected<void> ManifestReader::read(const std::vector<kube::YamlDocument>& manifests) {
   std::vector<Item> items;
   std::set<std::string> written;
-  for (const auto* document_at : by_need(manifests)) {
-    const auto& document = *document_at;
+  for (const auto& document : manifests) {
     WEFT_TRY(auto item, complete(document, false));
     world_.origins.written(item.kind, item.key, document);
     written.insert(item.kind + "/" + item.key);

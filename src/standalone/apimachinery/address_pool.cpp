@@ -39,12 +39,16 @@ uint64_t distance(const IpAddr& from, const IpAddr& to) {
 std::optional<uint64_t> NumberPool::take_from(uint64_t first, uint64_t last) {
   if (first >= last) return std::nullopt;
   static thread_local std::mt19937_64 random{std::random_device{}()};
-  uint64_t start = std::uniform_int_distribution<uint64_t>(first, last - 1)(random);
-  // Among `used + 1` numbers in a row one is free.
-  uint64_t tries = std::min<uint64_t>(last - first, used_.size() + 1);
+  uint64_t start = choosing_ == Choosing::by_chance
+                       ? std::uniform_int_distribution<uint64_t>(first, last - 1)(random)
+                       : std::clamp(next_, first, last - 1);
+  // Among so many numbers in a row one is free.
+  uint64_t tries = std::min<uint64_t>(last - first, used_.size() + kept_.size() + 1);
   for (uint64_t i = 0; i < tries; ++i) {
     uint64_t number = first + (start - first + i) % (last - first);
-    if (take(number)) return number;
+    if (kept_.contains(number) || !take(number)) continue;
+    next_ = number + 1;
+    return number;
   }
   return std::nullopt;
 }
@@ -54,8 +58,9 @@ std::optional<uint64_t> NumberPool::take_any() {
   return take_from(0, band_);
 }
 
-AddressPool::AddressPool(const IpPrefix& prefix)
-    : prefix_{prefix.base(), prefix.length}, numbers_(usable(prefix), band_of(usable(prefix), 16, 256)) {}
+AddressPool::AddressPool(const IpPrefix& prefix, Choosing choosing)
+    : prefix_{prefix.base(), prefix.length},
+      numbers_(usable(prefix), band_of(usable(prefix), 16, 256), choosing) {}
 
 std::optional<uint64_t> AddressPool::number_of(const IpAddr& ip) const {
   if (!prefix_.contains(ip)) return std::nullopt;
@@ -86,12 +91,16 @@ std::expected<void, std::string> AddressPool::take(const IpAddr& ip) {
   return {};
 }
 
+void AddressPool::keep(const IpAddr& ip) {
+  if (auto number = number_of(ip)) numbers_.keep(*number);
+}
+
 void AddressPool::give_back(const IpAddr& ip) {
   if (auto number = number_of(ip)) numbers_.give_back(*number);
 }
 
-PortPool::PortPool(uint16_t first, uint16_t last)
-    : first_(first), last_(last), numbers_(last - first + 1, band_of(last - first + 1, 32, 128)) {}
+PortPool::PortPool(uint16_t first, uint16_t last, Choosing choosing)
+    : first_(first), last_(last), numbers_(last - first + 1, band_of(last - first + 1, 32, 128), choosing) {}
 
 std::optional<int32_t> PortPool::take_any() {
   auto number = numbers_.take_any();
@@ -99,7 +108,7 @@ std::optional<int32_t> PortPool::take_any() {
 }
 
 std::expected<void, std::string> PortPool::take(int32_t port) {
-  if (port < first_ || port > last_) {
+  if (!has(port)) {
     return std::unexpected(fmt::format(
         "provided port is not in the valid range. The range of valid ports is {}-{}", first_, last_));
   }
@@ -109,8 +118,12 @@ std::expected<void, std::string> PortPool::take(int32_t port) {
   return {};
 }
 
+void PortPool::keep(int32_t port) {
+  if (has(port)) numbers_.keep(static_cast<uint64_t>(port - first_));
+}
+
 void PortPool::give_back(int32_t port) {
-  if (port >= first_ && port <= last_) numbers_.give_back(static_cast<uint64_t>(port - first_));
+  if (has(port)) numbers_.give_back(static_cast<uint64_t>(port - first_));
 }
 
 }  // namespace weft::standalone

@@ -14,9 +14,6 @@
 namespace weft::standalone {
 namespace {
 
-/// Where addresses begin that nobody asked for: behind those that people choose by hand.
-constexpr uint64_t kFirstGiven = 256;
-
 std::unexpected<Error> refused(const FieldErrors& errors) {
   std::string text;
   for (const auto& error : errors) text += (text.empty() ? "" : "; ") + error.text();
@@ -41,13 +38,14 @@ bool is_cron_job(const json::value& object) {
          kube::string_at(object, "apiVersion").starts_with("batch/");
 }
 
-bool wants_address(const kube::ServiceSpec& spec) {
-  return spec.type != "ExternalName" && spec.clusterIP.empty() && spec.clusterIPs.empty();
+ServiceRanges in_order(ServiceRanges ranges) {
+  ranges.choosing = Choosing::in_order;
+  return ranges;
 }
 
 }  // namespace
 
-NewObjects::NewObjects(const ServiceRanges& ranges) : ranges_(ranges), services_(ranges) {}
+NewObjects::NewObjects(ServiceRanges ranges) : ranges_(in_order(std::move(ranges))), services_(ranges_) {}
 
 Expected<void> NewObjects::complete(json::value& object) {
   if (!object.is_object()) return {};
@@ -95,40 +93,16 @@ Expected<void> NewObjects::complete_cron_job(json::value& object) {
   return {};
 }
 
-IpAddr NewObjects::next_address(const IpPrefix& range) {
-  auto [at, first] = next_.try_emplace(range, std::min(kFirstGiven, range.size() / 16));
-  auto address = range.base().plus(at->second++);
-  while (asked_for_.contains(address)) address = range.base().plus(at->second++);
-  return address;
-}
-
 Expected<void> NewObjects::give_addresses(json::value& service) {
-  WEFT_TRY(auto object, kube::decode<kube::Service>(service));
-  auto& spec = object.spec;
-  if (wants_address(spec)) {
-    std::vector<std::string> families;
-    for (const auto& range : ranges_.cluster_ips) families.emplace_back(range.addr.is_v4() ? "IPv4" : "IPv6");
-    if (auto errors = choose_families(spec, nullptr, families); !errors.empty()) return refused(errors);
-    for (const auto& family : spec.ipFamilies) {
-      auto range = std::ranges::find(ranges_.cluster_ips, family == "IPv4",
-                                     [](const IpPrefix& prefix) { return prefix.addr.is_v4(); });
-      if (range != ranges_.cluster_ips.end()) spec.clusterIPs.push_back(next_address(*range).str());
-    }
-    if (!spec.clusterIPs.empty()) spec.clusterIP = spec.clusterIPs.front();
-    service = kube::encode(object);
-  } else {
-    for (const auto& text : spec.clusterIPs) {
-      if (auto address = IpAddr::parse(text)) asked_for_.insert(*address);
-    }
-    if (auto address = IpAddr::parse(spec.clusterIP)) asked_for_.insert(*address);
-  }
   auto taken = services_.allocate(service, nullptr);
   if (taken) {
     taken->commit();
     return {};
   }
   // Addresses of another cluster's ranges are taken as they are.
-  bool written = !spec.clusterIP.empty() && !wants_address(spec) &&
+  WEFT_TRY(auto object, kube::decode<kube::Service>(service));
+  auto& spec = object.spec;
+  bool written = !spec.clusterIP.empty() && spec.type != "ExternalName" &&
                  std::ranges::none_of(ranges_.cluster_ips, [&](const IpPrefix& range) {
                    auto address = IpAddr::parse(spec.clusterIP);
                    return address && range.contains(*address);

@@ -1,12 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <set>
-#include <string>
 
 #include "base/error.h"
-#include "base/ip.h"
 #include "kube/json.h"
 #include "kube/registry.h"
 #include "standalone/apimachinery/field_error.h"
@@ -14,11 +10,15 @@
 
 namespace weft::standalone {
 
-/// What an API server would store of new objects, for those who have manifests and no server. Addresses of
-/// Services that do not ask for any are given in order, so that the same manifests give the same each time.
+/// What an API server would store of new objects, for those who have manifests and no server. Addresses
+/// and node ports of Services that do not ask for any are given in order, so that the same manifests give the
+/// same each time.
 class NewObjects {
  public:
-  explicit NewObjects(const ServiceRanges& ranges);
+  explicit NewObjects(ServiceRanges ranges);
+
+  /// What this Service asks for is not given to others that are completed before it.
+  void keep(const json::value& service) { services_.keep(service); }
 
   /// Completes an object in place as a create would: types checked, defaults, a uid, the Service's addresses.
   /// Its status stays, so that what `kubectl get -o yaml` has printed is taken as it is. An object of a kind
@@ -32,12 +32,9 @@ class NewObjects {
   Expected<FieldErrors> complete_built_in(const kube::KindInfo& kind, json::value& object);
   Expected<void> complete_cron_job(json::value& object);
   Expected<void> give_addresses(json::value& service);
-  IpAddr next_address(const IpPrefix& range);
 
   ServiceRanges ranges_;
   ServiceAllocator services_;
-  std::map<IpPrefix, uint64_t> next_;  ///< by range: the first that was not looked at
-  std::set<IpAddr> asked_for_;         ///< by Services that came before
   uint64_t count_ = 0;
 };
 

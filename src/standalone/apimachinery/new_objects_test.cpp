@@ -29,12 +29,12 @@ TEST_F(NewObjectsTest, AServiceGetsDefaultsAndAddressesInOrder) {
       R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"a"},"spec":{"ports":[{"port":80}]}})");
   EXPECT_EQ(kube::string_at(first, "metadata.namespace"), "default");
   EXPECT_EQ(kube::string_at(first, "spec.type"), "ClusterIP");
-  EXPECT_EQ(kube::string_at(first, "spec.clusterIP"), "10.96.1.0");
+  EXPECT_EQ(kube::string_at(first, "spec.clusterIP"), "10.96.1.1");
   EXPECT_EQ(first.at("spec").at("ports").at(0).at("protocol"), "TCP");
   auto second = complete(
       R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"b"},
           "spec":{"ipFamilyPolicy":"PreferDualStack","ports":[{"port":80}]}})");
-  EXPECT_EQ(second.at("spec").at("clusterIPs"), (json::array{"10.96.1.1", "fd00:96::100"}));
+  EXPECT_EQ(second.at("spec").at("clusterIPs"), (json::array{"10.96.1.2", "fd00:96::101"}));
 }
 
 TEST_F(NewObjectsTest, AddressesThatAreAskedForAreKept) {
@@ -51,6 +51,21 @@ TEST_F(NewObjectsTest, AddressesThatAreAskedForAreKept) {
   auto headless = complete(
       R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"d"},"spec":{"clusterIP":"None","ports":[{"port":80}]}})");
   EXPECT_EQ(kube::string_at(headless, "spec.clusterIP"), "None");
+}
+
+TEST_F(NewObjectsTest, WhatALaterOneAsksForIsNotGivenToAnEarlierOne) {
+  auto later = json::parse(
+      R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"later"},
+          "spec":{"type":"NodePort","clusterIP":"10.96.1.1","ports":[{"port":80,"nodePort":30086}]}})");
+  objects_.keep(later);
+  auto earlier = complete(
+      R"({"apiVersion":"v1","kind":"Service","metadata":{"name":"earlier"},"spec":{"type":"NodePort",
+          "ports":[{"name":"a","port":80},{"name":"b","port":81}]}})");
+  EXPECT_EQ(kube::string_at(earlier, "spec.clusterIP"), "10.96.1.2");
+  EXPECT_EQ(earlier.at("spec").at("ports").at(0).at("nodePort"), 30087);
+  EXPECT_EQ(earlier.at("spec").at("ports").at(1).at("nodePort"), 30088);
+  ASSERT_TRUE(objects_.complete(later));
+  EXPECT_EQ(later.at("spec").at("ports").at(0).at("nodePort"), 30086);
 }
 
 TEST_F(NewObjectsTest, AStatusStays) {

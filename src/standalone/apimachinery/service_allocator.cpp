@@ -7,7 +7,6 @@
 
 #include "kube/codec.h"
 #include "kube/service.h"
-#include "standalone/apimachinery/address_pool.h"
 #include "standalone/apimachinery/kind_rules.h"
 #include "standalone/apimachinery/service_families.h"
 #include "standalone/apimachinery/service_rules.h"
@@ -18,10 +17,11 @@ namespace weft::standalone {
 using kube::ServiceSpec;
 
 struct ServiceAllocator::State {
-  explicit State(const ServiceRanges& ranges) : ports(ranges.first_node_port, ranges.last_node_port) {
+  explicit State(const ServiceRanges& ranges)
+      : ports(ranges.first_node_port, ranges.last_node_port, ranges.choosing) {
     for (const auto& prefix : ranges.cluster_ips) {
       families.emplace_back(prefix.addr.is_v4() ? "IPv4" : "IPv6");
-      pools.emplace_back(prefix);
+      pools.emplace_back(prefix, ranges.choosing);
     }
   }
 
@@ -91,6 +91,13 @@ std::vector<int32_t> node_ports_of(const ServiceSpec& spec) {
     if (port.nodePort != 0 && std::ranges::find(out, port.nodePort) == out.end())
       out.push_back(port.nodePort);
   }
+  return out;
+}
+
+/// All of the nodes' that it has.
+std::vector<int32_t> ports_of(const ServiceSpec& spec) {
+  auto out = has_node_ports(spec) ? node_ports_of(spec) : std::vector<int32_t>{};
+  if (needs_health_check(spec) && spec.healthCheckNodePort != 0) out.push_back(spec.healthCheckNodePort);
   return out;
 }
 
@@ -303,13 +310,19 @@ std::expected<ServiceAllocator::Transaction, FieldErrors> ServiceAllocator::allo
   return transaction;
 }
 
-void ServiceAllocator::release(const json::value& service) {
+void ServiceAllocator::keep(const json::value& service) {
   auto decoded = kube::decode<kube::Service>(service);
   if (!decoded) return;
-  const auto& spec = decoded->spec;
-  auto ports = has_node_ports(spec) ? node_ports_of(spec) : std::vector<int32_t>{};
-  if (needs_health_check(spec) && spec.healthCheckNodePort != 0) ports.push_back(spec.healthCheckNodePort);
-  state_->give_back(addresses_of(spec), ports);
+  sync_cluster_ips(decoded->spec, nullptr);
+  for (const auto& ip : addresses_of(decoded->spec)) {
+    if (auto* pool = state_->pool_of(ip)) pool->keep(ip);
+  }
+  for (auto port : ports_of(decoded->spec)) state_->ports.keep(port);
+}
+
+void ServiceAllocator::release(const json::value& service) {
+  auto decoded = kube::decode<kube::Service>(service);
+  if (decoded) state_->give_back(addresses_of(decoded->spec), ports_of(decoded->spec));
 }
 
 std::vector<std::string> ServiceAllocator::restore(const json::value& service) {
@@ -327,9 +340,7 @@ std::vector<std::string> ServiceAllocator::restore(const json::value& service) {
       problems.push_back(fmt::format("{}: cluster IP {}: {}", name, ip.str(), done.error()));
     }
   }
-  auto ports = has_node_ports(spec) ? node_ports_of(spec) : std::vector<int32_t>{};
-  if (needs_health_check(spec) && spec.healthCheckNodePort != 0) ports.push_back(spec.healthCheckNodePort);
-  for (auto port : ports) {
+  for (auto port : ports_of(spec)) {
     if (auto done = state_->ports.take(port); !done) {
       problems.push_back(fmt::format("{}: node port {}: {}", name, port, done.error()));
     }

@@ -8,6 +8,7 @@
 
 #include "base/ip.h"
 #include "kube/json.h"
+#include "standalone/apimachinery/address_pool.h"
 #include "standalone/apimachinery/field_error.h"
 
 namespace weft::standalone {
@@ -17,6 +18,7 @@ struct ServiceRanges {
   std::vector<IpPrefix> cluster_ips;
   uint16_t first_node_port = 30000;
   uint16_t last_node_port = 32767;
+  Choosing choosing = Choosing::by_chance;  ///< of what nobody asks for
 };
 
 /// Gives Services their cluster IPs and node ports as kube-apiserver does: addresses and ports that are asked
@@ -53,6 +55,9 @@ class ServiceAllocator {
   /// drops what its type does not have. `old`: the stored state, null for a new Service. On failure `service`
   /// is of no use.
   std::expected<Transaction, FieldErrors> allocate(json::value& service, const json::value& old);
+
+  /// What this Service asks for is given to nobody who does not.
+  void keep(const json::value& service);
 
   /// A stored Service is gone.
   void release(const json::value& service);

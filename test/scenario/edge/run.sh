@@ -39,9 +39,9 @@ if [[ " $* " == *" --dsr "* ]]; then
 fi
 
 long=$(printf 'x%.0s' $(seq 4000))
-fragments_return() { for node in 1 2 3; do [ "$(udp "$(node4 $node)" 30500 "$long")" = "$long" ] || return 1; done; }
+fragments_return() { for node in 1 2 3; do [ "$(udp "$(node4 $node)" 30050 "$long")" = "$long" ] || return 1; done; }
 check "a datagram in fragments arrives and returns" fragments_return
-closed() { outside timeout 3 bash -c "exec 3<>/dev/udp/$(node4 "$1")/30501; printf x >&3; sleep 0.2; printf x >&3; dd bs=65536 count=1 status=none <&3"; }
+closed() { outside timeout 3 bash -c "exec 3<>/dev/udp/$(node4 "$1")/30051; printf x >&3; sleep 0.2; printf x >&3; dd bs=65536 count=1 status=none <&3"; }
 for node in 1 2 3; do check "a pod's ICMP error reaches the client through node $node" refused 'refused' closed $node; done
 
 check "policy Local keeps the client's address" expect "^$net4.250:" field client "http://$(node4 2):30081/"

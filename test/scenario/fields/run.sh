@@ -73,9 +73,9 @@ check "TCP and UDP of one number share their node port" test "$auto" = "$(servic
 check "which is in the range, above what is kept for requests" test "$auto" -ge 30086 -a "$auto" -le 32767
 check "it answers over TCP" expect '^web-[123]$' outside curl -sS -m 2 "http://$(node4 2):$auto/hostname"
 check "and over UDP" expect '^hello$' outside bash -c "$udp" "$(node4 2)" "$auto"
-check "the node port that was asked for answers" expect '^web-[123]$' outside curl -sS -m 2 "http://$(node4 3):30777/hostname"
+check "the node port that was asked for answers" expect '^web-[123]$' outside curl -sS -m 2 "http://$(node4 3):30067/hostname"
 node_port() { echo "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"other\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"port\":80,\"nodePort\":$1}]}}"; }
-check "nobody else gets it" refused 'provided port is already allocated' kubectl create -f - <<<"$(node_port 30777)"
+check "nobody else gets it" refused 'provided port is already allocated' kubectl create -f - <<<"$(node_port 30067)"
 check "nor one that is not in the range" refused 'not in the valid range' kubectl create -f - <<<"$(node_port 29999)"
 check "a named port leads to each pod's own number" expect '^web-1 web-2 web-3$' names_from client-1 "$(address ports):82"
 check "from outside too" expect '^web-1 web-2 web-3$' names_outside "$(node4 1):$(service ports '{.spec.ports[3].nodePort}')"
@@ -134,10 +134,10 @@ hints='.endpoints[] | [.targetRef.name, [.hints.forZones[]?.name], [.hints.forNo
 check "PreferSameZone: hints of zones" expect '^\[\["web-1",\["a"\],\[\]\],\["web-2",\["b"\],\[\]\],\["web-3",\["a"\],\[\]\]\]$' slices zonal "$hints"
 check "PreferSameNode: of nodes too" expect '^\[\["web-1",\["a"\],\["node-1"\]\],\["web-2",\["b"\],\["node-2"\]\],\["web-3",\["a"\],\["node-3"\]\]\]$' slices near "$hints"
 check "a pod reaches its zone alone" expect '^web-1 web-3$' names_from client-1 "$zonal"
-check "and what comes from outside to a node there" expect '^web-2$' names_outside "$(node4 2):30783"
+check "and what comes from outside to a node there" expect '^web-2$' names_outside "$(node4 2):30063"
 unready 2
 check "a zone without endpoints goes elsewhere" eventually 5 expect '^web-1 web-3$' names_from client-2 "$zonal"
-check "so does a node's port" eventually 5 expect '^web-1 web-3$' names_outside "$(node4 2):30783"
+check "so does a node's port" eventually 5 expect '^web-1 web-3$' names_outside "$(node4 2):30063"
 unready 3
 check "a node without endpoints stays in its zone" eventually 5 expect '^web-1$' names_from client-3 "$near"
 ready 2
@@ -175,17 +175,17 @@ leaving_ip=$(address leaving)
 kubectl scale deployment leaving --replicas=0 >/dev/null
 check "the only pod ends, and serves on" eventually 5 expect '^\[\[false,true,true\]\]$' slices leaving '.endpoints[].conditions | [.ready, .serving, .terminating]'
 for client in 1 2; do check "a pod on node $client still reaches it" eventually 2 expect "^$leaving\$" names_from "client-$client" "$leaving_ip"; done
-check "so does the outside" expect "^$leaving\$" names_outside "$(node4 3):30781"
-check "and by its own node with policy Local" expect "^$leaving\$" names_outside "$(node4 2):30782"
-check "by no other" refused '^silence$' outside bash -c "$dial" "$(node4 1)" 30782
+check "so does the outside" expect "^$leaving\$" names_outside "$(node4 3):30061"
+check "and by its own node with policy Local" expect "^$leaving\$" names_outside "$(node4 2):30062"
+check "by no other" refused '^silence$' outside bash -c "$dial" "$(node4 1)" 30062
 # On another node: what is Local and what is not fall back each for itself.
 kubectl patch deployment leaving -p '{"spec":{"replicas":1,"template":{"spec":{"nodeName":"node-3"}}}}' >/dev/null
 check "it has a successor on another node" kubectl wait --for=condition=Available deployment/leaving --timeout=10s
 successor=$(kubectl get pods -l app=leaving -o json | jq -r '.items[].metadata | select(.deletionTimestamp == null) | .name')
 check "which alone is reached from then on, whatever the affinity" eventually 2 expect "^$successor\$" names_from client-1 "$leaving_ip"
-check "from outside too" eventually 2 expect "^$successor\$" names_outside "$(node4 3):30781"
-check "but with policy Local the old one's node has nothing better" expect "^$leaving\$" names_outside "$(node4 2):30782"
-check "than the new one's" expect "^$successor\$" names_outside "$(node4 3):30782"
+check "from outside too" eventually 2 expect "^$successor\$" names_outside "$(node4 3):30061"
+check "but with policy Local the old one's node has nothing better" expect "^$leaving\$" names_outside "$(node4 2):30062"
+check "than the new one's" expect "^$successor\$" names_outside "$(node4 3):30062"
 kubectl delete pod "$leaving" --grace-period=0 --force >/dev/null 2>&1
 
 echo "# load balancers of others"
@@ -226,9 +226,9 @@ check "a Service answers" expect '^web-1 web-2 web-3$' names_from client-1 "$lab
 for label in service-proxy-name headless; do
   kubectl label service labelled "service.kubernetes.io/$label=other" >/dev/null
   check "labelled $label it does not" eventually 3 refused '^silence$' in_pod client-1 bash -c "$dial" "$labelled" 80
-  check "nor does its node port" refused 'Connection refused' outside bash -c "$dial" "$(node4 1)" 30784
+  check "nor does its node port" refused 'Connection refused' outside bash -c "$dial" "$(node4 1)" 30064
   kubectl label service labelled "service.kubernetes.io/$label-" >/dev/null
-  check "without the label it does again" eventually 3 expect '^web-1 web-2 web-3$' names_outside "$(node4 1):30784"
+  check "without the label it does again" eventually 3 expect '^web-1 web-2 web-3$' names_outside "$(node4 1):30064"
 done
 
 echo "# changes"
@@ -241,12 +241,12 @@ kubectl delete service labelled >/dev/null
 check "none any more" eventually 3 refused '^silence$' in_pod client-1 bash -c "$dial" "$labelled" 81
 
 echo "# other types"
-check "a node port answers" expect '^web-' names_outside "$(node4 1):30785"
+check "a node port answers" expect '^web-' names_outside "$(node4 1):30065"
 patch turns '{"spec":{"type":"ClusterIP"}}' >/dev/null
-check "as ClusterIP it does not" eventually 3 refused 'Connection refused' outside bash -c "$dial" "$(node4 1)" 30785
+check "as ClusterIP it does not" eventually 3 refused 'Connection refused' outside bash -c "$dial" "$(node4 1)" 30065
 check "the cluster address does" expect '^web-1 web-2 web-3$' names_from client-1 10.96.0.78
-patch early '{"spec":{"type":"NodePort","ports":[{"port":80,"targetPort":8080,"nodePort":30785}]}}' >/dev/null
-check "the port is another's" eventually 3 expect '^unready$' names_outside "$(node4 1):30785"
+patch early '{"spec":{"type":"NodePort","ports":[{"port":80,"targetPort":8080,"nodePort":30065}]}}' >/dev/null
+check "the port is another's" eventually 3 expect '^unready$' names_outside "$(node4 1):30065"
 patch turns '{"spec":{"type":"ExternalName","externalName":"asked.default.svc.cluster.local"}}' >/dev/null
 check "as ExternalName it has no address" expect '^$' service turns '{.spec.clusterIP}{.spec.clusterIPs}{.spec.ipFamilies}'
 check "but another's name" eventually 3 expect '^asked.default.svc.cluster.local.$' asked_dns turns CNAME

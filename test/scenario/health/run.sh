@@ -12,8 +12,8 @@ node6() { echo "[$net6$(($1 + 1))]"; }
 status() { "$weft" status --name "$cluster" "$@"; }
 not_well() { status "$@"; test $? -eq 1; }
 # health NODE [PORT]: the status and the number of local endpoints, as a load balancer sees them.
-health() { outside curl -g -sS -m 3 -w '%{stderr}%{http_code} %header{x-load-balancing-endpoint-weight} ' "http://$(node4 "$1"):${2:-31555}/" 2>&1 >/dev/null; }
-body() { outside curl -g -sS -m 3 "http://$1:31555/any/path"; }
+health() { outside curl -g -sS -m 3 -w '%{stderr}%{http_code} %header{x-load-balancing-endpoint-weight} ' "http://$(node4 "$1"):${2:-30055}/" 2>&1 >/dev/null; }
+body() { outside curl -g -sS -m 3 "http://$1:30055/any/path"; }
 
 check "node 1 has two endpoints" eventually 5 expect '^200 2 $' health 1
 check "node 2 has one" eventually 5 expect '^200 1 $' health 2
@@ -30,20 +30,20 @@ check "and 200 when it has some again" eventually 10 expect '^200 3 $' health 1
 
 kubectl patch service web --type=merge -p '{"spec":{"type":"ClusterIP","externalTrafficPolicy":null}}' >/dev/null
 check "a Service that is no load balancer's has no such port" eventually 5 refused 'refused|Could' health 1
-kubectl patch service web --type=merge -p '{"spec":{"type":"LoadBalancer","externalTrafficPolicy":"Local","healthCheckNodePort":31556}}' >/dev/null
-check "the port follows the Service" eventually 5 expect '^200 3 $' health 1 31556
+kubectl patch service web --type=merge -p '{"spec":{"type":"LoadBalancer","externalTrafficPolicy":"Local","healthCheckNodePort":30056}}' >/dev/null
+check "the port follows the Service" eventually 5 expect '^200 3 $' health 1 30056
 check "the old one is closed" refused 'refused|Could' health 1
-ip netns exec "weft-$cluster-node-3" "$weft" echo --http 31557 >/dev/null 2>&1 &
+ip netns exec "weft-$cluster-node-3" "$weft" echo --http 30057 >/dev/null 2>&1 &
 squatter=$!
-taken() { [ -n "$(ip netns exec "weft-$cluster-node-3" ss -Hltn 'sport = :31557')" ]; }
+taken() { [ -n "$(ip netns exec "weft-$cluster-node-3" ss -Hltn 'sport = :30057')" ]; }
 check "somebody takes a port on node 3" eventually 5 taken
 kubectl patch service web --type=merge -p '{"spec":{"type":"ClusterIP","externalTrafficPolicy":null,"healthCheckNodePort":0}}' >/dev/null
-kubectl patch service web --type=merge -p '{"spec":{"type":"LoadBalancer","externalTrafficPolicy":"Local","healthCheckNodePort":31557}}' >/dev/null
-check "the other nodes do not mind" eventually 5 expect '^200 3 $' health 1 31557
+kubectl patch service web --type=merge -p '{"spec":{"type":"LoadBalancer","externalTrafficPolicy":"Local","healthCheckNodePort":30057}}' >/dev/null
+check "the other nodes do not mind" eventually 5 expect '^200 3 $' health 1 30057
 event() { kubectl get events --field-selector reason=FailedToStartServiceHealthcheck -o jsonpath='{.items[*].message}'; }
-check "an Event on the Service tells" eventually 5 expect 'node node-3 failed to start healthcheck "default/web" on port 31557: .*in use' event
+check "an Event on the Service tells" eventually 5 expect 'node node-3 failed to start healthcheck "default/web" on port 30057: .*in use' event
 kill -9 "$squatter"
-check "it is tried again" eventually 5 expect '^503 0 $' health 3 31557
+check "it is tried again" eventually 5 expect '^503 0 $' health 3 30057
 
 healthz() { outside curl -sS -m 3 -o /dev/null -w '%{http_code}' "http://$(node4 "$1"):10256/$2"; }
 check "/healthz says 200" expect '^200$' healthz 1 healthz
@@ -52,7 +52,7 @@ check "anything else is not there" expect '^404$' healthz 1 metrics
 kubectl patch node node-2 --type=merge -p '{"spec":{"taints":[{"key":"ToBeDeletedByClusterAutoscaler","effect":"NoSchedule"}]}}' >/dev/null
 check "a node that the autoscaler removes is not healthy" eventually 5 expect '^503$' healthz 2 healthz
 check "but alive" expect '^200$' healthz 2 livez
-check "and its Services' ports are well" expect '^200 1 $' health 2 31557
+check "and its Services' ports are well" expect '^200 1 $' health 2 30057
 kubectl patch node node-2 --type=merge -p '{"spec":{"taints":null}}' >/dev/null
 check "and healthy when it stays" eventually 5 expect '^200$' healthz 2 healthz
 
@@ -105,8 +105,8 @@ at() { outside curl -sS -m 2 "http://$1:$port/hostname"; }
 check "a node port is only where it is offered" eventually 5 refused . at "$(node4 1)"
 ip -n "weft-$cluster-node-1" addr add 192.0.2.1/24 dev side
 check "and on an address that comes later, by another link" eventually 5 expect '^web-1' at 192.0.2.1
-check "so is the health check port" expect '"localEndpoints": 1' outside curl -sS -m 2 http://192.0.2.1:31557/
-check "and nowhere else" refused 'refused|Could' health 1 31557
+check "so is the health check port" expect '"localEndpoints": 1' outside curl -sS -m 2 http://192.0.2.1:30057/
+check "and nowhere else" refused 'refused|Could' health 1 30057
 ip -n "weft-$cluster-node-1" addr del 192.0.2.1/24 dev side
 kernel_has() { not_well | grep -E "node-1: .* 192.0.2.1 $port/TCP"; }
 kernel_forgets() { ! kernel_has; }

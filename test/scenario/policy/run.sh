@@ -64,7 +64,7 @@ kubectl label namespace other team=other --overwrite >/dev/null
 check "and count again" eventually 3 only other/stranger
 
 # Of a client outside policies see the address, but what another node passes on has that node's.
-through() { outside curl -sS -m 1 "http://$net4.$(($1 + 1)):31080/hostname"; }
+through() { outside curl -sS -m 1 "http://$net4.$(($1 + 1)):30070/hostname"; }
 policy <<Y
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -76,7 +76,7 @@ Y
 check "one address outside is let in" eventually 3 expect '^web' through 1
 check "but not what another node passes on" refused . through 2
 outside ip addr add "$net4.251/24" dev eth0
-another() { outside curl -sS -m 1 --interface "$net4.251" "http://$net4.2:31080/hostname"; }
+another() { outside curl -sS -m 1 --interface "$net4.251" "http://$net4.2:30070/hostname"; }
 check "another address is not" refused . another
 
 drop

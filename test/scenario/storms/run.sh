@@ -114,7 +114,7 @@ check "a backend that flaps loses no connection and is written once a flip" unde
 node_cut() {
   local hold_in hold_out status=0
   in_client "$load" --hold 5 --time 16 "$(kubectl get pod lasting -o jsonpath='{.status.podIP}'):8080" >"$out/hold-in" 2>&1 & hold_in=$!
-  outside "$load" --hold 5 --time 16 "$(node4 1):30090" >"$out/hold-out" 2>&1 & hold_out=$!
+  outside "$load" --hold 5 --time 16 "$(node4 1):30079" >"$out/hold-out" 2>&1 & hold_out=$!
   outside "$load" --rate 200 --time 16 --timeout 2 "$(node4 1):30080" >"$out/outside" 2>&1 & local running=$!
   sleep 1
   "$weft" node cut node-3 --name "$cluster"
