@@ -121,16 +121,17 @@ terminated() {
   pod=$(server_on node-1)
   address=$(field "$pod" podIP)
   before=$(field "$pod" "$run")
+  began=$(date +%s%N)
   # Its first child is the server: process 1 is the sandbox's.
   kubectl -n kube-system exec "$pod" -- sh -c 'kill -TERM $(pgrep -x -o weft -P 1)' || return 1
-  began=$(date +%s%N)
-  eventually 4 slice_says node-1 ready false || { echo "the slice still has it"; return 1; }
+  within 4 slice_says node-1 ready false || { echo "the slice still has it"; return 1; }
   echo "the slice follows after $((($(date +%s%N) - began) / 1000000)) ms"
-  until [ "$(date +%s%N)" -gt $((began + 4000000000)) ]; do
+  # Its lame duck takes 5 s; a question needs some of it on a busy machine.
+  until [ "$(date +%s%N)" -gt $((began + 3500000000)) ]; do
     expect '\sA\s+10.96.0.1$' ask "@$address" kubernetes.default.svc.cluster.local || return 1
   done
   ended() { [ "$(field "$pod" "$run")" != "$before" ]; }
-  eventually 3 ended || { echo "it goes on"; return 1; }
+  eventually 5 ended || { echo "it goes on"; return 1; }
   echo "it ended after $((($(date +%s%N) - began) / 1000000)) ms"
   eventually 30 slice_says node-1 ready true || { echo "it does not come back"; return 1; }
 }

@@ -22,28 +22,33 @@ check "the pod is ready" kubectl wait --for=condition=Ready pod --all --timeout=
 
 ask() { kubectl exec client -- dig +time=5 +tries=1 "$@"; }
 times_asked() { cat "$work"/log-* | grep -c " $1\$"; }
-asked_once() { test "$(times_asked "$1")" = 1 || { cat "$work"/log-*; return 1; }; }
-# All of 20 names that nobody has asked for yet, in one process; at most so many milliseconds for the slowest.
+# known NAME COMMAND…: what answers it is there already, so nobody is asked any more. The first time both may have been: a second one
+# after 40 ms, which a busy machine may need.
+known() {
+  local name=$1 before
+  sleep 0.3
+  before=$(times_asked "$name")
+  "${@:2}" && sleep 0.3 && [[ $before = [12] && $(times_asked "$name") = "$before" ]] || { cat "$work"/log-*; return 1; }
+}
+# All of 20 names that nobody has asked for yet, in one process; how many milliseconds the slowest but two took, as a busy machine may
+# be late.
 names() { for i in $(seq 20); do echo "$1$i.example"; done; }
 all_answered() { # shellcheck disable=SC2046
   test "$(ask +short +time=2 $(names "$1") | grep -c '^198\.51\.100\.1$')" = 20
 }
 slowest() { # shellcheck disable=SC2046
-  ask +time=2 +stats $(names "$1") | sed -n 's/^;; Query time: \([0-9]*\) msec/\1/p' | sort -n | tail -n 1
+  ask +time=2 +stats $(names "$1") | sed -n 's/^;; Query time: \([0-9]*\) msec/\1/p' | sort -n | tail -n 3 | head -n 1
 }
 
 check "a name outside" eventually 5 expect '^198.51.100.1$' ask +short www.example
-check "asked again, in another case and over TCP" expect '^198.51.100.1$' ask +short +tcp WWW.Example
-check "the name server was asked once" asked_once www.example
+check "asked again, in another case and over TCP, it is known" known www.example expect '^198.51.100.1$' ask +short +tcp WWW.Example
 sleep 1.1
 check "its time counts down" expect 'www\.example\.[[:space:]]+5[0-9][[:space:]]' ask +noall +answer www.example
 check "a name that does not exist" expect 'status: NXDOMAIN' ask gone.none
-check "asked again" expect 'status: NXDOMAIN' ask gone.none
-check "was asked for once" asked_once gone.none
+check "is known to" known gone.none expect 'status: NXDOMAIN' ask gone.none
 check "what is too large for UDP comes over TCP" expect 'ANSWER: 100,' ask www.many
 check "an ExternalName" expect '^198.51.100.1$' ask +short away.default.svc.cluster.local
-check "asked again" expect '^198.51.100.1$' ask +short away.default.svc.cluster.local
-check "its end was asked for once" asked_once alias.example
+check "whose end is known" known alias.example expect '^198.51.100.1$' ask +short away.default.svc.cluster.local
 
 kill -STOP "${upstreams[0]}"
 check "one is silent: 20 names" all_answered first

@@ -14,16 +14,21 @@ dns6=$(kubectl -n kube-system get service kube-dns -o jsonpath='{.spec.clusterIP
 at_links() { ip netns exec "$node" curl -s 127.0.0.1:10249/metrics | awk '/^weft_dns_link_answers_total/ { sum += $2 } END { print sum + 0 }'; }
 at_server() { ip netns exec "$node" curl -s 127.0.0.1:9153/metrics | awk '/^weft_dns_requests_total.*proto="udp"/ { sum += $2 } END { print sum + 0 }'; }
 # Neither cookies nor tries.
-ask() { kubectl exec "$1" -- dig +short +tries=1 +timeout=1 +nocookie "${@:2}"; }
+ask() { kubectl exec "$1" -- dig +short +tries=1 +timeout=3 +nocookie "${@:2}"; }
 exec 3>&1
 
-# as_the_server POD SERVER…: the same bytes, for questions of all kinds, and who gave them.
+# as_the_server POD SERVER…: the same bytes, for questions of all kinds, and who gave them: links those that they should, but for a
+# tenth, as they leave all to a server that is not heard for a second, which a busy machine may do to it.
 as_the_server() {
-  local links asked out
+  local links asked out foretold left
   links=$(at_links) asked=$(at_server)
   out=$(kubectl exec "$1" -- python3 "$PWD/compare.py" "${@:2}") || { echo "$out"; return 1; }
   echo "# $out" >&3
-  expect "^same=[0-9]+ by_links=$(($(at_links) - links)) by_server=$(($(at_server) - asked))\$" echo "$out"
+  links=$(($(at_links) - links)) asked=$(($(at_server) - asked))
+  [[ $out =~ ^same=[0-9]+\ by_links=([0-9]+)\ by_server=([0-9]+)$ ]] || { echo "$out"; return 1; }
+  foretold=${BASH_REMATCH[1]} left=${BASH_REMATCH[2]}
+  [ $((links + asked)) = $((foretold + left)) ] && [ "$links" -le "$foretold" ] && [ "$links" -ge $((foretold * 9 / 10)) ] ||
+    { echo "$out; $links and $asked were"; return 1; }
 }
 check "a link answers" eventually 10 expect '^[1-9]' sh -c "kubectl exec client -- dig +short +nocookie four.default.svc.cluster.local >/dev/null; ip netns exec $node curl -s 127.0.0.1:10249/metrics | sed -n 's/^weft_dns_link_answers_total.*type=\"A\"} //p' | sort -n | tail -n 1"
 check "what links answer, and what they leave, is the server's answer, byte for byte" as_the_server client "$dns4" "$dns6"
@@ -62,7 +67,7 @@ by_frames() {
   expect '^48$' kubectl exec client -- python3 "$PWD/sums.py" "$(address_of '\.')" "$(address_of :)" || return 1
   [ $(($(at_links) - links)) = 48 ]
 }
-check "lengths and sums are right where nobody else completes them" by_frames
+check "lengths and sums are right where nobody else completes them" eventually 5 by_frames
 
 changes() {
   local was is
@@ -97,9 +102,12 @@ agent_dies() {
     expect '^10\.' ask client four.default.svc.cluster.local || return 1
     sleep 0.1
   done
+}
+link_answers() {
   local links
   links=$(at_links)
   ask client four.default.svc.cluster.local >/dev/null
   [ "$(at_links)" -gt "$links" ]
 }
-check "the agent's death loses no question, and links answer again after it" agent_dies
+check "the agent's death loses no question" agent_dies
+check "and links answer again after it" eventually 5 link_answers

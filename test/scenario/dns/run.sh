@@ -26,5 +26,7 @@ check "the version record" expect '"1.1.0"' ask dns-version.cluster.local TXT
 check "an existing name of another type is NODATA" expect 'status: NOERROR.*' ask web.default.svc.cluster.local TXT
 check "an unknown Service is NXDOMAIN" expect 'status: NXDOMAIN' ask nope.default.svc.cluster.local
 check "an unknown namespace is NXDOMAIN" expect 'status: NXDOMAIN' ask web.nope.svc.cluster.local
-check "a new Service has its name at once" bash -c "kubectl create service clusterip fresh --tcp=80 >/dev/null && sleep 0.2 && kubectl exec client -- dig +short fresh.default.svc.cluster.local | grep -q '^10.96'"
-check "a deleted one loses it at once" bash -c "kubectl delete service fresh >/dev/null && sleep 0.2 && kubectl exec client -- dig fresh.default.svc.cluster.local | grep -q NXDOMAIN"
+kubectl create service clusterip fresh --tcp=80 >/dev/null
+check "a new Service has its name at once" within 2 expect '^10\.96' ask +short fresh.default.svc.cluster.local
+kubectl delete service fresh >/dev/null
+check "a deleted one loses it at once" within 2 expect NXDOMAIN ask fresh.default.svc.cluster.local

@@ -47,11 +47,11 @@ for node in 1 2 3; do check "a pod's ICMP error reaches the client through node 
 check "policy Local keeps the client's address" expect "^$net4.250:" field client "http://$(node4 2):30081/"
 
 # Clients with affinity are told apart by their addresses alone.
-for i in $(seq 100 119); do ip -n "weft-$cluster-outside" addr add "$net4.$i/24" dev eth0; done
+for i in $(seq 100 139); do ip -n "weft-$cluster-outside" addr add "$net4.$i/24" dev eth0; done
 chosen() { outside curl -sS -m 3 --interface "$net4.$1" "http://$(node4 "$2"):30084/hostname"; }
 nodes_agree() {
   local i first seen=
-  for i in $(seq 100 119); do
+  for i in $(seq 100 139); do
     first=$(chosen "$i" 1)
     [ "$(chosen "$i" 2)" = "$first" ] && [ "$(chosen "$i" 3)" = "$first" ] || { echo "client $i: not $first"; return 1; }
     seen+=" $first"

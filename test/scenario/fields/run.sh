@@ -72,7 +72,7 @@ auto=$(service ports '{.spec.ports[0].nodePort}')
 check "TCP and UDP of one number share their node port" test "$auto" = "$(service ports '{.spec.ports[1].nodePort}')"
 check "which is in the range, above what is kept for requests" test "$auto" -ge 30086 -a "$auto" -le 32767
 check "it answers over TCP" expect '^web-[123]$' outside curl -sS -m 2 "http://$(node4 2):$auto/hostname"
-check "and over UDP" expect '^hello$' outside bash -c "$udp" "$(node4 2)" "$auto"
+check "and over UDP" eventually 5 expect '^hello$' outside bash -c "$udp" "$(node4 2)" "$auto"
 check "the node port that was asked for answers" expect '^web-[123]$' outside curl -sS -m 2 "http://$(node4 3):30067/hostname"
 node_port() { echo "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"other\"},\"spec\":{\"type\":\"NodePort\",\"ports\":[{\"port\":80,\"nodePort\":$1}]}}"; }
 check "nobody else gets it" refused 'provided port is already allocated' kubectl create -f - <<<"$(node_port 30067)"
@@ -99,7 +99,7 @@ check "the first stays" expect '^web-1 web-2 web-3$' names_from client-1 "[$(add
 echo "# who counts"
 unready=$(kubectl get pod unready -o jsonpath='{.status.podIP}')
 check "publishNotReadyAddresses: a pod that is not ready answers" expect '^unready$' in_pod client-1 "${get[@]}" "http://$(address early)/hostname"
-check "else it does not" refused 'Connection refused' in_pod client-1 bash -c "$dial" "$(address late)" 80
+check "else it does not" eventually 5 refused 'Connection refused' in_pod client-1 bash -c "$dial" "$(address late)" 80
 check "a headless Service has its name" expect "^$unready\$" asked_dns bare
 check "else it does not" expect '^$' asked_dns bare-late
 
@@ -123,7 +123,7 @@ one_choice() {
   local first other=
   first=$(choices) && other=$(choices 198.51.100.7) && [ "$first" = "$other" ] || { echo "$first"; echo "$other"; return 1; }
 }
-check "it is one for all of a Service's addresses" one_choice
+check "it is one for all of a Service's addresses" eventually 20 one_choice
 
 echo "# distribution"
 unready() { kubectl exec "web-$1" -- touch /probe/unready; }
@@ -226,7 +226,7 @@ check "a Service answers" expect '^web-1 web-2 web-3$' names_from client-1 "$lab
 for label in service-proxy-name headless; do
   kubectl label service labelled "service.kubernetes.io/$label=other" >/dev/null
   check "labelled $label it does not" eventually 3 refused '^silence$' in_pod client-1 bash -c "$dial" "$labelled" 80
-  check "nor does its node port" refused 'Connection refused' outside bash -c "$dial" "$(node4 1)" 30064
+  check "nor does its node port" eventually 5 refused 'Connection refused' outside bash -c "$dial" "$(node4 1)" 30064
   kubectl label service labelled "service.kubernetes.io/$label-" >/dev/null
   check "without the label it does again" eventually 3 expect '^web-1 web-2 web-3$' names_outside "$(node4 1):30064"
 done
@@ -236,7 +236,7 @@ patch labelled '{"spec":{"selector":{"app":"only"}}}' >/dev/null
 check "another selector" eventually 3 expect '^only$' names_from client-1 "$labelled"
 patch labelled '{"spec":{"ports":[{"port":81,"targetPort":8080}]}}' >/dev/null
 check "another port" eventually 3 expect '^only$' names_from client-1 "$labelled:81"
-check "in place of the old one" refused 'Connection refused' in_pod client-1 bash -c "$dial" "$labelled" 80
+check "in place of the old one" eventually 5 refused 'Connection refused' in_pod client-1 bash -c "$dial" "$labelled" 80
 kubectl delete service labelled >/dev/null
 check "none any more" eventually 3 refused '^silence$' in_pod client-1 bash -c "$dial" "$labelled" 81
 
@@ -262,7 +262,7 @@ check "DNS says so" eventually 3 expect "^$(address turns)\$" asked_dns turns
 echo "# endpoints without a selector"
 only=$(kubectl get pod only -o jsonpath='{.status.podIP}')
 web1=$(kubectl get pod web-1 -o jsonpath='{.status.podIP}')
-check "without endpoints it refuses" refused 'Connection refused' in_pod client-1 bash -c "$dial" "$(address mirrored)" 80
+check "without endpoints it refuses" eventually 5 refused 'Connection refused' in_pod client-1 bash -c "$dial" "$(address mirrored)" 80
 kubectl create -f - >/dev/null 2>&1 <<<"{\"apiVersion\":\"v1\",\"kind\":\"Endpoints\",\"metadata\":{\"name\":\"mirrored\"},\"subsets\":[{\"addresses\":[{\"ip\":\"$only\"}],\"notReadyAddresses\":[{\"ip\":\"$web1\"}],\"ports\":[{\"name\":\"http\",\"port\":8080}]}]}"
 check "Endpoints are mirrored" eventually 5 expect '^\["endpointslicemirroring-controller.k8s.io"\]$' slices mirrored '.metadata.labels["endpointslice.kubernetes.io/managed-by"]'
 check "and reached, those that are ready" eventually 5 expect '^only$' names_from client-1 "$(address mirrored)"

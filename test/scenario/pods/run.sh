@@ -42,7 +42,7 @@ check "every kind of probe passes" kubectl wait --for=condition=Available deploy
 stubborn_ends() {
   local before=$SECONDS
   kubectl delete pod stubborn --timeout=10s || return 1
-  [ $((SECONDS - before)) -le 4 ]
+  [ $((SECONDS - before)) -le 8 ]
 }
 check "who ignores SIGTERM is killed after its grace period" stubborn_ends
 check "StatefulSet: stable names" kubectl wait --for=condition=Ready pod/set-0 pod/set-1 --timeout=20s

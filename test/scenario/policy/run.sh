@@ -82,9 +82,11 @@ check "another address is not" refused . another
 drop
 check "and without policies all is open again" eventually 3 only shop/client shop/near other/stranger
 
-# Connections that are there.
+# Connections that are there. One that is only silent would wait far longer for an answer than what a reset may take: SOON, in seconds;
+# the default leaves room for others at work on the machine, a quiet one needs less than one.
+soon=${SOON:-5}
 talk() { # talk FROM [TO]: a connection that says something each 100 ms; ends with what became of it
-  in_pod "$1" bash -c 'exec 3<>/dev/tcp/'"${2:-${web[0]}}"'/9090 || exit 2; for i in $(seq 80); do echo "$i" >&3 && read -r -t 2 x <&3 && [ "$x" = "$i" ] || { echo "cut at $i"; exit 1; }; sleep 0.1; done; echo kept'
+  in_pod "$1" bash -c 'exec 3<>/dev/tcp/'"${2:-${web[0]}}"'/9090 || exit 2; for i in $(seq 150); do echo "$i" >&3 && read -r -t 20 x <&3 && [ "$x" = "$i" ] || { echo "cut at $i"; exit 1; }; sleep 0.1; done; echo kept'
 }
 talk shop/client >"/run/weft/$cluster/kept" 2>&1 &
 kept=$!
@@ -100,7 +102,7 @@ spec:
   ingress: [{from: [{podSelector: {}}]}]
 Y
 ended() { ! kill -0 "$cut" 2>/dev/null; }
-check "a connection that is denied by now is reset within a second" eventually 1 ended
+check "a connection that is denied by now is reset" within "$soon" ended
 wait "$cut"
 talk shop/web "$(kubectl get service web -n shop -o jsonpath='{.spec.clusterIP}')" >"/run/weft/$cluster/itself" 2>&1 &
 cut=$!
@@ -116,7 +118,7 @@ spec:
   subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}}
   ingress: [{action: Deny, from: [{pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}}]}]
 Y
-check "and is reset within a second by a ClusterNetworkPolicy" eventually 1 ended
+check "and is reset by a ClusterNetworkPolicy" within "$soon" ended
 wait "$cut"
 check "after it had begun" grep -q 'cut at' "/run/weft/$cluster/itself"
 kubectl delete clusternetworkpolicy apart >/dev/null
@@ -125,9 +127,9 @@ kubectl delete clusternetworkpolicy apart >/dev/null
 node=$net4.2
 ip netns exec "weft-$cluster-node-1" python3 udp_talk.py serve "$node" 0.12 &
 server=$!
-in_pod shop/near python3 "$PWD/udp_talk.py" ask "$node" 4 >"/run/weft/$cluster/datagrams" 2>&1 &
+in_pod shop/near python3 "$PWD/udp_talk.py" ask "$node" 8 >"/run/weft/$cluster/datagrams" 2>&1 &
 datagrams=$!
-sleep 1.5
+check "datagrams are answered" eventually 10 grep -q first "/run/weft/$cluster/datagrams"
 policy <<'Y'
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -135,7 +137,7 @@ metadata: {name: silent, namespace: shop}
 spec: {podSelector: {matchLabels: {app: near}}, policyTypes: [Egress]}
 Y
 wait "$datagrams"
-check "datagrams that are denied by now stop" expect '^answers: [1-9].*last second: 0$' cat "/run/weft/$cluster/datagrams"
+check "datagrams that are denied by now stop" expect '^answers: [1-9][0-9]*, in the last second: 0$' cat "/run/weft/$cluster/datagrams"
 kubectl delete networkpolicy silent -n shop >/dev/null
 talks() { in_pod shop/near python3 "$PWD/udp_talk.py" ask "$node" 1.5 | grep -v 'second: 0'; }
 check "and are answered again without the policy" eventually 3 talks
@@ -148,6 +150,6 @@ for _ in 1 2 3; do
   kill -9 "$(agent_of)"
   check "in force while the agent is killed" only shop/client shop/near
 done
-check "a connection that stays allowed never noticed" eventually 10 grep -q kept "/run/weft/$cluster/kept"
+check "a connection that stays allowed never noticed" eventually 20 grep -q kept "/run/weft/$cluster/kept"
 wait "$kept"
 

