@@ -37,6 +37,8 @@ struct Forward {
   ForwardPolicy policy = ForwardPolicy::random;
   bool force_tcp = false;
   std::chrono::milliseconds timeout{2000};  ///< of one try
+  std::chrono::milliseconds hedge{40};      ///< until a rival is asked; doubled for each further one
+  std::chrono::milliseconds repeat{400};    ///< until the same upstream is asked again: datagrams get lost
   std::chrono::milliseconds health_check{500};
   int max_fails = 2;  ///< consecutive, until an upstream counts as down; 0: it never does
   size_t max_in_flight = 1000;

@@ -12,10 +12,6 @@ namespace {
 using std::chrono::milliseconds;
 using Clock = Poller::Clock;
 
-/// Until a rival is asked; doubled for each further one.
-constexpr milliseconds kHedge{40};
-/// Until the same upstream is asked again: datagrams get lost.
-constexpr milliseconds kRepeat{400};
 /// How long an upstream has before an old answer is served (RFC 8767, 5: less than clients' patience).
 constexpr milliseconds kStalePatience{500};
 
@@ -137,8 +133,9 @@ class Forwarder::Question {
     attempts_.back().handle = client(upstream).ask(
         question_, [this, place](std::span<const uint8_t> message) { on_end(place, message); });
     if (!attempts_.back().handle) return false;
-    const auto doubled = kHedge * (1 << std::min<size_t>(place, 4));
-    hedge_.at(Clock::now() + (rival() ? std::min(doubled, kRepeat) : kRepeat));
+    const auto repeat = domain_.forward.repeat;
+    const auto doubled = domain_.forward.hedge * (1 << std::min<size_t>(place, 4));
+    hedge_.at(Clock::now() + (rival() ? std::min(doubled, repeat) : repeat));
     return true;
   }
 
@@ -146,7 +143,7 @@ class Forwarder::Question {
   void on_hedge() {
     if (!under_way()) return forwarder_.finish(*this, best());
     const Attempt last{attempts_.back().upstream, attempts_.back().asked, nullptr};
-    const auto repeat_at = last.asked + kRepeat;
+    const auto repeat_at = last.asked + domain_.forward.repeat;
     // One that has answered others meanwhile is there, and takes its time for this name.
     const bool there = client(last.upstream).heard() > last.asked;
     if (!there) client(last.upstream).suspect();

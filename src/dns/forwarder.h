@@ -30,8 +30,9 @@ class UpstreamBook {
 };
 
 /// Asks upstreams what is not the cluster's: the most specific domain that has the name says whom. An
-/// upstream that has not answered within 40 ms gets a rival, and is asked last until it answers anything; one
-/// that says SERVFAIL or REFUSED is followed by the next. Equal questions are asked once. One thread.
+/// upstream that has not answered within `Forward::hedge` gets a rival, and is asked last until it answers
+/// anything; one that says SERVFAIL or REFUSED is followed by the next. Equal questions are asked once. One
+/// thread.
 class Forwarder {
  public:
   struct Setup {
