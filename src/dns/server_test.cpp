@@ -69,12 +69,14 @@ void fill(SharedZone& zone, bool big = false) {
   });
 }
 
-/// All names go to these, and nothing is cached.
-ConfigPtr forwarding_to(const std::vector<SocketAddress>& upstreams) {
+/// All names go to these in turn, one that is silent gets a rival after a second, and nothing is cached. A
+/// question that waits for the end of a try outlasts dig's patience.
+ConfigPtr forwarding_to(const std::vector<SocketAddress>& upstreams,
+                        std::chrono::milliseconds timeout = 10s) {
   auto config = std::make_shared<Config>();
   config->cache.enabled = false;
   if (upstreams.empty()) return config;
-  Forward all;
+  Forward all{.policy = ForwardPolicy::sequential, .timeout = timeout, .hedge = 1s, .repeat = 1s};
   for (const auto& address : upstreams) all.upstreams.push_back({.address = address});
   config->forwards.push_back(all);
   return config;
@@ -231,7 +233,7 @@ TEST(Server, FindsALoopThroughAnotherServer) {
   ASSERT_TRUE(looping);
   const Counters& counters = *(*looping)->counters().front();
   // The other one asks back only now: a new configuration is another chance to find it.
-  ASSERT_TRUE((*other)->configure(forwarding_to({(*looping)->addresses().front()})));
+  ASSERT_TRUE((*other)->configure(forwarding_to({(*looping)->addresses().front()}, 2s)));
   const auto patience = std::chrono::steady_clock::now() + 20s;
   auto asks_back = [&] {
     return !run(fmt::format("dig @127.0.0.1 -p {} +tries=1 +time=6 a.example",
@@ -239,9 +241,7 @@ TEST(Server, FindsALoopThroughAnotherServer) {
                 .contains("REFUSED");
   };
   while (!asks_back() && std::chrono::steady_clock::now() < patience) std::this_thread::sleep_for(5ms);
-  auto again = std::make_shared<Config>(*forwarding_to({(*other)->addresses().front()}));
-  again->forwards.front().timeout = 1900ms;
-  ASSERT_TRUE((*looping)->configure(again));
+  ASSERT_TRUE((*looping)->configure(forwarding_to({(*other)->addresses().front()}, 1900ms)));
   while (counters.forward_loops.get() == 0 && std::chrono::steady_clock::now() < patience)
     std::this_thread::sleep_for(5ms);
   EXPECT_GT(counters.forward_loops.get(), 0U);
@@ -302,14 +302,23 @@ TEST(Server, MalformedMessages) {
   fill(s.zone);
   Fd fd = connected(s.address(), SOCK_DGRAM);
   auto good = query_bytes("web.shop.svc.cluster.local", 9, false);
-  auto rcode_of = [&](std::vector<uint8_t> message) -> int {
-    ::send(fd.get(), message.data(), message.size(), 0);
-    pollfd ready{.fd = fd.get(), .events = POLLIN, .revents = 0};
-    if (::poll(&ready, 1, 200) == 0) return -1;
+  auto next = [&] {
     std::array<uint8_t, 2048> answer;
-    ssize_t size = ::recv(fd.get(), answer.data(), answer.size(), 0);
-    EXPECT_GE(size, 12);
-    return answer[3] & 0xf;
+    ResponseHeader header;
+    const ssize_t size = ::recv(fd.get(), answer.data(), answer.size(), 0);
+    EXPECT_TRUE(size > 0 && read_header({answer.data(), static_cast<size_t>(size)}, header));
+    return header;
+  };
+  // A good one comes behind each: when that is answered, the one before was not, or has been.
+  constexpr uint16_t kLast = 10;
+  const auto last = query_bytes("web.shop.svc.cluster.local", kLast, false);
+  auto rcode_of = [&](const std::vector<uint8_t>& message) {
+    ::send(fd.get(), message.data(), message.size(), 0);
+    ::send(fd.get(), last.data(), last.size(), 0);
+    const auto first = next();
+    if (first.id == kLast) return -1;
+    EXPECT_EQ(next().id, kLast);
+    return static_cast<int>(first.rcode);
   };
   EXPECT_EQ(rcode_of(good), 0);
   auto response = good;
@@ -398,22 +407,29 @@ TEST(Forwarding, FailsOver) {
   SocketAddress closed{*IpAddr::parse("127.0.0.1"), 1};
   Running s("cluster.local", {closed, local_address(*silent), upstream.address()});
   fill(s.zone);
-  auto timed = [&] {
-    auto start = std::chrono::steady_clock::now();
-    EXPECT_EQ(s.dig("+short web.shop.svc.example.com"), "10.96.0.20\n");
-    return std::chrono::steady_clock::now() - start;
+  // Of names: the health checks ask for the root.
+  auto asked_of_silent = [&] {
+    int asked = 0;
+    std::array<uint8_t, 1500> question;
+    while (true) {
+      const ssize_t size = ::recv(silent->get(), question.data(), question.size(), MSG_DONTWAIT);
+      if (size <= 0) return asked;
+      Query query;
+      parse_query({question.data(), static_cast<size_t>(size)}, query);
+      asked += !query.name.is_root();
+    }
   };
-  EXPECT_LT(timed(), 2500ms);
-  EXPECT_LT(timed(), 900ms);  // the two that failed are asked last now
+  EXPECT_EQ(s.dig("+short web.shop.svc.example.com"), "10.96.0.20\n");
+  EXPECT_EQ(asked_of_silent(), 1);
+  EXPECT_EQ(s.dig("+short web.shop.svc.example.com"), "10.96.0.20\n");
+  EXPECT_EQ(asked_of_silent(), 0) << "the two that failed are asked last now";
 }
 
 TEST(Forwarding, NoUpstreamAnswers) {
   SocketAddress closed{*IpAddr::parse("127.0.0.1"), 1};
   Running s("cluster.local", {closed});
   fill(s.zone);
-  auto start = std::chrono::steady_clock::now();
   EXPECT_THAT(s.dig("example.com"), HasSubstr("status: SERVFAIL"));
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 1s);
 }
 
 TEST(Forwarding, ALoopToItselfEnds) {
@@ -422,9 +438,7 @@ TEST(Forwarding, ALoopToItselfEnds) {
   SocketAddress self{*IpAddr::parse("127.0.0.1"), port};
   Running s("cluster.local", {self}, self.str());
   fill(s.zone);
-  auto start = std::chrono::steady_clock::now();
   EXPECT_THAT(s.dig("example.com"), HasSubstr("status: SERVFAIL"));
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 1s);
 }
 
 TEST(Forwarding, OnlyTheRightAnswerCounts) {
