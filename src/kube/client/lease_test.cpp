@@ -56,8 +56,8 @@ class ShelfTest : public testing::Test, public Fixture {
     LeaderElection::Options out;
     out.name = "weft-controller";
     out.identity = identity;
-    out.duration = 1'000ms;
-    out.renew_deadline = 600ms;
+    out.duration = 4'000ms;
+    out.renew_deadline = 3'000ms;
     out.retry = 100ms;
     return out;
   }
@@ -75,7 +75,7 @@ TEST_F(ShelfTest, FirstLeadsSecondWaitsUntilItIsGivenBack) {
   asio::co_spawn(io, two.acquire(), [&](std::exception_ptr) { second = true; });
   EXPECT_FALSE(run_until([&] { return second; }, 0) || second);
   run(one.release());
-  ASSERT_TRUE(run_until([&] { return second; }, 2));
+  ASSERT_TRUE(run_until([&] { return second; }));
   EXPECT_EQ(lease().spec.holderIdentity, "two");
   EXPECT_GE(lease().spec.leaseTransitions.value_or(0), 1);
 }
@@ -95,15 +95,15 @@ TEST_F(ShelfTest, ARenewedLeaseIsNotTakenASilentOneIs) {
                      lost = true;
                      why = e;
                    }));
-    run_until([] { return false; }, 2);
+    run_until([] { return false; }, 6);
     EXPECT_FALSE(lost);
     EXPECT_FALSE(second);
     crash.emit(asio::cancellation_type::all);
-    ASSERT_TRUE(run_until([&] { return lost; }, 2));
+    ASSERT_TRUE(run_until([&] { return lost; }));
   }
   auto begun = std::chrono::steady_clock::now();
-  ASSERT_TRUE(run_until([&] { return second; }, 3));
-  EXPECT_GE(std::chrono::steady_clock::now() - begun, 700ms);
+  ASSERT_TRUE(run_until([&] { return second; }, 20));
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, 2'500ms);
   EXPECT_EQ(lease().spec.holderIdentity, "two");
 }
 
@@ -118,7 +118,7 @@ TEST_F(ShelfTest, LeaderWithoutServerGivesUpInTime) {
     auto why = co_await leader.hold();
     EXPECT_EQ(why.code, ErrorCode::timeout) << why.message;
   }(one));
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, 900ms) << "before the lease is free for others";
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 3'900ms) << "before the lease is free for others";
 }
 
 TEST_F(ShelfTest, LeaderThatWasReplacedSeesIt) {
@@ -177,7 +177,9 @@ TEST_F(ShelfTest, ChattyObjectIsSilenced) {
   auto about = reference_to(resource_of<Service>(), meta);
   for (int i = 0; i < 100; ++i)
     recorder.record(about, EventRecorder::Type::warning, "Failed", "message " + std::to_string(i));
-  run_until([] { return false; }, 1);
+  EXPECT_TRUE(run_until([&] { return shelf.size() >= 25; }));
+  const auto quiet = std::chrono::steady_clock::now() + 300ms;
+  run_until([&] { return std::chrono::steady_clock::now() > quiet; });
   EXPECT_EQ(shelf.size(), 25U);
 }
 
