@@ -191,12 +191,15 @@ TEST_F(ControllerTest, AStormIsWrittenInFewWrites) {
   controller.start();
   ASSERT_TRUE(run_until([&] { return slices().size() == 1; }));
   api.writes.clear();
+  const auto begun = std::chrono::steady_clock::now();
   for (int n = 0; n < 90; ++n) {
     put(kPods, make_pod(n));
     io.run_one_for(std::chrono::milliseconds(1));
   }
   ASSERT_TRUE(run_until([&] { return slices()[0].endpoints.size() == 90; }));
-  EXPECT_LE(api.writes.size(), 25U);
+  // One in 20 ms, be they many on a slow machine, and some for writes that cross.
+  const auto gaps = (std::chrono::steady_clock::now() - begun) / std::chrono::milliseconds(20);
+  EXPECT_LE(api.writes.size(), 5 + static_cast<size_t>(gaps));
 }
 
 TEST_F(ControllerTest, QuickWhenIdle) {
