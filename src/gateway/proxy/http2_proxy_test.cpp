@@ -18,11 +18,11 @@ using testing::StartsWith;
 /// An endpoint that speaks HTTP/2 by prior knowledge.
 class H2cBackend : private AcceptHandler, private Connection::Events {
  public:
-  explicit H2cBackend(LoopThread& thread) : thread_(thread), port_(free_port()) {
+  explicit H2cBackend(LoopThread& thread) : thread_(thread) {
     thread_.run([&] {
       AcceptHandler& handler = *this;
       socket_ =
-          std::make_unique<ListenSocket>(thread_.loop(), open_listen_socket(port_).value(), port_, handler);
+          std::make_unique<ListenSocket>(thread_.loop(), open_listen_socket(port()).value(), port(), handler);
     });
   }
   ~H2cBackend() {
@@ -31,7 +31,7 @@ class H2cBackend : private AcceptHandler, private Connection::Events {
       for (auto& server : servers_) thread_.loop().dispose(std::move(server));
     });
   }
-  uint16_t port() const { return port_; }
+  uint16_t port() const { return reserved_.number(); }
   TestHandler handler;
 
  private:
@@ -47,7 +47,7 @@ class H2cBackend : private AcceptHandler, private Connection::Events {
   void on_drained() override {}
 
   LoopThread& thread_;
-  uint16_t port_;
+  const ReservedPort reserved_{ReservedPort::For::listener};
   ServerLimits limits_;
   std::unique_ptr<ListenSocket> socket_;
   std::vector<std::unique_ptr<Http2Server>> servers_;

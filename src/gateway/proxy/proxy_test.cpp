@@ -35,9 +35,10 @@ TEST_F(ProxyTest, KeepsConnectionsOnBothSides) {
 }
 
 TEST_F(ProxyTest, StatusesOfGatewayApi) {
+  const ReservedPort dead, broken;
   config.backend("none", {});
-  config.backend("dead", {free_port()});
-  config.backend("broken", {free_port()}, {.broken = true});
+  config.backend("dead", {dead.number()});
+  config.backend("broken", {broken.number()}, {.broken = true});
   config.rule("/none", "none");
   config.rule("/dead", "dead");
   config.rule("/broken", "broken");
@@ -323,7 +324,8 @@ TEST_F(ProxyTest, RetriesAsTheRuleSays) {
 
 TEST_F(ProxyTest, AnEndpointThatIsNotThereCostsNoRequest) {
   TestBackend backend(echo);
-  config.backend("b", {backend.port(), free_port(), free_port()});
+  const ReservedPort dead, dead_too;
+  config.backend("b", {backend.port(), dead.number(), dead_too.number()});
   config.rule("/", "b");
   start();
   for (int i = 0; i < 30; ++i)
@@ -429,7 +431,8 @@ TEST_F(ProxyTest, MirrorsGetTheRequestAndNobodyWaitsForThem) {
   });
   config.backend("b", {backend.port()});
   config.backend("m", {mirror.port()});
-  config.backend("dead", {free_port()});
+  const ReservedPort dead;
+  config.backend("dead", {dead.number()});
   config.rule("/", "b").filters.mirrors = {{.backend = "m"}, {.backend = "dead"}};
   start();
   EXPECT_THAT(ask("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello").first,

@@ -25,7 +25,8 @@ class Nginx {
         "http {{ log_format seen '$request_method $request_uri'; access_log {0}/seen seen;\n"
         "client_body_temp_path {0}/a; proxy_temp_path {0}/b; fastcgi_temp_path {0}/c; uwsgi_temp_path "
         "{0}/d;\n"
-        "scgi_temp_path {0}/e; server {{ listen 127.0.0.1:{1}; location / {{ return 200 $request_uri; }} }} "
+        "scgi_temp_path {0}/e; server {{ listen 127.0.0.1:{1} reuseport; location / {{ return 200 "
+        "$request_uri; }} }} "
         "}}\n",
         folder_, port);
     pid_ = ::fork();
@@ -47,6 +48,14 @@ class Nginx {
   bool listens() const {
     for (int i = 0; i < 500; ++i) {
       if (TestSocket::connect(port_).good()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    return false;
+  }
+  /// Whether this is the last line, be it a while after the answer: it is written behind that.
+  bool saw_last(const std::string& line) const {
+    for (int i = 0; i < 500; ++i) {
+      if (auto lines = seen(); !lines.empty() && lines.back() == line) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     return false;
@@ -159,10 +168,10 @@ void wait_for_answers(const TestSocket& socket) {
 /// What hides in a request reaches no backend, and the next one on whatever connection gets its own answer.
 TEST_F(ProxyTest, WhatHidesInARequestStaysHidden) {
   if (!Nginx::is_installed()) GTEST_SKIP() << "nginx is not installed";
-  uint16_t port = free_port();
-  Nginx nginx(port);
+  const ReservedPort port(ReservedPort::For::listener);
+  Nginx nginx(port.number());
   ASSERT_TRUE(nginx.listens());
-  config.backend("b", {port});
+  config.backend("b", {port.number()});
   config.rule("/", "b");
   start();
   size_t number = 0;
@@ -182,7 +191,7 @@ TEST_F(ProxyTest, WhatHidesInARequestStaysHidden) {
   EXPECT_GT(nginx.seen().size(), number) << "some of the cases are good requests";
   // One that does not hide is seen.
   ask(std::string(kHidden));
-  EXPECT_EQ(nginx.seen().back(), "GET /smuggled");
+  EXPECT_TRUE(nginx.saw_last("GET /smuggled"));
 }
 
 }  // namespace

@@ -232,7 +232,8 @@ TEST_F(StreamProxyTest, TcpIsCountedAndLogged) {
 }
 
 TEST_F(StreamProxyTest, WhyAStreamFailedIsTold) {
-  config.backend("dead", {free_port()});
+  const ReservedPort dead;
+  config.backend("dead", {dead.number()});
   config.backend("none", {});
   config.listener.protocol = Protocol::tls;
   config.listener.hostname = "*.example";

@@ -14,7 +14,7 @@ namespace weft::gateway {
 /// A snapshot of one HTTP port whose rules are put in one by one.
 class TestConfig {
  public:
-  TestConfig() : bind_port(free_port()) {
+  TestConfig() {
     listener.protocol = Protocol::http;
     listener.why = {.kind = "Gateway", .namespace_ = "ns", .name = "gw", .section = "web"};
   }
@@ -57,7 +57,8 @@ class TestConfig {
     return snapshot;
   }
 
-  uint16_t bind_port;
+  const ReservedPort reserved{ReservedPort::For::listener};
+  uint16_t bind_port = reserved.number();
   bool without_port = false;
   Listener listener;
   std::vector<Listener> more_listeners;

@@ -197,14 +197,28 @@ inline TestBackend::Serve always(std::string answer) {
   };
 }
 
-/// A port that nobody listens on.
-inline uint16_t free_port() {
-  Fd fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in6 at{.sin6_family = AF_INET6};
-  socklen_t size = sizeof at;
-  ::bind(fd.get(), reinterpret_cast<sockaddr*>(&at), size);
-  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&at), &size);
-  return ntohs(at.sin6_port);
-}
+/// A port that nobody listens on and that nobody else is given while this lives. One for a listener
+/// is free for those who set SO_REUSEPORT, as the proxy does.
+class ReservedPort {
+ public:
+  enum class For { nobody, listener };
+  explicit ReservedPort(For whom = For::nobody) : socket_(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const int on = 1;
+    if (whom == For::listener) {
+      setsockopt(socket_.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+      setsockopt(socket_.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    }
+    sockaddr_in6 at{.sin6_family = AF_INET6};
+    socklen_t size = sizeof at;
+    EXPECT_EQ(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&at), size), 0);
+    ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&at), &size);
+    number_ = ntohs(at.sin6_port);
+  }
+  uint16_t number() const { return number_; }
+
+ private:
+  Fd socket_;
+  uint16_t number_ = 0;
+};
 
 }  // namespace weft::gateway
