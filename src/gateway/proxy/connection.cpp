@@ -159,6 +159,8 @@ int Connection::read(std::span<char> to) {
   if (end_told_ && error_) return kFailed;
   int got = tls_ ? read_tls(to) : read_plain(to);
   end_told_ = end_told_ || got == kEnd;
+  // Both came at once: of the error no other event will tell.
+  if (got == kEnd && error_) read_later();
   return got;
 }
 

@@ -2,7 +2,9 @@
 #include <poll.h>
 #include <signal.h>
 
+#include <array>
 #include <condition_variable>
+#include <future>
 #include <mutex>
 
 #include "gateway/proxy/http2_server.h"
@@ -159,6 +161,45 @@ TEST_F(ConnectionEndTest, WhoBreaksTheConnectionIsNotWaitedFor) {
   ASSERT_TRUE(backend.asked());
   socket.abort();
   EXPECT_TRUE(backend.left());
+}
+
+/// Reads all that there is whenever there is something.
+struct Reader : Connection::Events {
+  void on_open() override {}
+  void on_open_failed(Reset) override {}
+  void on_drained() override {}
+  void on_readable() override {
+    std::array<char, 64> buffer;
+    for (int got = 1; got > 0;) {
+      got = connection->read(buffer);
+      said.push_back(got);
+      if (got == Connection::kFailed) failed.set_value();
+    }
+  }
+  std::unique_ptr<Connection> connection;
+  std::vector<int> said;
+  std::promise<void> failed;
+};
+
+TEST(ConnectionTest, AnEndAndAnErrorThatComeAtOnceAreBothTold) {
+  auto listening = test_net::bound(SOCK_STREAM);
+  Fd peer = test_net::connected(SOCK_STREAM, test_net::port_of(listening));
+  Reader reader;
+  LoopThread thread;
+  thread.run([&] {
+    reader.connection = Connection::accept(thread.loop(), test_net::accepted(listening), {}, reader);
+    linger hard{.l_onoff = 1, .l_linger = 0};
+    setsockopt(peer.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    test_net::say(peer, "x");
+    ::shutdown(peer.get(), SHUT_WR);
+    peer.reset();
+  });
+  EXPECT_EQ(reader.failed.get_future().wait_for(std::chrono::milliseconds(test_net::kPatience)),
+            std::future_status::ready);
+  thread.run([&] {
+    EXPECT_THAT(reader.said, testing::ElementsAre(1, Connection::kEnd, Connection::kFailed));
+    reader.connection.reset();
+  });
 }
 
 TEST_F(ConnectionEndTest, APortThatGoesDrainsItsConnections) {
