@@ -253,14 +253,16 @@ TEST_F(ControllerTest, RandomHistoryOnAnUnreliableServer) {
     }
     return out;
   };
-  EXPECT_TRUE(run_until([&] {
-    return endpoints("web") == wanted("web") && endpoints("api") == wanted("api") &&
-           endpoints("db") == wanted("db");
-  })) << endpoints("web")
-      << "\nwanted " << wanted("web");
+  EXPECT_TRUE(run_until(
+      [&] {
+        return endpoints("web") == wanted("web") && endpoints("api") == wanted("api") &&
+               endpoints("db") == wanted("db");
+      },
+      40))
+      << endpoints("web") << "\nwanted " << wanted("web");
   EXPECT_EQ(endpoints("none"), "");
+  EXPECT_TRUE(run_until([&] { return slices().size() == 3; }, 40)) << "one slice is enough for each";
   settle(300);
-  EXPECT_EQ(slices().size(), 3U) << "one slice is enough for each";
   auto at_rest = api.writes.size();
   settle(300);
   EXPECT_EQ(api.writes.size(), at_rest);
