@@ -123,7 +123,7 @@ leftovers() {
   ip netns list | grep -E "^weft-$cluster-"
   ls -d /sys/fs/cgroup/weft-"$cluster" /sys/fs/cgroup/unified/weft-"$cluster" /run/weft/"$cluster" 2>/dev/null
   grep -F "/run/weft/$cluster/" /proc/mounts
-  ip -o link | grep -F "alias weft-$cluster"
+  ip -o link | grep -F "alias weft-$cluster/"
   pgrep -f -- "--name $cluster( |$)" | xargs -r -n1 ps -o pid=,args= -p 2>/dev/null | grep weft
 }
 
