@@ -85,6 +85,12 @@ class DomainKeeperTest : public testing::Test {
     while (auto message = reader_.next()) out.push_back(*message);
     return out;
   }
+  void ask_for_names_of_the_zone() {
+    auto policy = test::object<kube::ClusterNetworkPolicy>(kPolicy);
+    policy.spec.egress[0].to[0].domainNames = {"web.shop.svc.cluster.local"};
+    world_->put(policy);
+    keeper_->names_changed();
+  }
   bool heard(const domain_feed::Serving* server) {
     if (server && server->zone == "of another node") return false;
     serving_.push_back(server ? server->zone : "");
@@ -231,10 +237,7 @@ TEST_F(DomainKeeperTest, NoServerIsHeardWhosePoliciesAskForNamesOfTheZone) {
   say(serves("cluster.local"));
   run();
   EXPECT_THAT(serving_, ElementsAre("cluster.local"));
-  auto policy = test::object<kube::ClusterNetworkPolicy>(kPolicy);
-  policy.spec.egress[0].to[0].domainNames = {"web.shop.svc.cluster.local"};
-  world_->put(policy);
-  keeper_->names_changed();
+  ask_for_names_of_the_zone();
   EXPECT_THAT(serving_, ElementsAre("cluster.local", "")) << "before the policy is in force";
 }
 
@@ -246,10 +249,7 @@ TEST_F(DomainKeeperTest, WhatAServerSaidThatIsGoneDoesNotOutlastSuchPolicies) {
   server_.reset();
   run();
   EXPECT_THAT(serving_, ElementsAre("cluster.local"));
-  auto policy = test::object<kube::ClusterNetworkPolicy>(kPolicy);
-  policy.spec.egress[0].to[0].domainNames = {"web.shop.svc.cluster.local"};
-  world_->put(policy);
-  keeper_->names_changed();
+  ask_for_names_of_the_zone();
   EXPECT_THAT(serving_, ElementsAre("cluster.local", ""));
 }
 

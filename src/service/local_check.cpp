@@ -79,8 +79,10 @@ LocalCheckPlan plan_local_check(const SlicePtr& slice, const std::string& node, 
   // What answers no more is not there: nobody waits for it.
   std::set<size_t> gone;
   auto take_out = [&](const Candidate& candidate) {
-    leave_out(changed->endpoints[candidate.index], false);
-    if (health_of(candidate) == Health::down) gone.insert(candidate.index);
+    if (health_of(candidate) == Health::down)
+      gone.insert(candidate.index);
+    else
+      leave_out(changed->endpoints[candidate.index], false);
   };
   for (const auto& candidate : own) {
     if (is_down(candidate)) take_out(candidate);

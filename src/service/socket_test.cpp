@@ -302,16 +302,20 @@ struct Held {
   std::vector<std::string> answers;
 };
 
-TEST_F(SocketTest, TcpConnectionsSurviveEveryChange) {
-  std::vector<std::unique_ptr<Client>> clients;
-  Held held(world, [&](bool first) {
+/// For Held: so many clients of a Service that keep their sockets.
+auto clients(int count, int type, const std::string& ip) {
+  return [=, all = std::make_shared<std::vector<std::unique_ptr<Client>>>()](bool first) {
     std::vector<std::string> out;
-    for (int i = 0; i < 40; ++i) {
-      if (first) clients.push_back(std::make_unique<Client>(SOCK_STREAM, kV4, 80));
-      out.push_back(clients[i]->ask());
+    for (int i = 0; i < count; ++i) {
+      if (first) all->push_back(std::make_unique<Client>(type, ip, 80));
+      out.push_back((*all)[i]->ask());
     }
     return out;
-  });
+  };
+}
+
+TEST_F(SocketTest, TcpConnectionsSurviveEveryChange) {
+  Held held(world, clients(40, SOCK_STREAM, kV4));
   set_v4({endpoint("10.244.9.2"), endpoint("10.244.9.4", "unready")});
   EXPECT_EQ(held.again(), held.answers);
   auto fresh = world.run([] {
@@ -348,9 +352,8 @@ TEST_F(SocketTest, UdpMovesOnWhenItsBackendIsGone) {
   });
   // 1 stays, 2 terminates but serves, 3 serves no more but may answer for a while, 4 is gone.
   set_v4({endpoint("10.244.9.1"), endpoint("10.244.9.2", "terminating"), endpoint("10.244.9.3", "gone")});
-  int ended = 0;
   auto expect_ended = [&](const std::vector<std::string>& after, const std::set<std::string>& gone) {
-    ended = 0;
+    int ended = 0;
     for (int i = 0; i < 40; ++i) {
       bool ends = gone.contains(held.answers[i]);
       EXPECT_EQ(after[i], ends ? "EDESTADDRREQ" : held.answers[i]);
@@ -371,15 +374,7 @@ TEST_F(SocketTest, UdpMovesOnWhenItsBackendIsGone) {
 }
 
 TEST_F(SocketTest, UdpMovesOnAtOnceWhenABackendGoesThatWasNotReady) {
-  std::vector<std::unique_ptr<Client>> clients;
-  Held held(world, [&](bool first) {
-    std::vector<std::string> out;
-    for (int i = 0; i < 40; ++i) {
-      if (first) clients.push_back(std::make_unique<Client>(SOCK_DGRAM, kV4, 80));
-      out.push_back(clients[i]->ask());
-    }
-    return out;
-  });
+  Held held(world, clients(40, SOCK_DGRAM, kV4));
   std::vector<kube::Endpoint> rest = {endpoint("10.244.9.1"), endpoint("10.244.9.2"), endpoint("10.244.9.3")};
   auto with = rest;
   with.push_back(endpoint("10.244.9.4", "gone"));
@@ -394,15 +389,7 @@ TEST_F(SocketTest, UdpMovesOnAtOnceWhenABackendGoesThatWasNotReady) {
 }
 
 TEST_F(SocketTest, UdpMovesOnAlsoWhenTheChangeCameWhileNobodyWasThere) {
-  std::vector<std::unique_ptr<Client>> clients;
-  Held held(world, [&](bool first) {
-    std::vector<std::string> out;
-    for (int i = 0; i < 12; ++i) {
-      if (first) clients.push_back(std::make_unique<Client>(SOCK_DGRAM, kV6, 80));
-      out.push_back(clients[i]->ask());
-    }
-    return out;
-  });
+  Held held(world, clients(12, SOCK_DGRAM, kV6));
   engine.reset();
   auto opened = ServiceEngine::open({world.bpf_dir(), world.cgroup(), {"node-1", ""}, {}});
   ASSERT_TRUE(opened);
