@@ -45,7 +45,7 @@ check "asked again, in another case and over TCP, it is known" known www.example
 sleep 1.1
 check "its time counts down" expect 'www\.example\.[[:space:]]+5[0-9][[:space:]]' ask +noall +answer www.example
 check "a name that does not exist" expect 'status: NXDOMAIN' ask gone.none
-check "is known to" known gone.none expect 'status: NXDOMAIN' ask gone.none
+check "is known too" known gone.none expect 'status: NXDOMAIN' ask gone.none
 check "what is too large for UDP comes over TCP" expect 'ANSWER: 100,' ask www.many
 check "an ExternalName" expect '^198.51.100.1$' ask +short away.default.svc.cluster.local
 check "whose end is known" known alias.example expect '^198.51.100.1$' ask +short away.default.svc.cluster.local
